@@ -1,0 +1,44 @@
+"""What the gateway's supervisor knows of a driver."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Protocol
+
+from drivers.events import DeviceEvent, DeviceReady
+
+
+class Host(Protocol):
+    """What a driver may tell the gateway. Implemented by the supervisor; by a list in tests."""
+
+    async def committed(self, events: Sequence[DeviceEvent]) -> None:
+        """Hand over events; returns when they are on disk. Only then may the device be confirmed anything.
+
+        Raises `EventsRefused` when they could not be stored: the device must not be confirmed.
+        """
+        ...
+
+    def ready(self, info: DeviceReady) -> None:
+        """The device answered; called once per opened link, before its first event."""
+        ...
+
+    def noise(self, reason: str, length: int) -> None:
+        """Bytes that were no frame; counted per device and reason."""
+        ...
+
+
+class EventsRefused(Exception):  # noqa: N818 - named for the condition
+    """The gateway could not store the events (disk full, read-only). Nothing was counted."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Driver(Protocol):
+    """One device. Built by the registry from its configuration."""
+
+    def run(self) -> Awaitable[None]:
+        """Open the link and serve the device until it is lost; raises a `DriverError`. Closes the link."""
+        ...
+
+
+Settings = Mapping[str, object]

@@ -1,0 +1,32 @@
+"""Errors of drivers and links. The supervisor acts on the type; the text tells the technician what to do.
+
+DriverError
+  LinkUnavailable    cannot be opened now: absent, in use, no permission. Retried.
+  LinkLost           was open and broke: unplugged, adapter gone. Reopened.
+  DeviceFault        the device answers and says it is unfit (code), or stays mute on an open link
+  DeviceMismatch     something answers that is not the configured device
+"""
+
+
+class DriverError(Exception):
+    """Base. `code` is stable and fit for metrics and the message catalogue."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class LinkUnavailable(DriverError):  # noqa: N818 - named for the condition, as the supervisor reads it
+    """The port or address cannot be opened. Codes: absent, in_use, permission, not_a_port, open_failed."""
+
+
+class LinkLost(DriverError):  # noqa: N818 - named for the condition
+    """An open link broke. Codes: unplugged, read_failed, write_failed."""
+
+
+class DeviceFault(DriverError):  # noqa: N818 - named for the condition
+    """The device is there and unfit. Codes: mute, sam_self_test, sam_not_authorised, ..."""
+
+
+class DeviceMismatch(DriverError):  # noqa: N818 - named for the condition
+    """Another device or another dialect answers."""

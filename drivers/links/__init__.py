@@ -1,0 +1,1 @@
+"""Ways to reach a device: serial port, memory (tests). pyserial and bleak are imported here and nowhere else."""
