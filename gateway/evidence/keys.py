@@ -1,0 +1,152 @@
+"""Keys: the gateway's own, and whose signatures count for what.
+
+The trust file names every public key with its role and, for a gateway's key, its gateway:
+
+    {"v":1,"demo":false,"keys":[{"kid","alg":"EdDSA"|"X25519","public":hex,"role":…,"gw":…|null}]}
+
+A demo key is marked by its kid (prefix `demo-`), so the mark cannot be lost by copying a file; it
+counts only where the program was started for a demo.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.errors import ConfigError, ContractError
+from gateway.evidence.jws import FindKey, Signer
+
+DEMO_PREFIX = "demo-"
+
+
+class Role(StrEnum):
+    """What a key may do (contract, 4 and 7)."""
+
+    GATEWAY = "gateway"  # signs events and info of one gateway
+    ACK = "center-ack"  # signs acks and answers
+    OPERATIONS = "center-ops"  # signs config, device, roll call and roster commands
+    ROOT = "center-root"  # signs wipe, update, key rotation
+    SEAL = "center-seal"  # receives sealed fields (X25519)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """One line of the trust file."""
+
+    kid: str
+    role: Role
+    gateway: str | None
+    public: bytes
+
+    @property
+    def demo(self) -> bool:
+        """Made for a demo: counts only where that was asked for."""
+        return self.kid.startswith(DEMO_PREFIX)
+
+
+class TrustStore:
+    """Public keys by kid and role."""
+
+    def __init__(self, keys: Iterable[TrustedKey], *, allow_demo: bool = False) -> None:
+        self._keys = {key.kid: key for key in keys}
+        self._allow_demo = allow_demo
+
+    def find(self, role: Role, *, gateway: str | None = None) -> FindKey:
+        """A lookup for `jws.verify`, which accepts only keys of `role` (and of `gateway`)."""
+
+        def lookup(kid: str) -> Ed25519PublicKey:
+            key = self._keys.get(kid)
+            if key is None:
+                raise ContractError("unknown_kid", f"key {kid[:80]} is not trusted here")
+            if key.demo and not self._allow_demo:
+                raise ContractError("demo_key", f"key {kid} was made for a demo; this is not one")
+            if key.role is not role or (gateway is not None and key.gateway != gateway):
+                raise ContractError("wrong_role", f"key {kid} may not sign this")
+            return Ed25519PublicKey.from_public_bytes(key.public)
+
+        return lookup
+
+    def seal_key(self) -> tuple[str, X25519PublicKey] | None:
+        """The center's newest sealing key, where there is one and it counts here."""
+        for key in reversed(self._keys.values()):
+            if key.role is Role.SEAL and (self._allow_demo or not key.demo):
+                return key.kid, X25519PublicKey.from_public_bytes(key.public)
+        return None
+
+    def of_gateway(self, gateway: str) -> tuple[TrustedKey, ...]:
+        """All event keys of one gateway."""
+        return tuple(k for k in self._keys.values() if k.role is Role.GATEWAY and k.gateway == gateway)
+
+
+def load_trust(path: Path, *, allow_demo: bool) -> TrustStore:
+    """Read a trust file; raises `ConfigError` naming file and entry."""
+    try:
+        document = json.loads(path.read_bytes())
+        keys = [_trusted_key(entry) for entry in document["keys"]]
+    except OSError as exc:
+        raise ConfigError(
+            "trust_file", f"{path}: cannot be read ({exc.strerror}); enrol the gateway first"
+        ) from exc
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise ConfigError(
+            "trust_file", f"{path}: not a trust file ({exc}); write it anew by enrolment"
+        ) from exc
+    return TrustStore(keys, allow_demo=allow_demo)
+
+
+def _trusted_key(entry: Mapping[str, object]) -> TrustedKey:
+    kid, public, gateway = entry["kid"], entry["public"], entry.get("gw")
+    if not isinstance(kid, str) or not isinstance(public, str) or not isinstance(gateway, str | None):
+        raise TypeError("kid, public and gw must be text")
+    raw = bytes.fromhex(public)
+    if len(raw) != 32:
+        raise ValueError(f"public key of {kid} is not 32 bytes")
+    return TrustedKey(kid=kid, role=Role(str(entry["role"])), gateway=gateway, public=raw)
+
+
+def trust_document(keys: Iterable[TrustedKey], *, demo: bool) -> str:
+    """The trust file with these keys."""
+    entries = [
+        {
+            "kid": key.kid,
+            "alg": "X25519" if key.role is Role.SEAL else "EdDSA",
+            "public": key.public.hex(),
+            "role": key.role.value,
+            "gw": key.gateway,
+        }
+        for key in keys
+    ]
+    return json.dumps({"v": 1, "demo": demo, "keys": entries}, indent=1) + "\n"
+
+
+def load_signer(path: Path, kid: str) -> Signer:
+    """The signing key of a PEM file (PKCS#8, Ed25519); raises `ConfigError`."""
+    key = _load_pem(path)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ConfigError("key_file", f"{path}: not an Ed25519 private key (PEM, PKCS#8)")
+    return Signer(kid, key)
+
+
+def load_unsealer(path: Path) -> X25519PrivateKey:
+    """The center's private sealing key (PEM, PKCS#8, X25519); raises `ConfigError`."""
+    key = _load_pem(path)
+    if not isinstance(key, X25519PrivateKey):
+        raise ConfigError("key_file", f"{path}: not an X25519 private key (PEM, PKCS#8)")
+    return key
+
+
+def _load_pem(path: Path) -> object:
+    try:
+        return load_pem_private_key(path.read_bytes(), password=None)
+    except OSError as exc:
+        raise ConfigError(
+            "key_file", f"{path}: cannot be read ({exc.strerror}); enrol the gateway first"
+        ) from exc
+    except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
+        raise ConfigError("key_file", f"{path}: not an unencrypted PEM private key; enrol anew") from exc
