@@ -1,0 +1,24 @@
+"""Fixtures every test folder may use: a plain broker and throw-away certificates."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker import Mosquitto, Pki
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    """A running mosquitto on `mosquitto.port`, without TLS, with persistence and a large queue."""
+    broker = Mosquitto(tmp_path / "mosquitto")
+    try:
+        yield broker.start()
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def pki(tmp_path: Path) -> Pki:
+    """A CA with a broker certificate; `pki.client("gw-370102-01")` issues one for a gateway."""
+    return Pki(tmp_path / "pki")
