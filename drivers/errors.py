@@ -21,7 +21,7 @@ class LinkUnavailable(DriverError):  # noqa: N818 - named for the condition, as 
 
 
 class LinkLost(DriverError):  # noqa: N818 - named for the condition
-    """An open link broke. Codes: unplugged, read_failed, write_failed."""
+    """An open link broke. Codes: unplugged, read_failed, write_failed, closed (by ourselves)."""
 
 
 class DeviceFault(DriverError):  # noqa: N818 - named for the condition
