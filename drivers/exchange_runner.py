@@ -1,0 +1,136 @@
+"""Plays one exchange at a time over a link: sends what it asks, feeds it what the device answers.
+
+Obeys:
+  * half-duplex: a reply belongs to the request before it. What lies on the line before a request is sent
+    is stale; it is dropped and reported as noise, whole frames with the reason "unsolicited";
+  * after a timeout the late reply may still come. It looks like the answer to the next request, so the
+    line must first be quiet for `QUIET_S`; a line that never gets quiet is asked anyway after `QUIET_LIMIT_S`;
+  * a timeout is thrown into the exchange, which decides whether to ask again;
+  * every wait has an end, and memory is the decoder's one frame plus the link's buffer.
+
+Leaves out: what requests and replies mean, opening and closing the link, what to do about errors.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from drivers.links.link import Link
+from firmware_protocols.errors import ReplyTimeout
+from firmware_protocols.exchange import Ask, Exchange, Pause
+from firmware_protocols.framing import Discarded, FrameDecoder
+
+QUIET_S = 0.05  # 48 byte times at 9600 baud: longer than any gap a USB adapter makes inside a frame
+QUIET_LIMIT_S = 1.0
+
+
+class Encodable(Protocol):
+    """A request or a reply."""
+
+    def to_bytes(self) -> bytes:
+        """The frame on the wire."""
+        ...
+
+
+RequestT = TypeVar("RequestT", bound=Encodable)
+ReplyT = TypeVar("ReplyT", bound=Encodable)
+ResultT = TypeVar("ResultT")
+
+
+class ExchangeRunner(Generic[RequestT, ReplyT]):
+    """One conversation at a time over one open link."""
+
+    def __init__(
+        self, link: Link, decoder: FrameDecoder[ReplyT], *, noise: Callable[[Discarded], None]
+    ) -> None:
+        self._link = link
+        self._decoder = decoder
+        self._noise = noise
+        self._replies: deque[ReplyT] = deque()
+        self._doubtful = False
+        self._running = False
+        self.unsolicited = 0  # frames that nobody had asked for
+
+    async def run(self, exchange: Exchange[RequestT, ReplyT, ResultT]) -> ResultT:
+        """Play `exchange` to its end and return its result; raises what it raises, and `LinkLost`."""
+        if self._running:
+            raise RuntimeError(f"{self._link.name}: two exchanges at once")
+        self._running = True
+        try:
+            return await self._play(exchange)
+        finally:
+            exchange.close()
+            self._running = False
+
+    async def _play(self, exchange: Exchange[RequestT, ReplyT, ResultT]) -> ResultT:
+        try:
+            step = next(exchange)
+            while True:
+                try:
+                    answer = await self._perform(step)
+                except ReplyTimeout as timeout:
+                    step = exchange.throw(timeout)
+                else:
+                    step = exchange.send(answer)
+        except StopIteration as end:
+            result: ResultT = end.value
+            return result
+
+    async def _perform(self, step: Ask[RequestT] | Pause) -> ReplyT | None:
+        if isinstance(step, Pause):
+            await asyncio.sleep(step.seconds)
+            return None
+        await self._drop_stale()
+        await self._link.send(step.request.to_bytes())
+        try:
+            async with asyncio.timeout(step.timeout_s):
+                return await self._reply()
+        except TimeoutError:
+            self._doubtful = True
+            self._give_up()
+            # `from None`: the deadline is the cause, and it is in the text.
+            raise ReplyTimeout(f"{self._link.name}: no reply within {step.timeout_s:g} s") from None
+
+    async def _reply(self) -> ReplyT:
+        while not self._replies:
+            self._take(await self._link.receive())
+        return self._replies.popleft()
+
+    async def _drop_stale(self) -> None:
+        """Empty the line. After a timeout, until it has been quiet; at most for `QUIET_LIMIT_S`."""
+        quiet_s = QUIET_S if self._doubtful else 0.0
+        try:
+            async with asyncio.timeout(QUIET_LIMIT_S):
+                while await self._received_within(quiet_s):
+                    pass
+        except TimeoutError:
+            pass  # a babbling device: its noise is counted, and the question is asked all the same
+        self._doubtful = False
+        self._give_up()
+
+    async def _received_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                self._take(await self._link.receive())
+        except TimeoutError:
+            return False
+        return True
+
+    def _take(self, data: bytes) -> None:
+        for found in self._decoder.feed(data):
+            self._sort(found)
+
+    def _give_up(self) -> None:
+        """Nobody waits for what is on the line now: finish the decoder's half frame, drop whole ones."""
+        for found in self._decoder.flush():
+            self._sort(found)
+        self.unsolicited += len(self._replies)
+        while self._replies:
+            self._noise(Discarded("unsolicited", len(self._replies.popleft().to_bytes())))
+
+    def _sort(self, found: ReplyT | Discarded) -> None:
+        if isinstance(found, Discarded):
+            self._noise(found)
+        else:
+            self._replies.append(found)

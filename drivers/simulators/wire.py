@@ -1,0 +1,31 @@
+"""What a simulated device needs of its wire, and bytes at the pace of a real line."""
+
+import asyncio
+from typing import Protocol
+
+BITS_PER_BYTE = 10  # start, eight data bits, stop
+BURST_S = 0.004  # a USB adapter hands over what came in a few milliseconds, not byte by byte
+
+
+class Wire(Protocol):
+    """The far end of a link. `MemoryLink` and `PtyHost` are wires."""
+
+    async def send(self, data: bytes) -> None:
+        """Write all of `data`; raises `LinkLost` when the wire is pulled."""
+        ...
+
+    async def receive(self) -> bytes:
+        """At least one byte; raises `LinkLost` when the wire is pulled."""
+        ...
+
+
+async def send_at(wire: Wire, data: bytes, baud: int) -> None:
+    """Send `data` no faster than a line of `baud` carries it."""
+    loop = asyncio.get_running_loop()
+    burst = max(1, int(baud * BURST_S) // BITS_PER_BYTE)
+    due = loop.time()
+    for start in range(0, len(data), burst):
+        part = data[start : start + burst]
+        await wire.send(part)
+        due += len(part) * BITS_PER_BYTE / baud
+        await asyncio.sleep(max(0.0, due - loop.time()))
