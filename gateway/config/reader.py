@@ -1,0 +1,273 @@
+"""TOML -> Config. All problems of a file are told at once, each with its line."""
+
+import re
+import tomllib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+from gateway.config.files import NamedFile, file_problems
+from gateway.config.locator import KeyPath, Lines
+from gateway.config.model import OWN_DEVICE_ID, TABLES, Config, DeviceConfig, Key, defaults_of, keys_of
+from gateway.config.problems import ConfigFileError, Problem, nearest
+from gateway.config.values import BadValue, Broker
+
+MAX_BYTES = 1 << 20  # a larger file is not a configuration
+_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+# Unknown keys after which people write a secret itself; the answer is always a file.
+_SECRET_WORDS: Final = re.compile(r"pass|secret|token|(?<![a-z])pin(?![a-z])", re.IGNORECASE)
+
+
+def load(path: Path, *, kinds: Collection[str] = ()) -> Config:
+    """The configuration in `path`, and every file it names checked; raises `ConfigFileError`.
+
+    `kinds` are the device kinds there are; without them the kind of a device is left to the caller.
+    """
+    reader = _Reader(path, kinds)
+    config = reader.read()
+    reader.problems += file_problems(reader.files)
+    return reader.finish(config)
+
+
+def load_without_files(path: Path, *, kinds: Collection[str] = ()) -> Config:
+    """As `load`, for where the files need not exist yet: enrolment, documentation, backups."""
+    reader = _Reader(path, kinds)
+    return reader.finish(reader.read())
+
+
+class _Reader:
+    """One pass over one file. Collects problems instead of stopping at the first."""
+
+    def __init__(self, path: Path, kinds: Collection[str]) -> None:
+        self.problems: list[Problem] = []
+        self.files: list[NamedFile] = []
+        self._path = path
+        self._kinds = kinds
+        text = _read_text(path)
+        self._data = _parse(path, text)
+        self._lines = Lines(text)
+
+    def read(self) -> Config | None:
+        """The configuration, or None when a problem was found."""
+        self._refuse_unknown_tables()
+        tables = {name: self._table(name) for name in TABLES if name != "device"}
+        devices = self._devices()
+        self._check_identity(tables["gateway"])
+        self._check_uplink(tables["uplink"])
+        if self.problems:
+            return None
+        if "event_kid" not in tables["keys"]:
+            tables["keys"]["event_kid"] = f"{tables['gateway']['id']}#1"
+        built = {name: TABLES[name](**values) for name, values in tables.items()}
+        return Config(path=self._path, devices=tuple(devices), **built)
+
+    def finish(self, config: Config | None) -> Config:
+        """The configuration, or every problem as one error."""
+        if self.problems or config is None:
+            raise ConfigFileError(self._path, self.problems)
+        return config
+
+    def _tell(self, code: str, at: KeyPath, what: str, todo: str = "") -> None:
+        where = f"[{at[0]}]" if at[0] != "device" else "[[device]]"
+        key = "".join(f" {part}" for part in at[1:] if isinstance(part, str))
+        line = self._lines.find(at)
+        self.problems.append(Problem(code=code, what=what, todo=todo, where=where + key, line=line))
+
+    def _refuse_unknown_tables(self) -> None:
+        for name, value in self._data.items():
+            if name in TABLES:
+                continue
+            if isinstance(value, dict | list):
+                self._tell("unknown_key", (name,), "unknown table", nearest(name, TABLES))
+                continue
+            line = self._lines.find((name,))
+            homes = _tables_with(name)
+            todo = f"it belongs below {homes}" if homes else "remove it, or move it below its table"
+            self.problems.append(
+                Problem(code="unknown_key", what="key outside of any table", todo=todo, where=name, line=line)
+            )
+
+    def _table(self, name: str) -> dict[str, Any]:
+        given = self._data.get(name, {})
+        if not isinstance(given, dict):
+            self._tell("bad_value", (name,), "must be a table", f"write [{name}] on a line of its own")
+            return {}
+        self._refuse_unknown_keys(name, given)
+        return self._values(name, (name,), given)
+
+    def _devices(self) -> list[DeviceConfig]:
+        given = self._data.get("device", [])
+        if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+            self._tell(
+                "bad_value", ("device",), "must be a list of tables", "write [[device]] above each device"
+            )
+            return []
+        devices: list[DeviceConfig] = []
+        seen: dict[str, int | None] = {}
+        for index, item in enumerate(given):
+            at: KeyPath = ("device", index)
+            values = self._values("device", at, item)
+            if {"id", "kind"} <= values.keys():
+                settings = {key: value for key, value in item.items() if key not in values}
+                frozen = MappingProxyType(settings)
+                devices.append(DeviceConfig(**values, settings=frozen, table_index=index))
+            self._check_device(at, values, seen)
+        return devices
+
+    def _check_device(self, at: KeyPath, values: Mapping[str, Any], seen: dict[str, int | None]) -> None:
+        device_id, kind = values.get("id"), values.get("kind")
+        if device_id == OWN_DEVICE_ID:
+            self._tell(
+                "bad_value", (*at, "id"), f'"{OWN_DEVICE_ID}" is the gateway itself', "choose another name"
+            )
+        elif device_id in seen:
+            self._tell(
+                "duplicate",
+                (*at, "id"),
+                f'"{device_id}" is already the device at line {seen[device_id]}',
+                "give each device a name of its own",
+            )
+        if device_id is not None:
+            seen.setdefault(device_id, self._lines.find((*at, "id")))
+        if kind is not None and self._kinds and kind not in self._kinds:
+            self._tell("unknown_kind", (*at, "kind"), "unknown device kind", nearest(kind, self._kinds))
+
+    def _refuse_unknown_keys(self, table: str, given: Mapping[str, object]) -> None:
+        known = keys_of(TABLES[table])
+        for key in given.keys() - known.keys():
+            homes = _tables_with(key)
+            todo = f"it belongs below {homes}" if homes else nearest(key, known)
+            if not homes and _SECRET_WORDS.search(key):
+                todo = "a secret is given as the path of its file, see [keys] and password_file of [uplink]"
+            self._tell("unknown_key", (table, key), "unknown key", todo)
+
+    def _values(self, table: str, at: KeyPath, given: Mapping[str, object]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        defaults = defaults_of(TABLES[table])
+        for name, key in keys_of(TABLES[table]).items():
+            if name in given:
+                try:
+                    values[name] = self._resolve(key.kind.parse(given[name]))
+                except BadValue as bad:
+                    self._tell("bad_value", (*at, name), bad.what, bad.todo)
+                    continue
+            elif name in defaults:
+                values[name] = defaults[name]
+            elif not key.default:
+                self._tell(
+                    "missing_key", (*at, name), "missing", f"add it, for example {name} = {key.example}"
+                )
+            self._note_file(key, (*at, name), values.get(name), given.get(name))
+        return values
+
+    def _resolve(self, value: object) -> object:
+        return self._path.absolute().parent / value if isinstance(value, Path) else value
+
+    def _note_file(self, key: Key, at: KeyPath, value: object, written: object) -> None:
+        if key.file is None or not isinstance(value, Path):
+            return
+        self.files.append(
+            NamedFile(
+                path=value,
+                role=key.file,
+                where=f"[{at[0]}] {at[-1]}",
+                line=None if written is None else self._lines.find(at),
+                written=None if written is None else str(written),
+            )
+        )
+
+    def _check_identity(self, gateway: Mapping[str, Any]) -> None:
+        org, gateway_id = gateway.get("org"), gateway.get("id")
+        if org is not None and gateway_id is not None and gateway_id[3:9] != org:
+            self._tell(
+                "bad_value",
+                ("gateway", "id"),
+                f"does not match org {org}",
+                f'write "gw-{org}-{gateway_id[-2:]}"',
+            )
+
+    def _check_uplink(self, uplink: Mapping[str, Any]) -> None:
+        broker = uplink.get("broker")
+        if isinstance(broker, Broker) and not broker.tls:
+            if not broker.loopback and uplink.get("allow_plaintext") is False:
+                self._tell(
+                    "plaintext",
+                    ("uplink", "broker"),
+                    "mqtt:// to another machine is not encrypted",
+                    "write mqtts://, or allow_plaintext = true where a VPN encrypts",
+                )
+            for name in ("ca_file", "cert_file", "key_file"):
+                if uplink.get(name) is not None:
+                    self._tell(
+                        "bad_value",
+                        ("uplink", name),
+                        "has no effect with mqtt://",
+                        "write mqtts:// or remove it",
+                    )
+        for name, other in (
+            ("cert_file", "key_file"),
+            ("key_file", "cert_file"),
+            ("password_file", "username"),
+        ):
+            if uplink.get(name) is not None and other in uplink and uplink[other] is None:
+                self._tell(
+                    "missing_key", ("uplink", name), f"needs {other} as well", f"add {other} or remove {name}"
+                )
+
+
+def _tables_with(key: str) -> str:
+    return " or ".join(
+        f"[{name}]" for name, table in TABLES.items() if name != "device" and key in keys_of(table)
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as exc:
+        todo = "copy deploy/zhijiao.example.toml there, or name another file with --config"
+        raise _whole_file(path, "file_missing", "the configuration does not exist", todo) from exc
+    except OSError as exc:
+        todo = "correct the path or its permissions"
+        raise _whole_file(path, "file_unreadable", f"cannot be read: {exc.strerror}", todo) from exc
+    if len(data) > MAX_BYTES:
+        raise _whole_file(path, "syntax", f"is larger than {MAX_BYTES} bytes", "name the configuration file")
+    try:
+        return data.decode("utf-8-sig")  # editors on Windows put a mark before the first line
+    except UnicodeDecodeError as exc:
+        line = data.count(b"\n", 0, exc.start) + 1
+        raise _whole_file(path, "syntax", "is not UTF-8 text", "save it as UTF-8", line) from exc
+
+
+def _parse(path: Path, text: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        message = str(exc)
+        match = _PLACE.search(message)
+        line = int(match[1]) if match and match[1] else text.count("\n") + (not text.endswith("\n"))
+        what = _PLACE.sub("", message)
+        problem = _whole_file(
+            path, "syntax", f"not TOML: {what[:1].lower()}{what[1:]}", _syntax_advice(text, line), line
+        )
+        raise problem from None  # the parser's own words are in the text
+    except RecursionError:
+        raise _whole_file(path, "syntax", "is nested too deeply", "write plain tables") from None
+
+
+def _syntax_advice(text: str, line: int) -> str:
+    lines: Sequence[str] = text.splitlines()
+    words = lines[line - 1].split("=", 1) if line <= len(lines) else []
+    if (
+        len(words) == 2
+        and words[1].strip()[:1] not in ("", '"', "'", "[", "{")
+        and not words[1].strip()[0].isdigit()
+    ):
+        return "text must stand in quotes"
+    return "look at this line and the one above"
+
+
+def _whole_file(path: Path, code: str, what: str, todo: str, line: int | None = None) -> ConfigFileError:
+    return ConfigFileError(path, [Problem(code=code, what=what, todo=todo, line=line)])
