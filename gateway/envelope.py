@@ -1,0 +1,104 @@
+"""One event: from what happened (`Draft`) to its place in the chain and its wire bytes (`Sealed`).
+
+Wire form: CloudEvents 1.0 structured JSON in canonical form (contract, 2). Pure: the clock's reading,
+the id and the place are handed in.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from gateway.clock import Stamp, iso_ms
+from gateway.errors import ContractError
+from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX, TYPES
+from gateway.evidence import canonical
+from gateway.evidence.canonical import Json
+from gateway.evidence.jws import Signer
+
+GENESIS = bytes(32)  # `prevhash` of the first event of an epoch
+GATEWAY_DEVICE = "gateway"  # `deviceid` of what the gateway says of itself
+# What place and signature add at most to a draft: checked before a sequence is given.
+ENVELOPE_MARGIN = 2048  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Something that happened, not yet placed. Immutable: a retry stores the same fact."""
+
+    id: str  # UUIDv7, or UUIDv8 for a record from a device's own memory
+    type: str  # without prefix, a key of `event_types.TYPES`
+    subject: str  # person/{ref} | device/{dev} | gateway/{gw}
+    device: str
+    at: Stamp  # the clocks when it happened
+    data: dict[str, Json]
+    unit: str | None = None  # 司法所 / 中队
+    restricted: bool = False  # speaks of a person
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an event stands: after `previous` in its epoch."""
+
+    org: str
+    gateway: str
+    epoch: str
+    seq: int
+    previous: bytes  # hash of the event before; GENESIS at sequence 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A placed, signed event."""
+
+    seq: int
+    hash: bytes  # SHA-256 of the signed bytes
+    wire: bytes
+
+
+def check(draft: Draft) -> None:
+    """Raise `ContractError` (not_representable, too_large, unknown_type) when `draft` cannot be an event."""
+    if draft.type not in TYPES:
+        raise ContractError("unknown_type", f"event type {draft.type} is not in the table of types")
+    size = len(canonical.encode({"id": draft.id, "subject": draft.subject, "data": draft.data}))
+    if size > canonical.MAX_BYTES - ENVELOPE_MARGIN:
+        raise ContractError("too_large", f"{draft.type} with {size} bytes of data")
+
+
+def seal(draft: Draft, place: Place, recorded: Stamp, signer: Signer) -> Sealed:
+    """Place, chain and sign; `draft` has passed `check`."""
+    event: dict[str, Json] = {
+        "specversion": "1.0",
+        "id": draft.id,
+        "source": source(place.org, place.gateway, place.epoch),
+        "type": TYPE_PREFIX + draft.type,
+        "subject": draft.subject,
+        "time": iso_ms(draft.at.wall_ms),
+        "datacontenttype": "application/json",
+        "dataschema": f"{SCHEMA_PREFIX}{draft.type}:{TYPES[draft.type]}",
+        "sequence": sequence(place.seq),
+        "prevhash": place.previous.hex(),
+        "recordedtime": iso_ms(recorded.wall_ms),
+        "bootid": draft.at.boot_id,
+        "monoms": str(draft.at.mono_ms),
+        "clockq": draft.at.quality.value,
+        "deviceid": draft.device,
+        "data": draft.data,
+    }
+    if draft.at.error_ms is not None:
+        event["clockerrms"] = draft.at.error_ms
+    if draft.unit is not None:
+        event["unit"] = draft.unit
+    if draft.restricted:
+        event["dataclassification"] = "restricted"
+    payload = canonical.encode(event)
+    event["jws"] = signer.sign(payload)
+    return Sealed(place.seq, hashlib.sha256(payload).digest(), canonical.encode(event))
+
+
+def source(org: str, gateway: str, epoch: str) -> str:
+    """CloudEvents `source`."""
+    return f"/cc/{org}/{gateway}/e/{epoch}"
+
+
+def sequence(seq: int) -> str:
+    """16 digits, zero-padded: text order is number order."""
+    return f"{seq:016d}"

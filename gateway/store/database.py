@@ -1,0 +1,84 @@
+"""Opening the SQLite file, and what its errors mean.
+
+WAL with synchronous=FULL: over simulated power cuts it lost none of 252,000 acknowledged commits;
+synchronous=NORMAL lost up to 38 at each cut (docs/decisions/0003).
+"""
+
+import sqlite3
+from pathlib import Path
+
+from peewee import DatabaseError, PeeweeException, SqliteDatabase
+
+from gateway.errors import StoreRefused
+
+PAGE_SIZE = 4096  # bytes; the file system's block: smaller pages write less but tear more
+PRAGMAS = {
+    "page_size": PAGE_SIZE,
+    "journal_mode": "wal",
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "temp_store": "memory",
+    "secure_delete": 1,  # purged rows leave nothing behind on the card
+    "busy_timeout": 5000,  # ms; only a backup or an inspecting technician can hold the lock
+    "journal_size_limit": 8 * 1024 * 1024,  # bytes the WAL may keep after a checkpoint
+}
+
+_REFUSALS = {
+    sqlite3.SQLITE_FULL: (
+        "store_full",
+        "the disk or the store's quota is full; free space or raise [store] max_mib",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "store_readonly",
+        "the file system is read-only; check the card, then remount it",
+    ),
+    sqlite3.SQLITE_IOERR: ("store_io", "the disk reports errors; back up and replace the card"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "store_io",
+        "the database file cannot be opened; check the folder and its owner",
+    ),
+    sqlite3.SQLITE_PERM: (
+        "store_readonly",
+        "no permission to write the database; check the owner of its folder",
+    ),
+    sqlite3.SQLITE_BUSY: ("store_io", "another program holds the database; stop it"),
+}
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class StoreDamaged(Exception):  # noqa: N818 - named for the condition
+    """The file is torn or is no database. At start it is salvaged; while running the process ends and restarts."""
+
+
+def open_database(path: Path, *, max_pages: int | None) -> SqliteDatabase:
+    """Open (or make) the file with the settings above; raises what `translate` returns."""
+    # Opened on one thread, then owned by the db thread alone: handed over, never shared.
+    database = SqliteDatabase(
+        str(path), pragmas=PRAGMAS, thread_safe=False, autoconnect=False, check_same_thread=False
+    )
+    try:
+        database.connect()
+        database.execute_sql("SELECT count(*) FROM sqlite_master").fetchone()
+        if max_pages is not None:
+            database.execute_sql(f"PRAGMA max_page_count = {int(max_pages)}")
+    except (DatabaseError, sqlite3.Error) as exc:
+        database.close()
+        raise translate(exc) from exc
+    return database
+
+
+def translate(exc: PeeweeException | sqlite3.Error) -> Exception:
+    """What an SQLite error means for the gateway: `StoreRefused`, `StoreDamaged`, or itself (a bug)."""
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__ or cause.__context__
+    code = getattr(cause, "sqlite_errorcode", None)
+    if code is None:
+        return exc
+    primary = code & 0xFF  # extended result codes carry the primary one in the low byte
+    if primary in _DAMAGE:
+        return StoreDamaged(f"SQLite reports {getattr(cause, 'sqlite_errorname', primary)}")
+    if primary in _REFUSALS:
+        name, text = _REFUSALS[primary]
+        return StoreRefused(name, f"nothing was stored: {text}")
+    return exc

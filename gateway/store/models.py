@@ -1,0 +1,70 @@
+"""Tables of the store.
+
+An event row is written once and never updated: it is evidence. What changes (waiting, rejected)
+stands in narrow tables beside it, so that settling does not rewrite the pages of the events.
+
+`n` numbers events in the order of their commits, over all epochs. Only one epoch is open at a time
+and sequences are contiguous, so sequence = n - first_n + 1: no second index is kept for it.
+"""
+
+from peewee import BlobField, CompositeKey, IntegerField, Model, TextField
+
+
+class Epoch(Model):
+    """An unbroken run of sequences."""
+
+    first_n = IntegerField(primary_key=True)  # `n` of its sequence 1
+    epoch = TextField(unique=True)  # 8 hex, random
+    reason = TextField()
+    opened_ms = IntegerField()
+
+    class Meta:
+        table_name = "epoch"
+
+
+class Event(Model):
+    """A signed event as it goes out. Immutable."""
+
+    n = IntegerField(primary_key=True)
+    hash = BlobField()
+    recorded_ms = IntegerField()
+    wire = BlobField()
+
+    class Meta:
+        table_name = "event"
+
+
+class Waiting(Model):
+    """Events that the center has not acknowledged. Lane 0: check-ins and alarms; 1: the rest."""
+
+    lane = IntegerField()
+    n = IntegerField()
+
+    class Meta:
+        table_name = "waiting"
+        primary_key = CompositeKey("lane", "n")
+        without_rowid = True
+
+
+class Rejected(Model):
+    """Events that the center stored and refused for their content."""
+
+    n = IntegerField(primary_key=True)
+    code = TextField()
+    message = TextField()
+
+    class Meta:
+        table_name = "rejected"
+
+
+class State(Model):
+    """Single facts about the store: boot id, clean-stop mark."""
+
+    key = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "state"
+
+
+TABLES = (Epoch, Event, Waiting, Rejected, State)

@@ -1,0 +1,174 @@
+"""What waits for the center: append, read on, settle. Runs inside a transaction of the db thread."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from peewee import SqliteDatabase, fn
+
+from gateway.clock import Stamp
+from gateway.envelope import Draft, Place, seal
+from gateway.event_types import event_class, is_urgent
+from gateway.evidence.jws import Signer
+from gateway.store.models import Event, Rejected, Waiting
+from gateway.store.tail import Committed, Ledger, Tail
+
+URGENT_LANE = 0  # check-ins and alarms
+REST_LANE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A waiting event, ready to send."""
+
+    n: int
+    lane: int
+    cls: str  # class, for the topic
+    recorded_ms: int
+    wire: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How full the outbox is."""
+
+    waiting: int
+    oldest_ms: int | None  # recorded time of the oldest waiting event
+    lowest_waiting_n: int | None
+    bytes_used: int
+
+
+class Outbox:
+    """The tables `event`, `waiting` and `rejected` of one gateway."""
+
+    def __init__(
+        self, database: SqliteDatabase, ledger: Ledger, signer: Signer, org: str, gateway: str
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._signer = signer
+        self._org = org
+        self._gateway = gateway
+
+    def append(self, drafts: Sequence[Draft], recorded: Stamp) -> list[Committed]:
+        """Place, chain, sign and insert. Memory moves on only when all of them are in."""
+        tail = self._ledger.pending
+        placed: list[Committed] = []
+        events: list[tuple[int, bytes, int, bytes]] = []
+        for draft in drafts:
+            place = Place(self._org, self._gateway, tail.epoch, tail.seq + 1, tail.hash)
+            sealed = seal(draft, place, recorded, self._signer)
+            n = tail.next_n
+            lane = URGENT_LANE if is_urgent(draft.type) else REST_LANE
+            events.append((n, sealed.hash, recorded.wall_ms, sealed.wire))
+            placed.append(
+                Committed(
+                    n, tail.epoch, sealed.seq, sealed.hash, draft.id, draft.type, draft.device, lane,
+                    draft.at.wall_ms, recorded.mono_ms,
+                )
+            )  # fmt: skip
+            tail = Tail(tail.epoch, tail.first_n, sealed.seq, sealed.hash)
+        connection = self._database.connection()
+        connection.executemany("INSERT INTO event (n, hash, recorded_ms, wire) VALUES (?, ?, ?, ?)", events)
+        connection.executemany("INSERT INTO waiting (lane, n) VALUES (?, ?)", [(c.lane, c.n) for c in placed])
+        self._ledger.pending = tail
+        self._ledger.fresh.extend(placed)
+        return placed
+
+    def after(self, lane: int, n: int, limit: int, *, below: int | None = None) -> list[Row]:
+        """The next waiting events of a lane after `n` (and below `below`), in order."""
+        query = (
+            "SELECT w.n, e.recorded_ms, e.wire FROM waiting w JOIN event e ON e.n = w.n "
+            "WHERE w.lane = ? AND w.n > ? AND w.n < ? ORDER BY w.n LIMIT ?"
+        )
+        cursor = self._database.execute_sql(query, (lane, n, below or 1 << 62, limit))
+        return [Row(row[0], lane, _class_of(row[2]), row[1], row[2]) for row in cursor]
+
+    def hash_at(self, n: int) -> bytes | None:
+        """The hash of one event; None where the store does not hold it."""
+        row = Event.select(Event.hash).where(Event.n == n).first()
+        return None if row is None else bytes(row.hash)
+
+    def settle(self, ranges: Iterable[tuple[int, int]]) -> int:
+        """The center has these (first and last `n`, both included): they wait no longer. The count."""
+        settled = 0
+        for first, last in ranges:
+            for lane in (URGENT_LANE, REST_LANE):
+                cursor = self._database.execute_sql(
+                    "DELETE FROM waiting WHERE lane = ? AND n BETWEEN ? AND ?", (lane, first, last)
+                )
+                settled += cursor.rowcount
+        self._ledger.settled += settled
+        return settled
+
+    def note_rejected(self, rejections: Iterable[tuple[int, str, str]]) -> list[int]:
+        """Keep the center's refusals (`n`, code, message); those not known before."""
+        known = {row.n for row in Rejected.select(Rejected.n)}
+        fresh = [row for row in rejections if row[0] not in known]
+        for n, code, message in fresh:
+            Rejected.create(n=n, code=code, message=message)
+        return [n for n, _, _ in fresh]
+
+    def rejected_count(self, first_n: int, last_n: int) -> int:
+        """Rejections known in a range."""
+        return int(Rejected.select().where(Rejected.n.between(first_n, last_n)).count())
+
+    def levels(self) -> Levels:
+        """How full it is. Cheap: two seeks on `waiting`, no scan."""
+        lowest = [
+            Waiting.select(fn.MIN(Waiting.n)).where(Waiting.lane == lane).scalar()
+            for lane in (URGENT_LANE, REST_LANE)
+        ]
+        known = [n for n in lowest if n is not None]
+        oldest_n = min(known) if known else None
+        oldest = (
+            None if oldest_n is None else Event.select(Event.recorded_ms).where(Event.n == oldest_n).scalar()
+        )
+        pages, page_size = self._database.pragma("page_count"), self._database.pragma("page_size")
+        return Levels(self._ledger.waiting, oldest, oldest_n, int(pages) * int(page_size))
+
+    def lowest_waiting_from(self, n: int) -> int | None:
+        """The lowest waiting `n` that is not below `n`, over both lanes."""
+        found = [
+            Waiting.select(fn.MIN(Waiting.n)).where((Waiting.lane == lane) & (Waiting.n >= n)).scalar()
+            for lane in (URGENT_LANE, REST_LANE)
+        ]
+        return min((value for value in found if value is not None), default=None)
+
+    def forget_settled(self, first_n: int, last_n: int, *, limit: int = 500) -> int:
+        """Delete at most `limit` events of a range that no longer wait; how many. Unsettled ones always stay."""
+        cursor = self._database.execute_sql(
+            "DELETE FROM event WHERE n IN (SELECT n FROM event WHERE n BETWEEN ? AND ? "
+            "AND n NOT IN (SELECT n FROM waiting) ORDER BY n LIMIT ?)",
+            (first_n, last_n, limit),
+        )
+        return int(cursor.rowcount)
+
+    def count_waiting(self) -> int:
+        """All waiting events, counted: at the start only."""
+        return int(Waiting.select().count())
+
+    def highest_n(self) -> int:
+        """The newest `n`; 0 in an empty store."""
+        return int(Event.select(fn.MAX(Event.n)).scalar() or 0)
+
+    def recent(self, limit: int) -> list[tuple[int, bytes, bool]]:
+        """The newest events: (n, wire, waiting), newest first. For the page after a start."""
+        cursor = self._database.execute_sql(
+            "SELECT e.n, e.wire, EXISTS (SELECT 1 FROM waiting w WHERE w.lane IN (0, 1) AND w.n = e.n) "
+            "FROM event e ORDER BY e.n DESC LIMIT ?",
+            (limit,),
+        )
+        return [(row[0], row[1], bool(row[2])) for row in cursor]
+
+
+_TYPE_MARK = b'"type":"cn.zhijiao.'
+
+
+def _class_of(wire: bytes) -> str:
+    """The class of our own canonical bytes, without parsing: `type` is their last member but `unit`.
+
+    The mark cannot stand inside a text value, where its quotation marks would be escaped, but `data`
+    may hold a member of that name; the envelope's own comes last.
+    """
+    start = wire.rindex(_TYPE_MARK) + len(_TYPE_MARK)
+    return event_class(wire[start : wire.index(b'"', start)].decode())

@@ -1,0 +1,65 @@
+"""The end of the chain, in memory: what the next event is chained to.
+
+Two copies: `committed` is what the disk holds, `pending` what the running transaction has added.
+The pending one becomes the committed one only after COMMIT returned.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.envelope import GENESIS
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Where the running epoch stands."""
+
+    epoch: str = ""
+    first_n: int = 1  # `n` of sequence 1
+    seq: int = 0
+    hash: bytes = GENESIS
+
+    @property
+    def next_n(self) -> int:
+        """`n` of the next event."""
+        return self.first_n + self.seq
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """An event that is on disk."""
+
+    n: int
+    epoch: str
+    seq: int
+    hash: bytes
+    id: str
+    type: str
+    device: str
+    lane: int
+    time_ms: int
+    mono_ms: int  # when it was recorded: age in the fast lane
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Both copies, and what the running transaction added or settled."""
+
+    committed: Tail = field(default_factory=Tail)
+    pending: Tail = field(default_factory=Tail)
+    fresh: list[Committed] = field(default_factory=list)
+    settled: int = 0
+    waiting: int = 0  # unsettled events on disk
+
+    def commit(self) -> list[Committed]:
+        """COMMIT returned: the pending copy is the truth now. Returns what was added."""
+        fresh, self.fresh = self.fresh, []
+        self.committed = self.pending
+        self.waiting += len(fresh) - self.settled
+        self.settled = 0
+        return fresh
+
+    def rollback(self) -> None:
+        """Nothing of it reached the disk."""
+        self.pending = self.committed
+        self.fresh = []
+        self.settled = 0
