@@ -9,13 +9,27 @@ Leaves out: what the body means (frames.py), and finding frames in a stream (fra
 Source: README.md beside the package, section idcard-sam.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from firmware_protocols.checksums import sum8, xor8
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 
 PREAMBLE = bytes.fromhex("AAAAAA9669")
 HEADER_SIZE = len(PREAMBLE) + 2  # bytes before the body
+
+# A dialect with the same preamble and length and other commands. Its replies are not known.
+DIALECT = "CVR-100AU"
+DIALECT_RULE = "two's complement of the byte sum, not XOR"
+DIALECT_COMMANDS: Mapping[bytes, str] = MappingProxyType(
+    {
+        bytes.fromhex("0001"): "initialise",
+        bytes.fromhex("0081"): "find card",
+        bytes.fromhex("0082"): "select card",
+        bytes.fromhex("0083"): "read card",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +87,7 @@ def unseal(frame: bytes, bounds: Bounds) -> bytes:
         if is_dialect(counted):
             raise RemoteProtocolError(
                 "dialect",
-                "the check byte follows the CVR-100AU dialect (two's complement of the byte sum); "
+                f"the check byte follows the {DIALECT} dialect ({DIALECT_RULE}); "
                 "set the reader to the standard protocol or use one that speaks it",
             )
         raise RemoteProtocolError("checksum", f"wrong check byte over {length} counted bytes")
@@ -81,19 +95,8 @@ def unseal(frame: bytes, bounds: Bounds) -> bytes:
 
 
 def is_dialect(counted: bytes) -> bool:
-    """Whether the bytes from length to check are a request of the CVR-100AU dialect.
-
-    It has the same preamble and length, commands 00 01, 00 81, 00 82, 00 83, and another check byte.
-    """
+    """Whether the bytes from length to check are a request of the dialect."""
     return counted[2:4] in DIALECT_COMMANDS and sum8(counted) == 0 and xor8(counted) != 0
-
-
-DIALECT_COMMANDS = {
-    bytes.fromhex("0001"): "initialise",
-    bytes.fromhex("0081"): "find card",
-    bytes.fromhex("0082"): "select card",
-    bytes.fromhex("0083"): "read card",
-}
 
 
 def _size_error(frame: bytes, length: int, bounds: Bounds) -> RemoteProtocolError:

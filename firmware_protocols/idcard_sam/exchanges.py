@@ -21,8 +21,6 @@ from firmware_protocols.idcard_sam.messages import (
     CardFound,
     CardRecord,
     Message,
-    NewAddress,
-    Ok,
     Refusal,
     SamId,
     parse_reply,
@@ -127,14 +125,6 @@ def read_card(
     return record if isinstance(record, CardRecord) else _refused(record, command)
 
 
-def read_new_address(
-    *, baud: int = DEFAULT_BAUD
-) -> Exchange[Request, Reply, NewAddress | CardRefusedByReader | ReaderFault]:
-    """The additional address, directly after a read. Status 91 (refused, action EMPTY): the card has none."""
-    answer = yield from _ask(Command.READ_NEW_ADDRESS, read_timeout_s(baud))
-    return answer if isinstance(answer, NewAddress) else _refused(answer, Command.READ_NEW_ADDRESS)
-
-
 def _refused(answer: Message, step: Command) -> CardRefusedByReader | ReaderFault:
     if not isinstance(answer, Refusal):
         raise RemoteProtocolError("unexpected", f"{type(answer).__name__} in answer to '{step.value}'")
@@ -161,25 +151,3 @@ def _exchange(request: Request, timeout_s: float) -> Exchange[Request, Reply, Re
         "line_noise",
         f"the reader found {NOISE_ATTEMPTS} requests in a row damaged; check cable, shielding and baud rate",
     )
-
-
-__all__ = [
-    "BAUD_SEARCH",
-    "DEFAULT_BAUD",
-    "CardFound",
-    "CardRecord",
-    "CardRefusedByReader",
-    "CardResult",
-    "CardUnreadable",
-    "Found",
-    "NewAddress",
-    "NoCard",
-    "Ok",
-    "ReaderFault",
-    "ReaderIdentity",
-    "find",
-    "probe",
-    "read_card",
-    "read_new_address",
-    "read_timeout_s",
-]

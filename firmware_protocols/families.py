@@ -1,0 +1,29 @@
+"""The families that can be decoded by name, imported when first asked for.
+
+A new family is one line here. Names have dashes, folders underscores.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from types import MappingProxyType
+from typing import cast
+
+from firmware_protocols.describing import Describer
+from firmware_protocols.errors import LocalProtocolError
+
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "gb11643": "firmware_protocols.gb11643.describe",
+        "idcard-sam": "firmware_protocols.idcard_sam.describe",
+    }
+)
+
+
+def describer(family: str) -> Describer:
+    """The describer of a family. Code: family."""
+    if family not in FAMILIES:
+        near = get_close_matches(family, FAMILIES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise LocalProtocolError("family", f"unknown family; known are {', '.join(sorted(FAMILIES))}{hint}")
+    return cast("Describer", import_module(FAMILIES[family]))
