@@ -22,7 +22,7 @@ from firmware_protocols.idcard_sam.envelope import (
 from firmware_protocols.idcard_sam.explain_data import data_fields
 from firmware_protocols.idcard_sam.frames import Reply, Request
 from firmware_protocols.idcard_sam.recognise import is_from_reader
-from firmware_protocols.idcard_sam.status import status_of
+from firmware_protocols.idcard_sam.status import Action, status_of
 
 RESEND = "have it sent again; if it repeats, check cable, shielding and baud rate"
 
@@ -66,7 +66,11 @@ def _frame_end(data: bytes, start: int) -> int:
     """Where the frame at `start` ends: by its length, unless that is wrong and another frame begins sooner."""
     length = int.from_bytes(data[start + len(PREAMBLE) : start + HEADER_SIZE], "big")
     end = start + HEADER_SIZE + length
-    if end <= len(data) and length and xor8(data[start + len(PREAMBLE) : end]) == 0:
+    if (
+        0 < length <= REPLY_BOUNDS.maximum
+        and end <= len(data)
+        and xor8(data[start + len(PREAMBLE) : end]) == 0
+    ):
         return end
     following = data.find(PREAMBLE, start + len(PREAMBLE))
     return min(end if length else len(data), len(data), following if following > 0 else len(data))
@@ -98,15 +102,18 @@ def _length(frame: bytes, at: int) -> Field:
 def _request(body: bytes, at: int) -> Iterator[Field]:
     request = Request.from_body(body)
     command = identify(request)
+    name = command.value if command else "unknown command"
     zh = COMMANDS[command].label_zh if command else "未知命令"
-    yield Field(at + HEADER_SIZE, 2, "command", command.value if command else "unknown command", zh)
+    at += HEADER_SIZE
     if command is Command.SET_BAUD:
         baud = BAUD_RATES.get(request.para)
-        text = f"{baud} baud" if baud else "no known speed"
-        yield Field(at + HEADER_SIZE + 1, 1, "speed", text, "value of PARA", wrong=baud is None)
+        yield Field(at, 1, "command", name, zh)
+        yield Field(at + 1, 1, "speed", f"{baud} baud" if baud else "no known speed", wrong=baud is None)
+    else:
+        yield Field(at, 2, "command", name, zh)
     if request.data:
         text = f"{request.data[0]} bytes" if command is Command.SET_RF_FRAME else request.data.hex(" ")
-        yield Field(at + HEADER_SIZE + 2, len(request.data), "data", text)
+        yield Field(at + 2, len(request.data), "data", text)
 
 
 def _reply(body: bytes, at: int) -> Iterator[Field]:
@@ -120,14 +127,8 @@ def _reply(body: bytes, at: int) -> Iterator[Field]:
 
 def _status(sw3: int, at: int) -> Field:
     status = status_of(sw3)
-    return Field(
-        at + HEADER_SIZE + 2,
-        1,
-        "SW3 status",
-        status.meaning,
-        status.meaning_zh,
-        f"{status.action}: {status.advice}",
-    )
+    advice = "" if status.action is Action.OK else f"{status.action}: {status.advice}"
+    return Field(at + HEADER_SIZE + 2, 1, "SW3 status", status.meaning, status.meaning_zh, advice)
 
 
 def _dialect(frame: bytes, at: int) -> Iterator[Field]:

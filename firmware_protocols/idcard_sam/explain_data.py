@@ -84,7 +84,9 @@ def _text(text: TextBlock, at: int) -> Iterator[Field]:
     flag = (FLAG_AT, 2, None, 0)
     for offset, length, slot, number in sorted([*pieces, flag], key=lambda piece: piece[0]):
         if slot is None:
-            yield Field(at + offset, length, "card type", repr(str(text.layout)), CARD_NAMES[text.layout])
+            note = "some text was damaged; U+FFFD stands for it" if text.repaired else ""
+            name = f"{text.layout.value!r} {CARD_NAMES[text.layout]}"
+            yield Field(at + offset, length, "card type", name, note)
         else:
             yield _slot(text, slot, number, Field(at + offset, length, slot.name))
 

@@ -1,0 +1,1 @@
+"""The command `zhijiao`: one module per subcommand."""
