@@ -1,11 +1,11 @@
 """What a frame without context is: its direction, and the command that a reply answers.
 
-A driver knows both and needs none of this. Someone who reads a dump has only the sizes to go by;
-within the protocol they are unambiguous.
+A driver knows both and needs none of this. Someone who reads a dump has only first bytes and sizes
+to go by; for frames of the protocol they are unambiguous.
 """
 
 from firmware_protocols.errors import LocalProtocolError
-from firmware_protocols.idcard_sam.commands import Command
+from firmware_protocols.idcard_sam.commands import COMMANDS, Command
 from firmware_protocols.idcard_sam.envelope import HEADER_SIZE, PREAMBLE, REPLY_BOUNDS
 from firmware_protocols.idcard_sam.frames import Reply
 from firmware_protocols.idcard_sam.messages import (
@@ -31,13 +31,22 @@ _BY_SIZE = {
 
 
 def is_from_reader(frame: bytes, direction: str | None) -> bool:
-    """Which way `frame` (its preamble first) goes. Replies begin with 00 00, which is no command."""
-    if direction is not None:
-        if direction not in DIRECTIONS:
-            raise LocalProtocolError("direction", f"unknown direction; known are {' and '.join(DIRECTIONS)}")
-        return direction == READER_TO_HOST
+    """Which way `frame` (its preamble first) goes: as told, or as it looks."""
+    if direction is None:
+        return _looks_like_reply(frame)
+    if direction not in DIRECTIONS:
+        raise LocalProtocolError("direction", f"unknown direction; known are {' and '.join(DIRECTIONS)}")
+    return direction == READER_TO_HOST
+
+
+def _looks_like_reply(frame: bytes) -> bool:
+    """Replies begin with 00 00, which is no command; requests are shortest or a known command."""
+    head = frame[HEADER_SIZE : HEADER_SIZE + 2]
+    if head == b"\0\0":
+        return True
+    known = any(spec.cmd == head[0] and spec.para in {None, head[-1]} for spec in COMMANDS.values() if head)
     length = int.from_bytes(frame[len(PREAMBLE) : HEADER_SIZE], "big")
-    return length >= REPLY_BOUNDS.minimum and frame[HEADER_SIZE : HEADER_SIZE + 2] in {b"", b"\0", b"\0\0"}
+    return length >= REPLY_BOUNDS.minimum and not known
 
 
 def answered_command(reply: Reply) -> Command:
