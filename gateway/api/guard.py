@@ -1,0 +1,68 @@
+"""The door in front of every route: which Host is served, and the headers that every answer carries.
+
+A page of the internet that has its name point to 127.0.0.1 (DNS rebinding) reaches the socket but not past the
+Host check. There is no CORS: no other origin may read anything. Starlette's TrustedHostMiddleware would do the
+check too, but answers in plain text where clients are promised problem documents.
+"""
+
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.api.problems import problem
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.ASCII)
+
+_HEADERS = {
+    # Own files only; no inline script or style, nothing from elsewhere, not framed by anybody.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_STATIC = "/static/"
+
+
+class Guard:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve, or refuse a foreign Host."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _guard(MutableHeaders(scope=message), scope["path"])
+            await send(message)
+
+        if self._is_ours(Headers(scope=scope)):
+            await self._app(scope, receive, send_guarded)
+        else:
+            await problem(400)(scope, receive, send_guarded)
+
+    def _is_ours(self, headers: Headers) -> bool:
+        named = headers.getlist("host")
+        host = _HOST.fullmatch(named[0].lower()) if len(named) == 1 else None
+        return host is not None and host["name"] in self._hosts
+
+
+def _guard(headers: MutableHeaders, path: str) -> None:
+    for name, value in _HEADERS.items():
+        headers[name] = value
+    # Static files have their content's hash in the address and say themselves how long they keep.
+    if not (path.startswith(_STATIC) and "cache-control" in headers):
+        headers["Cache-Control"] = "no-store"

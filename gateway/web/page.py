@@ -1,0 +1,85 @@
+"""The first page: rendered whole for the first paint, and again region by region while it is open.
+
+One renderer for both, so that what arrives live can never look unlike what a reload would show.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from gateway.view import Snapshot
+from gateway.web import present, wording
+from gateway.web.assets import Assets
+from gateway.web.messages import Catalogue, Lang, Speaker
+
+REGIONS = ("demo", "overall", "devices", "events", "uplink", "buffer", "clock")
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+class PageRenderer:
+    """Templates, texts and files, loaded once."""
+
+    def __init__(self, catalogue: Catalogue, assets: Assets) -> None:
+        self.assets = assets
+        self._catalogue = catalogue
+        self._templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._templates.filters.update(
+            time_of_day=wording.time_of_day,
+            date=wording.date,
+            iso=wording.iso,
+            size=wording.size,
+            number=wording.number,
+        )
+        self._regions = {name: self._templates.get_template(f"{name}.html") for name in REGIONS}
+        self._page = self._templates.get_template("page.html")
+
+    def page(self, snapshot: Snapshot, lang: Lang) -> str:
+        """The whole document."""
+        return self._page.render(
+            self._context(snapshot, lang),
+            assets=self.assets,
+            title=self.title(snapshot, lang),
+            script_texts=json.dumps(self._script_texts(lang), ensure_ascii=False),
+            regions=self._rendered(snapshot, lang),
+        )
+
+    def regions(self, snapshot: Snapshot, lang: Lang) -> dict[str, str]:
+        """Inner HTML of each region by its element id."""
+        return self._rendered(snapshot, lang)
+
+    def title(self, snapshot: Snapshot, lang: Lang) -> str:
+        """The tab's title: the state first, for whoever has many tabs."""
+        t = Speaker(self._catalogue, lang)
+        return f"{t(f'level.{snapshot.level}')} · {snapshot.gateway} · {t('page.product')}"
+
+    def _rendered(self, snapshot: Snapshot, lang: Lang) -> dict[str, str]:
+        context = self._context(snapshot, lang)
+        return {name: template.render(context) for name, template in self._regions.items()}
+
+    def _context(self, snapshot: Snapshot, lang: Lang) -> Mapping[str, object]:
+        t = Speaker(self._catalogue, lang)
+        now = snapshot.clock.now_ms
+        return {
+            "s": snapshot,
+            "t": t,
+            "lang": lang,
+            "present": present,
+            "day": lambda at_ms: wording.day_if_not_today(at_ms, now),
+            "moment": lambda at_ms: wording.moment(at_ms, now),
+            "duration": lambda length_ms: wording.duration(length_ms, t),
+            "weekday": t(wording.weekday_key(now)),
+        }
+
+    def _script_texts(self, lang: Lang) -> dict[str, str]:
+        """What the script says by itself: only while the gateway cannot be asked."""
+        t = Speaker(self._catalogue, lang)
+        return {key: t(f"live.{key}") for key in ("on", "off", "age_s", "age_min", "age_h")}
