@@ -144,7 +144,7 @@ class KernelTime:
     error_ms: int | None  # None: it does not know
 
 
-def _read_adjtimex() -> KernelTime | None:
+def read_adjtimex() -> KernelTime | None:
     """Ask the kernel; None where a sandbox forbids the call. Changes nothing."""
     request = _Timex()  # modes = 0: read only
     state = _libc.adjtimex(ctypes.byref(request))
@@ -176,6 +176,17 @@ def read_boot_id(proc: Path = Path("/proc/sys/kernel/random/boot_id")) -> str:
     return boot_id
 
 
+def read_both() -> tuple[int, int]:
+    """(wall, monotonic) in ms as of one moment: a pause of the process between the reads would look like a step."""
+    for _ in range(3):
+        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        wall = time.time_ns()
+        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        if after - before < 1_000_000:
+            break
+    return wall // 1_000_000, (before + after) // 2_000_000
+
+
 class SystemClock:
     """The machine's clocks. The quality is read from the kernel at most once a second."""
 
@@ -183,11 +194,13 @@ class SystemClock:
         self,
         boot_id: str | None = None,
         *,
-        kernel_time: Callable[[], KernelTime | None] = _read_adjtimex,
+        read: Callable[[], tuple[int, int]] = read_both,
+        kernel_time: Callable[[], KernelTime | None] = read_adjtimex,
         timesync_flag: Path = Path("/run/systemd/timesync/synchronized"),
         rtc_flag: Path = Path("/sys/class/rtc/rtc0/hctosys"),
     ) -> None:
         self._boot_id = read_boot_id() if boot_id is None else boot_id
+        self._read = read
         self._kernel_time = kernel_time
         self._timesync_flag = timesync_flag
         self._rtc_flag = rtc_flag
@@ -202,7 +215,7 @@ class SystemClock:
 
     def now(self) -> Stamp:
         """This moment on both clocks."""
-        wall_ms, mono_ms = _read_both()
+        wall_ms, mono_ms = self._read()
         known = self._known
         if known is None or not 0 <= mono_ms - known[0] < QUALITY_CACHE_MS:
             known = (mono_ms, *self._assess(wall_ms))
@@ -239,17 +252,6 @@ class SystemClock:
             return self._rtc_flag.read_text(encoding="ascii").strip() == "1"
         except OSError:
             return False  # no clock chip
-
-
-def _read_both() -> tuple[int, int]:
-    """Both clocks as of one moment: a pause of the process between the reads would look like a step."""
-    for _ in range(3):
-        before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        wall = time.time_ns()
-        after = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        if after - before < 1_000_000:
-            break
-    return wall // 1_000_000, (before + after) // 2_000_000
 
 
 class ManualClock:

@@ -93,8 +93,11 @@ class LogHandler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
         """Say where the unwritable line was made, not what was in it: the default would print that."""
         self.dropped += 1
+        place = {"made_by": record.name, "made_at_line": record.lineno}
+        notice = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", **place}
+        notice["msg"] = "a log line could not be written"
         with contextlib.suppress(OSError, ValueError):
-            self.stream.write(f"<4>a log line could not be written ({record.name}, line {record.lineno})\n")
+            self.stream.write(self.format(logging.makeLogRecord(notice)) + self.terminator)
 
 
 class JsonFormatter(logging.Formatter):
@@ -151,7 +154,7 @@ def _fields(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
     expected = _expected(error)
     if expected is None:
         text = logging.Formatter().formatException((type(error), error, error.__traceback__))
-        yield "traceback", redact(text[-_MAX_TEXT:])
+        yield "traceback", redact(text)[-_MAX_TEXT:]
     else:
         yield "error_code", ",".join(str(item.code) for item in expected)
         yield "error", _clean("; ".join(str(item) for item in expected))
@@ -183,15 +186,18 @@ def _plain(value: object, depth: int = 0) -> object:
     if isinstance(value, int | float):
         text = str(value)
         return value if redact(text) == text and value - value == 0 else redact(text)
-    if isinstance(value, Mapping) and depth < _MAX_DEPTH:
-        return {redact(str(key)): _plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset) and depth < _MAX_DEPTH:
+    if isinstance(value, Mapping | list | tuple | set | frozenset):
+        if depth == _MAX_DEPTH:
+            return "..."
+        if isinstance(value, Mapping):
+            return {redact(str(key)): _plain(item, depth + 1) for key, item in value.items()}
         return [_plain(item, depth + 1) for item in value]
     return _clean(str(value))
 
 
 def _clean(text: str) -> str:
-    return redact(text[:_MAX_TEXT]) + ("..." if len(text) > _MAX_TEXT else "")
+    clean = redact(text)  # before cutting: half a number would not be recognised
+    return clean if len(clean) <= _MAX_TEXT else f"{clean[:_MAX_TEXT]}..."
 
 
 def _iso(created: float) -> str:

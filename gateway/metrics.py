@@ -232,9 +232,9 @@ class Metrics:
 
 
 def _choose(gauge: Gauge, label: str, values: Sequence[str], chosen: str | None) -> None:
-    if chosen is not None and chosen not in values:
-        raise ValueError(f"{label} {chosen!r} is none of {', '.join(values)}")
-    for value in values:
+    """One series at 1, the others at 0. An unforeseen value gets a series: counting never fails the counted."""
+    gauge.clear()
+    for value in values if chosen is None else (*values, chosen):
         gauge.labels(**{label: value}).set(int(value == chosen))
 
 

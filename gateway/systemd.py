@@ -58,7 +58,12 @@ class Notifier:
             log.warning("service manager not reached", extra={"cause": exc.strerror or str(exc)})
 
 
-async def watchdog(notifier: Notifier, checks: Mapping[str, Callable[[], Awaitable[object]]]) -> None:
+async def watchdog(
+    notifier: Notifier,
+    checks: Mapping[str, Callable[[], Awaitable[object]]],
+    *,
+    deadline_s: float = NO_OP_DEADLINE_S,
+) -> None:
     """Feed the watchdog for as long as every check is answered in time.
 
     That this task runs shows that the loop turns; `checks` are no-ops on other threads. Returns at once
@@ -68,20 +73,22 @@ async def watchdog(notifier: Notifier, checks: Mapping[str, Callable[[], Awaitab
         return
     late: frozenset[str] = frozenset()
     while True:
-        unanswered = await _unanswered(checks)
+        unanswered = await _unanswered(checks, deadline_s)
         if not unanswered:
             notifier.alive()
         for name in sorted(unanswered - late):
-            log.error("watchdog not fed: no answer", extra={"check": name, "deadline_s": NO_OP_DEADLINE_S})
+            log.error("watchdog not fed: no answer", extra={"check": name, "deadline_s": deadline_s})
         late = unanswered
         await asyncio.sleep(notifier.watchdog_interval_s)
 
 
-async def _unanswered(checks: Mapping[str, Callable[[], Awaitable[object]]]) -> frozenset[str]:
+async def _unanswered(
+    checks: Mapping[str, Callable[[], Awaitable[object]]], deadline_s: float
+) -> frozenset[str]:
     missing: set[str] = set()
     for name, check in checks.items():
         try:
-            async with asyncio.timeout(NO_OP_DEADLINE_S):
+            async with asyncio.timeout(deadline_s):
                 await check()
         except TimeoutError:
             missing.add(name)
