@@ -23,6 +23,7 @@ from gateway.config.model import (
 from gateway.config.problems import ConfigFileError, Problem, nearest
 from gateway.config.reader import load, load_without_files
 from gateway.config.reference import KeyDoc, describe
+from gateway.config.settings import setting_error
 from gateway.config.values import Address, Broker
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "load_without_files",
     "locate",
     "nearest",
+    "setting_error",
 ]

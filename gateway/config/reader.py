@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from drivers.registry import REGISTRY
 from gateway.config.files import NamedFile, file_problems
 from gateway.config.locator import KeyPath, Lines
 from gateway.config.model import OWN_DEVICE_ID, TABLES, Config, DeviceConfig, Key, defaults_of, keys_of
@@ -19,10 +20,11 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 _SECRET_WORDS: Final = re.compile(r"pass|secret|token|(?<![a-z])pin(?![a-z])", re.IGNORECASE)
 
 
-def load(path: Path, *, kinds: Collection[str] = ()) -> Config:
+def load(path: Path, *, kinds: Collection[str] = REGISTRY) -> Config:
     """The configuration in `path`, and every file it names checked; raises `ConfigFileError`.
 
-    `kinds` are the device kinds there are; without them the kind of a device is left to the caller.
+    `kinds` are the device kinds there are. What else a device's table holds is read by its driver,
+    whose complaint becomes an error with file and line through `setting_error`.
     """
     reader = _Reader(path, kinds)
     config = reader.read()
@@ -30,7 +32,7 @@ def load(path: Path, *, kinds: Collection[str] = ()) -> Config:
     return reader.finish(config)
 
 
-def load_without_files(path: Path, *, kinds: Collection[str] = ()) -> Config:
+def load_without_files(path: Path, *, kinds: Collection[str] = REGISTRY) -> Config:
     """As `load`, for where the files need not exist yet: enrolment, documentation, backups."""
     reader = _Reader(path, kinds)
     return reader.finish(reader.read())
@@ -130,7 +132,7 @@ class _Reader:
             )
         if device_id is not None:
             seen.setdefault(device_id, self._lines.find((*at, "id")))
-        if kind is not None and self._kinds and kind not in self._kinds:
+        if kind is not None and kind not in self._kinds:
             self._tell("unknown_kind", (*at, "kind"), "unknown device kind", nearest(kind, self._kinds))
 
     def _refuse_unknown_keys(self, table: str, given: Mapping[str, object]) -> None:
