@@ -5,6 +5,7 @@ DriverError
   LinkLost           was open and broke: unplugged, adapter gone. Reopened.
   DeviceFault        the device answers and says it is unfit (code), or stays mute on an open link
   DeviceMismatch     something answers that is not the configured device
+  SettingsError      the configuration cannot be used; known before anything runs
 """
 
 
@@ -30,3 +31,10 @@ class DeviceFault(DriverError):  # noqa: N818 - named for the condition
 
 class DeviceMismatch(DriverError):  # noqa: N818 - named for the condition
     """Another device or another dialect answers."""
+
+
+class SettingsError(DriverError):
+    """The configuration of a device cannot be used; raised while it is built, never while it runs.
+
+    Codes: unknown_kind, unknown_setting, missing_setting, wrong_type, out_of_range.
+    """

@@ -12,6 +12,7 @@ Leaves out: what requests and replies mean, opening and closing the link, what t
 """
 
 import asyncio
+import hashlib
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
@@ -38,8 +39,30 @@ ReplyT = TypeVar("ReplyT", bound=Encodable)
 ResultT = TypeVar("ResultT")
 
 
+class Garbage:
+    """What came instead of a reply: how much, and its hash; never the bytes, which may be a person's."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self._hash = hashlib.sha256()
+
+    def add(self, found: Discarded) -> None:
+        """Count one piece of noise."""
+        self.length += found.length
+        self._hash.update(found.data)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of all pieces in their order, hex."""
+        return self._hash.hexdigest()
+
+
 class ExchangeRunner(Generic[RequestT, ReplyT]):
-    """One conversation at a time over one open link."""
+    """One conversation at a time over one open link.
+
+    `asked` is the last request that was sent, `garbage` what came since then and was no frame: together
+    they tell where an exchange broke off, and whether the device was silent or not understood.
+    """
 
     def __init__(
         self, link: Link, decoder: FrameDecoder[ReplyT], *, noise: Callable[[Discarded], None]
@@ -51,6 +74,8 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         self._doubtful = False
         self._running = False
         self.unsolicited = 0  # frames that nobody had asked for
+        self.asked: RequestT | None = None
+        self.garbage = Garbage()
 
     async def run(self, exchange: Exchange[RequestT, ReplyT, ResultT]) -> ResultT:
         """Play `exchange` to its end and return its result; raises what it raises, and `LinkLost`."""
@@ -82,6 +107,7 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
             await asyncio.sleep(step.seconds)
             return None
         await self._drop_stale()
+        self.asked, self.garbage = step.request, Garbage()
         await self._link.send(step.request.to_bytes())
         try:
             async with asyncio.timeout(step.timeout_s):
@@ -131,6 +157,7 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
 
     def _sort(self, found: ReplyT | Discarded) -> None:
         if isinstance(found, Discarded):
+            self.garbage.add(found)
             self._noise(found)
         else:
             self._replies.append(found)

@@ -18,6 +18,10 @@ class Wire(Protocol):
         """At least one byte; raises `LinkLost` when the wire is pulled."""
         ...
 
+    def unplug(self) -> None:
+        """Pull the wire."""
+        ...
+
 
 async def send_at(wire: Wire, data: bytes, baud: int) -> None:
     """Send `data` no faster than a line of `baud` carries it."""

@@ -1,0 +1,78 @@
+"""A device's table of the configuration, read once into typed values.
+
+    read = SettingsReader("door-1", settings)
+    port = read.text("port")
+    baud = read.number("baud", default=115200, allowed=(9600, 115200))
+    read.finish()           # a setting that nobody asked for is an error, with the nearest known one
+
+Errors say which device, which setting, what is wrong and what is possible.
+"""
+
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from drivers.driver import Settings
+from drivers.errors import SettingsError
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """`, did you mean 'baud'` for 'buad', or nothing where nothing is near."""
+    found = get_close_matches(name, known, n=1)
+    return f", did you mean '{found[0]}'" if found else ""
+
+
+class SettingsReader:
+    """Takes settings one by one and remembers which exist."""
+
+    def __init__(self, device_id: str, settings: Settings) -> None:
+        self._device_id = device_id
+        self._settings = settings
+        self._known: list[str] = []
+
+    def text(self, key: str) -> str:
+        """A text that must be there."""
+        value = self._take(key)
+        if value is None:
+            raise self._error("missing_setting", f"'{key}' is missing")
+        if not isinstance(value, str) or not value.strip():
+            raise self._error("wrong_type", f"'{key}' must be a text that is not empty, not {value!r}")
+        return value
+
+    def number(self, key: str, *, default: int, minimum: int, maximum: int) -> int:
+        """A whole number between two limits."""
+        value = self._integer(key, default)
+        if not minimum <= value <= maximum:
+            raise self._error("out_of_range", f"'{key}' must be {minimum} to {maximum}, not {value}")
+        return value
+
+    def choice(self, key: str, *, default: int, allowed: Collection[int]) -> int:
+        """One of a few whole numbers."""
+        value = self._integer(key, default)
+        if value not in allowed:
+            some = ", ".join(str(number) for number in sorted(allowed))
+            raise self._error("out_of_range", f"'{key}' must be one of {some}, not {value}")
+        return value
+
+    def finish(self) -> None:
+        """Refuse what was not taken."""
+        for key in self._settings:
+            if key not in self._known:
+                known = ", ".join(sorted(self._known))
+                raise self._error(
+                    "unknown_setting", f"unknown setting '{key}'{nearest(key, self._known)}; known: {known}"
+                )
+
+    def _take(self, key: str) -> object:
+        self._known.append(key)
+        return self._settings.get(key)
+
+    def _integer(self, key: str, default: int) -> int:
+        value = self._take(key)
+        if value is None:
+            return default
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise self._error("wrong_type", f"'{key}' must be a whole number, not {value!r}")
+        return value
+
+    def _error(self, code: str, text: str) -> SettingsError:
+        return SettingsError(code, f"device '{self._device_id}': {text}")

@@ -1,0 +1,216 @@
+"""One question at a time, stale input dropped, timeouts thrown into the procedure."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from drivers.errors import LinkLost
+from drivers.exchange_runner import ExchangeRunner
+from drivers.links.memory_link import MemoryLink
+from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
+from firmware_protocols.exchange import Ask, Exchange, Pause
+from firmware_protocols.framing import Discarded
+
+SHORT_S = 0.02
+LONG_S = 20.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """The smallest protocol there is: text up to a newline; a line with `#` in it is noise."""
+
+    text: bytes
+
+    def to_bytes(self) -> bytes:
+        return self.text + b"\n"
+
+
+class LineDecoder:
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, data: bytes) -> Iterator[Line | Discarded]:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            yield Discarded("noise", len(line) + 1) if b"#" in line else Line(line)
+
+    def flush(self) -> Iterator[Line | Discarded]:
+        rest, self._buffer = self._buffer, b""
+        if rest:
+            yield Discarded("truncated", len(rest))
+
+
+@dataclass
+class Bench:
+    far: MemoryLink
+    runner: ExchangeRunner[Line, Line]
+    noise: list[tuple[str, int]]
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    near, far = MemoryLink.pair()
+    await near.open()
+    await far.open()
+    noise: list[tuple[str, int]] = []
+    runner: ExchangeRunner[Line, Line] = ExchangeRunner(
+        near, LineDecoder(), noise=lambda found: noise.append((found.reason, found.length))
+    )
+    yield Bench(far, runner, noise)
+    await near.close()
+
+
+def ask(text: bytes, timeout_s: float = LONG_S) -> Exchange[Line, Line, bytes]:
+    reply = yield Ask(Line(text), timeout_s)
+    assert reply is not None
+    return reply.text
+
+
+def ask_until_answered(text: bytes, attempts: int) -> Exchange[Line, Line, tuple[int, bytes]]:
+    for attempt in range(1, attempts + 1):
+        try:
+            return attempt, (yield from ask(text, SHORT_S))
+        except ReplyTimeout:
+            continue
+    raise ReplyTimeout("gave up")
+
+
+async def test_request_goes_out_and_its_reply_comes_back(bench: Bench) -> None:
+    running = asyncio.create_task(bench.runner.run(ask(b"status")))
+    assert await bench.far.receive() == b"status\n"
+    await bench.far.send(b"o")
+    await bench.far.send(b"k\n")
+    assert await running == b"ok"
+    assert bench.noise == []
+
+
+async def test_what_lay_on_the_line_is_dropped_and_reported(bench: Bench) -> None:
+    await bench.far.send(b"late\nx#x\nhalf")
+    running = asyncio.create_task(bench.runner.run(ask(b"status")))
+    assert await bench.far.receive() == b"status\n"
+    await bench.far.send(b"ok\n")
+    assert await running == b"ok"
+    assert sorted(bench.noise) == [("noise", 4), ("truncated", 4), ("unsolicited", 5)]
+    assert bench.runner.unsolicited == 1
+
+
+async def test_second_reply_to_one_request_is_unsolicited(bench: Bench) -> None:
+    running = asyncio.create_task(bench.runner.run(ask(b"one")))
+    await bench.far.receive()
+    await bench.far.send(b"first\nsecond\n")
+    assert await running == b"first"
+    running = asyncio.create_task(bench.runner.run(ask(b"two")))
+    await bench.far.receive()
+    await bench.far.send(b"third\n")
+    assert await running == b"third"
+    assert bench.runner.unsolicited == 1
+
+
+async def test_noise_before_the_reply_is_a_value_not_an_end(bench: Bench) -> None:
+    running = asyncio.create_task(bench.runner.run(ask(b"status")))
+    await bench.far.receive()
+    await bench.far.send(b"##\nok\n")
+    assert await running == b"ok"
+    assert bench.noise == [("noise", 3)]
+
+
+async def test_timeout_is_thrown_into_the_procedure_which_asks_again(bench: Bench) -> None:
+    running = asyncio.create_task(bench.runner.run(ask_until_answered(b"status", 3)))
+    assert await bench.far.receive() == b"status\n"
+    assert await bench.far.receive() == b"status\n"
+    await bench.far.send(b"ok\n")
+    assert await running == (2, b"ok")
+
+
+async def test_half_frame_is_given_up_at_the_timeout(bench: Bench) -> None:
+    running = asyncio.create_task(bench.runner.run(ask_until_answered(b"status", 2)))
+    await bench.far.receive()
+    await bench.far.send(b"hal")
+    await bench.far.receive()
+    await bench.far.send(b"ok\n")
+    assert await running == (2, b"ok")
+    assert bench.noise == [("truncated", 3)]
+
+
+async def test_late_reply_is_not_taken_for_the_answer_to_the_next_question(bench: Bench) -> None:
+    with pytest.raises(ReplyTimeout, match="no reply within"):
+        await bench.runner.run(ask(b"one", SHORT_S))
+    assert await bench.far.receive() == b"one\n"
+    running = asyncio.create_task(bench.runner.run(ask(b"two")))
+    await asyncio.sleep(0)  # the runner now waits for a quiet line
+    await bench.far.send(b"answer to one\n")
+    assert await bench.far.receive() == b"two\n"
+    await bench.far.send(b"answer to two\n")
+    assert await running == b"answer to two"
+    assert bench.noise == [("unsolicited", 14)]
+
+
+async def test_babbling_device_is_asked_all_the_same(bench: Bench) -> None:
+    with pytest.raises(ReplyTimeout):
+        await bench.runner.run(ask(b"one", SHORT_S))
+    await bench.far.receive()
+
+    async def babble() -> None:
+        while True:
+            await bench.far.send(b"#\n")
+            await asyncio.sleep(0.005)
+
+    babbling = asyncio.create_task(babble())
+    running = asyncio.create_task(bench.runner.run(ask(b"two")))
+    async with asyncio.timeout(LONG_S):
+        assert await bench.far.receive() == b"two\n"
+        await bench.far.send(b"ok\n")
+        assert await running == b"ok"
+    babbling.cancel()
+    assert {reason for reason, _ in bench.noise} == {"noise"}
+
+
+async def test_lost_link_ends_the_exchange(bench: Bench) -> None:
+    closed = []
+
+    def procedure() -> Exchange[Line, Line, None]:
+        try:
+            yield Ask(Line(b"status"), LONG_S)
+        finally:
+            closed.append(True)
+
+    running = asyncio.create_task(bench.runner.run(procedure()))
+    await bench.far.receive()
+    bench.far.unplug()
+    with pytest.raises(LinkLost):
+        await running
+    assert closed == [True]
+
+
+async def test_pause_waits_and_answers_with_none(bench: Bench) -> None:
+    def procedure() -> Exchange[Line, Line, bool]:
+        answer = yield Pause(SHORT_S)
+        return answer is None
+
+    started = asyncio.get_running_loop().time()
+    assert await bench.runner.run(procedure()) is True
+    assert asyncio.get_running_loop().time() - started >= SHORT_S
+
+
+async def test_error_of_the_procedure_passes_and_the_next_one_runs(bench: Bench) -> None:
+    def procedure() -> Exchange[Line, Line, None]:
+        yield Pause(0)
+        raise RemoteProtocolError("status", "the device says no")
+
+    with pytest.raises(RemoteProtocolError):
+        await bench.runner.run(procedure())
+    running = asyncio.create_task(bench.runner.run(ask(b"status")))
+    await bench.far.receive()
+    await bench.far.send(b"ok\n")
+    assert await running == b"ok"
+
+
+async def test_two_exchanges_at_once_are_a_bug_that_shows(bench: Bench) -> None:
+    first = asyncio.create_task(bench.runner.run(ask(b"one")))
+    await bench.far.receive()
+    with pytest.raises(RuntimeError, match="two exchanges at once"):
+        await bench.runner.run(ask(b"two"))
+    await bench.far.send(b"ok\n")
+    assert await first == b"ok"
