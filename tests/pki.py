@@ -5,6 +5,7 @@ test's own folder and are worth nothing outside it. Leaves out: TLS settings; th
 """
 
 import datetime as dt
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,10 @@ class Identity:
     cert: Path
     key: Path
 
+    def der(self) -> bytes:
+        """The certificate itself, DER."""
+        return ssl.PEM_cert_to_DER_cert(self.cert.read_text("ascii"))
+
 
 class Pki:
     """The CA of a test with a server certificate for 127.0.0.1 and localhost; clients on request.
@@ -39,8 +44,12 @@ class Pki:
         self.ca, self.wrong_ca = folder / "ca.pem", folder / "wrong-ca.pem"
         self._ca.cert_pem.write_to_path(self.ca)
         self._wrong_ca.cert_pem.write_to_path(self.wrong_ca)
-        self.server = self._issue(self._ca, "server", "localhost", "127.0.0.1")
+        self.server = self.new_server()
         self.wrong_server = self._issue(self._wrong_ca, "wrong-server", "localhost", "127.0.0.1")
+
+    def new_server(self) -> Identity:
+        """A second certificate for the broker, as after a renewal."""
+        return self._issue(self._ca, "server", "localhost", "127.0.0.1")
 
     def client(self, name: str = GATEWAY) -> Identity:
         """A client the broker accepts; a second call issues a second certificate of the same name."""
@@ -56,8 +65,11 @@ class Pki:
             self._ca, f"expired-client-{name}", f"{name}.example", common_name=name, not_after=LONG_AGO
         )
 
-    def revoke(self, *identities: Identity) -> Path:
-        """Write and return a CRL of the CA that lists exactly these (none: a valid, empty list)."""
+    def revoke(self, *identities: Identity, next_update: dt.datetime | None = None) -> Path:
+        """Write and return a CRL of the CA that lists exactly these (none: a valid, empty list).
+
+        It is valid for 30 days, or until `next_update`, which may be in the past.
+        """
         now = dt.datetime.now(dt.UTC)
         ca_cert = x509.load_pem_x509_certificate(self._ca.cert_pem.bytes())
         ca_key = serialization.load_pem_private_key(self._ca.private_key_pem.bytes(), None)
@@ -66,8 +78,8 @@ class Pki:
         crl = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(ca_cert.subject)
-            .last_update(now - dt.timedelta(days=1))
-            .next_update(now + dt.timedelta(days=30))
+            .last_update(now - dt.timedelta(days=60))
+            .next_update(next_update or now + dt.timedelta(days=30))
         )
         for identity in identities:
             serial = x509.load_pem_x509_certificate(identity.cert.read_bytes()).serial_number

@@ -59,6 +59,8 @@ class Session:
         if self.identity is not None:
             context.load_cert_chain(self.identity.cert, self.identity.key)
         if self.tls_only is not None:
+            if self.tls_only < ssl.TLSVersion.TLSv1_2:
+                context.set_ciphers("DEFAULT:@SECLEVEL=0")  # else this side refuses, whatever the broker does
             context.minimum_version = context.maximum_version = self.tls_only
         return context
 
@@ -123,6 +125,10 @@ class Peer:
         """Publish at QoS 1 and return the PUBACK's reason code (3.1.1 knows only 0)."""
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         return self._answer(info.mid, f"PUBACK for {topic}")[0]
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish without waiting for the answer, which may be the end of the connection."""
+        self._client.publish(topic, payload, qos=1)
 
     def subscribe(self, *topics: str) -> list[int]:
         """Subscribe at QoS 1 and return the SUBACK's reason codes (1 = granted QoS 1)."""
