@@ -84,6 +84,16 @@ def _reason(item: HealthItem, device: DeviceView | None, snapshot: Snapshot, t: 
     )
 
 
+def device_todo(device: DeviceView, t: Speaker) -> str | None:
+    """What to do about a device that is not online: by its code, else by its state."""
+    return t.find(f"device.{device.code}.do") or t.find(f"health.device_{device.state}.do")
+
+
+def event_detail(code: str, t: Speaker) -> str:
+    """The reason an event carries: one of its own, or that of the device it speaks of."""
+    return t.find(f"reason.{code}") or t(f"device.{code}")
+
+
 def overall_todo(snapshot: Snapshot) -> str | None:
     """Catalogue key of what to say where the level stands without any reason."""
     return None if snapshot.health or snapshot.level is Level.OK else f"level.{snapshot.level}.do"

@@ -28,10 +28,15 @@ STATES = {
 
 def wanted(*, everything: bool) -> list[tuple[str, Snapshot, str, str]]:
     """(file name, snapshot, language, size) of each picture."""
-    shots = [(f"page-{lang}.png", replace(scripted.attention(), demo=True), lang, "desktop") for lang in ("zh", "en")]
+    shots = [
+        (f"page-{lang}.png", replace(scripted.attention(), demo=True), lang, "desktop")
+        for lang in ("zh", "en")
+    ]
     if everything:
         for state, make in STATES.items():
-            shots += [(f"{state}-{size}-{lang}.png", make(), lang, size) for size in SIZES for lang in ("zh", "en")]
+            shots += [
+                (f"{state}-{size}-{lang}.png", make(), lang, size) for size in SIZES for lang in ("zh", "en")
+            ]
     return shots
 
 

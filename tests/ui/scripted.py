@@ -115,7 +115,12 @@ def healthy() -> Snapshot:
             event(1283, stage=Stage.SENT, ago_ms=2_000),
             event(1282, ago_ms=41_000, after_ms=182),
             event(
-                1281, "identity.card_refused", ago_ms=2 * MINUTE_MS, after_ms=240, detail="card_auth", device="idcard-2"
+                1281,
+                "identity.card_refused",
+                ago_ms=2 * MINUTE_MS,
+                after_ms=240,
+                detail="card_auth",
+                device="idcard-2",
             ),
             event(1280, ago_ms=5 * MINUTE_MS, after_ms=171),
             event(1279, "device.online", ago_ms=9 * MINUTE_MS, after_ms=194, device="idcard-2"),
@@ -200,7 +205,9 @@ def troubled() -> Snapshot:
 def attention() -> Snapshot:
     """One reader unplugged: the commonest trouble."""
     good, bad = healthy(), troubled()
-    return replace(good, level=Level.ATTENTION, devices=(bad.devices[0], good.devices[1]), health=bad.health[:1])
+    return replace(
+        good, level=Level.ATTENTION, devices=(bad.devices[0], good.devices[1]), health=bad.health[:1]
+    )
 
 
 def empty() -> Snapshot:
@@ -212,6 +219,8 @@ def empty() -> Snapshot:
         ready=False,
         devices=(),
         events=(),
-        buffer=replace(good.buffer, last_seq=1, backlog=0, oldest_unsettled_s=None, committed_total=1, settled_total=1),
+        buffer=replace(
+            good.buffer, last_seq=1, backlog=0, oldest_unsettled_s=None, committed_total=1, settled_total=1
+        ),
         uplink=replace(good.uplink, state="connecting", last_ack_ms=None, in_flight=0, code="starting"),
     )
