@@ -1,0 +1,133 @@
+"""Where every event enters. Returns when it is on disk; never raises over an event's content.
+
+What cannot be encoded becomes a `device.fault` with length and keyed hash, so that one broken card
+can neither stop the rest nor vanish. What the disk refuses is counted by cause and reported to the
+caller, who must not confirm it.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+
+from drivers.driver import EventsRefused
+from drivers.events import DeviceEvent
+from gateway.clock import Clock, Stamp
+from gateway.envelope import GATEWAY_DEVICE, Draft, check
+from gateway.errors import ContractError, StoreRefused
+from gateway.event_types import event_class
+from gateway.evidence.canonical import Json
+from gateway.ingest.facts import Fact, fact_of
+from gateway.ingest.sealing import Sealer
+from gateway.metrics import LossCause, Metrics
+from gateway.store.store import Store
+from gateway.store.tail import Committed
+from gateway.uuid7 import uuid7
+
+log = logging.getLogger(__name__)
+
+
+class Ingest:
+    """Turns facts into committed events."""
+
+    def __init__(self, store: Store, clock: Clock, sealer: Sealer, metrics: Metrics, gateway: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._sealer = sealer
+        self._metrics = metrics
+        self._subject = f"gateway/{gateway}"
+        self.refusal: StoreRefused | None = None  # why the store takes nothing now
+        self.refused = 0  # events refused in this run
+
+    async def accept(self, device: str, events: Sequence[DeviceEvent]) -> None:
+        """Store what a device said; raises `EventsRefused` when nothing was stored."""
+        stamp = self._clock.now()
+        drafts = [self._device_draft(device, event, stamp) for event in events]
+        try:
+            await self._append(drafts, stamp)
+        except StoreRefused as exc:
+            raise EventsRefused(exc.code, str(exc)) from exc
+        self._metrics.device_events.labels(device=device).inc(len(drafts))
+
+    async def record(
+        self, kind: str, data: dict[str, Json], *, device: str = GATEWAY_DEVICE
+    ) -> Committed | None:
+        """Store what the gateway itself has to say; None (counted) when the store takes nothing now."""
+        stamp = self._clock.now()
+        try:
+            (committed,) = await self._append([self.draft(kind, data, stamp, device=device)], stamp)
+        except StoreRefused:
+            return None
+        return committed
+
+    def draft(self, kind: str, data: dict[str, Json], stamp: Stamp, *, device: str = GATEWAY_DEVICE) -> Draft:
+        """An event about the gateway or one of its devices."""
+        subject = self._subject if device == GATEWAY_DEVICE else f"device/{device}"
+        fact = Fact(kind, subject, data, restricted=False)
+        return self._checked(fact, uuid7(stamp.wall_ms), device, stamp)
+
+    def _device_draft(self, device: str, event: DeviceEvent, stamp: Stamp) -> Draft:
+        event_id = uuid7(stamp.wall_ms)
+        try:
+            fact = fact_of(device, event, event_id, self._sealer)
+        except ContractError as exc:
+            fact = self._unencodable(
+                f"identity.{type(event).__name__}", repr(event).encode(errors="replace"), exc
+            )
+        return self._checked(fact, event_id, device, stamp)
+
+    def _checked(self, fact: Fact, event_id: str, device: str, stamp: Stamp) -> Draft:
+        draft = _draft(fact, event_id, device, stamp)
+        try:
+            check(draft)
+        except ContractError as exc:
+            content = json.dumps(fact.data, default=str).encode(errors="replace")
+            return _draft(self._unencodable(fact.type, content, exc), event_id, device, stamp)
+        return draft
+
+    def _unencodable(self, kind: str, content: bytes, error: ContractError) -> Fact:
+        self._metrics.events_unencodable.inc()
+        self._metrics.losses.labels(cause=LossCause.UNENCODABLE).inc()
+        log.error("event set aside", extra={"event_type": kind, "cause": error.code, "length": len(content)})
+        data: dict[str, Json] = {
+            "code": "unencodable",
+            "cause": error.code,
+            "event_type": kind,
+            "length": len(content),
+            "hmac": self._sealer.content_hash(content),
+        }
+        return Fact("device.fault", self._subject, data, restricted=False)
+
+    async def _append(self, drafts: Sequence[Draft], stamp: Stamp) -> list[Committed]:
+        try:
+            committed = await self._store.append(drafts, stamp)
+        except StoreRefused as exc:
+            self._note_refusal(exc, len(drafts))
+            raise
+        if self.refusal is not None:
+            log.info("store takes events again", extra={"code": self.refusal.code})
+            self.refusal = None
+            self._metrics.set_store_state("ok")
+        for draft in drafts:
+            self._metrics.events_committed.labels(event_class(draft.type)).inc()
+        return committed
+
+    def _note_refusal(self, refusal: StoreRefused, count: int) -> None:
+        self.refused += count
+        self._metrics.events_refused.labels(reason=refusal.code).inc(count)
+        self._metrics.losses.labels(cause=refusal.code).inc(count)
+        if self.refusal is None or self.refusal.code != refusal.code:
+            log.error("store takes no events", extra={"code": refusal.code, "remedy": str(refusal)})
+            self._metrics.set_store_state(refusal.code)
+        self.refusal = refusal
+
+
+def _draft(fact: Fact, event_id: str, device: str, stamp: Stamp) -> Draft:
+    return Draft(
+        id=event_id,
+        type=fact.type,
+        subject=fact.subject,
+        device=device,
+        at=stamp,
+        data=fact.data,
+        restricted=fact.restricted,
+    )
