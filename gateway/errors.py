@@ -27,7 +27,7 @@ class StartError(GatewayError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
-class StoreRefused(GatewayError):
+class StoreRefused(GatewayError):  # noqa: N818 - named for the condition
     """The store cannot take the event now. Codes: store_full, store_readonly, store_io."""
 
     exit_code = 74  # EX_IOERR

@@ -4,14 +4,15 @@ What waits is committed together: under load a commit carries many jobs, when id
 at once. A job that fails is undone alone (savepoint); when the commit itself fails, the jobs are run
 again one by one, so that one refused insert takes no good one with it.
 
-Memory must not run ahead of the disk: `after_commit` is called on this thread once COMMIT returned and
-before any caller hears of it; `after_rollback` when a commit came to nothing.
+Memory must not run ahead of the disk: `after_commit(seconds)` is called on this thread once COMMIT
+returned and before any caller hears of it; `after_rollback` when a commit came to nothing.
 """
 
 import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
@@ -40,7 +41,7 @@ class DbThread:
         self,
         database: SqliteDatabase,
         *,
-        after_commit: Callable[[int], None],
+        after_commit: Callable[[float], None],
         after_rollback: Callable[[], None],
         on_damage: Callable[[StoreDamaged], None],
     ) -> None:
@@ -116,6 +117,7 @@ class DbThread:
         # Written out because SQLite ends the transaction by itself when the disk is full, which
         # peewee's context managers do not expect: their rollback would hide the first error.
         outcomes: list[_Outcome] = []
+        began = time.monotonic()
         sql = self._sql
         try:
             sql("BEGIN IMMEDIATE")
@@ -134,7 +136,7 @@ class DbThread:
             if self._database.connection().in_transaction:
                 sql("ROLLBACK")
             raise
-        self._after_commit(len(batch))
+        self._after_commit(time.monotonic() - began)
         return outcomes
 
     def _sql(self, statement: str) -> None:

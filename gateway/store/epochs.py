@@ -52,7 +52,7 @@ def _view(epoch: Epoch, end: int) -> EpochView:
 def reason_for_new(boot_id: str, *, salvaged: bool) -> str | None:
     """Why a new epoch must open now; None where the last one goes on."""
     if salvaged:
-        return "store_salvaged"
+        return "salvaged"
     if Epoch.select().first() is None:
         return "new_store"
     if _state(BOOT_ID) != boot_id and _state(CLEAN_STOP) != "1":

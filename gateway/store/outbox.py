@@ -9,7 +9,7 @@ from gateway.clock import Stamp
 from gateway.envelope import Draft, Place, seal
 from gateway.event_types import event_class, is_urgent
 from gateway.evidence.jws import Signer
-from gateway.store.models import Event, Rejected, Waiting
+from gateway.store.models import Event, Rejected, State, Waiting
 from gateway.store.tail import Committed, Ledger, Tail
 
 URGENT_LANE = 0  # check-ins and alarms
@@ -134,14 +134,22 @@ class Outbox:
         ]
         return min((value for value in found if value is not None), default=None)
 
-    def forget_settled(self, first_n: int, last_n: int, *, limit: int = 500) -> int:
-        """Delete at most `limit` events of a range that no longer wait; how many. Unsettled ones always stay."""
-        cursor = self._database.execute_sql(
-            "DELETE FROM event WHERE n IN (SELECT n FROM event WHERE n BETWEEN ? AND ? "
-            "AND n NOT IN (SELECT n FROM waiting) ORDER BY n LIMIT ?)",
-            (first_n, last_n, limit),
-        )
-        return int(cursor.rowcount)
+    def notes(self, prefix: str) -> dict[str, str]:
+        """Small facts kept under keys with this prefix, which is left out."""
+        rows = State.select().where(State.key.startswith(prefix))
+        return {row.key.removeprefix(prefix): row.value for row in rows}
+
+    def noted(self, key: str) -> str | None:
+        """A small fact; None where it is not kept."""
+        row = State.get_or_none(State.key == key)
+        return None if row is None else row.value
+
+    def note(self, key: str, value: str | None) -> None:
+        """Keep a small fact; None forgets it."""
+        if value is None:
+            State.delete().where(State.key == key).execute()
+        else:
+            State.insert(key=key, value=value).on_conflict_replace().execute()
 
     def count_waiting(self) -> int:
         """All waiting events, counted: at the start only."""

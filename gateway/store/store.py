@@ -26,12 +26,13 @@ from gateway.store.epochs import EpochView
 from gateway.store.migrations import migrate
 from gateway.store.models import TABLES
 from gateway.store.outbox import Levels, Outbox, Row
+from gateway.store.retention import purge_step
 from gateway.store.salvage import Salvage, check_tail, salvage
 from gateway.store.tail import Committed, Ledger, Tail
 
 ResultT = TypeVar("ResultT")
 MakeDraft = Callable[[dict[str, Json]], Draft]
-OnCommit = Callable[[int, Sequence[Committed]], None]
+OnCommit = Callable[[float, Sequence[Committed]], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +54,11 @@ class Store:
     ) -> None:
         self.salvaged = salvaged
         self._settings = settings
+        self._database = database
+        self._max_pages = _pages(settings.max_mib)
         self._ledger = Ledger()
         self._outbox = Outbox(database, self._ledger, signer, settings.org, settings.gateway)
-        self._on_commit: OnCommit = lambda _jobs, _events: None
+        self._on_commit: OnCommit = lambda _seconds, _events: None
         self._db = DbThread(
             database,
             after_commit=self._committed,
@@ -95,8 +98,16 @@ class Store:
             }
         self._outbox.append([opening({"reason": reason, "previous": previous})], stamp)
 
+    async def new_epoch(self, reason: str, stamp: Stamp, opening: MakeDraft) -> None:
+        """Close the running epoch and open another: the chain of this one can no longer be trusted to be ours."""
+
+        def switch() -> None:
+            self._open_epoch(reason, stamp, opening, epochs.lineage()[-1])
+
+        await self._db.run(switch)
+
     def on_commit(self, listener: OnCommit) -> None:
-        """Call `listener(jobs, events)` on the db thread after each commit. It must post and return."""
+        """Call `listener(seconds, events)` on the db thread after each commit. It must post and return."""
         self._on_commit = listener
 
     @property
@@ -126,6 +137,14 @@ class Store:
         fixed = list(ranges)
         return await self._db.run(lambda: self._outbox.settle(fixed))
 
+    async def purge_step(self, now_ms: int, retention_days: int) -> int:
+        """Delete a few settled events that may go (`retention`); how many went."""
+        return await self._db.run(
+            lambda: purge_step(
+                self._database, now_ms=now_ms, retention_days=retention_days, max_pages=self._max_pages
+            )
+        )
+
     async def levels(self) -> Levels:
         """How full the outbox is."""
         return await self._db.run(self._outbox.levels)
@@ -148,11 +167,11 @@ class Store:
         """Leave a note for the next start: this damage may lie where a start does not look."""
         _note_of(self._settings.path).write_text(f"{damage}\n")
 
-    def _committed(self, jobs: int) -> None:
+    def _committed(self, seconds: float) -> None:
         fresh = self._ledger.commit()
         if self._settings.receipts_fd is not None:
             write_receipts(self._settings.receipts_fd, fresh)
-        self._on_commit(jobs, fresh)
+        self._on_commit(seconds, fresh)
 
 
 def write_receipts(fd: int, events: Sequence[Committed]) -> None:
@@ -171,7 +190,7 @@ async def open_store(settings: StoreSettings, signer: Signer, stamp: Stamp) -> S
 
 
 def _open(settings: StoreSettings, signer: Signer, stamp: Stamp) -> Store:
-    max_pages = None if settings.max_mib is None else settings.max_mib * 1024 * 1024 // PAGE_SIZE
+    max_pages = _pages(settings.max_mib)
     salvaged: Salvage | None = None
     note = _note_of(settings.path)
     try:
@@ -189,6 +208,10 @@ def _open(settings: StoreSettings, signer: Signer, stamp: Stamp) -> Store:
             "store_io", f"{settings.path.parent}: {exc.strerror}; the service user must own and may write it"
         ) from exc
     return Store(settings, database, signer, salvaged)
+
+
+def _pages(mib: int | None) -> int | None:
+    return None if mib is None else mib * 1024 * 1024 // PAGE_SIZE
 
 
 def _heed(note: Path) -> None:

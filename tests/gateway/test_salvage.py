@@ -27,7 +27,7 @@ async def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path) -> None:
         assert store.salvaged is not None
         assert store.salvaged.kept == 0
         assert (tmp_path / store.salvaged.set_aside).read_bytes().startswith(b"not a database")
-    assert events(path)[-1]["data"] == {"reason": "store_salvaged", "previous": None}
+    assert events(path)[-1]["data"] == {"reason": "salvaged", "previous": None}
 
 
 @pytest.mark.parametrize("seed", range(6))

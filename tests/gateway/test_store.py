@@ -46,8 +46,8 @@ async def test_a_new_store_opens_an_epoch_whose_first_event_says_why(tmp_path: P
 async def test_many_writers_at_once_give_one_unbroken_chain(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
-        commits: list[int] = []
-        store.on_commit(lambda jobs, _fresh: commits.append(jobs))
+        commits: list[float] = []
+        store.on_commit(lambda seconds, _fresh: commits.append(seconds))
         jobs = [store.append([draft(clock.now(), n=i)], clock.now()) for i in range(200)]
         placed = [c for group in await asyncio.gather(*jobs) for c in group]
         assert sorted(c.seq for c in placed) == list(range(2, 202))
@@ -117,10 +117,9 @@ async def test_a_full_store_refuses_whole_events_and_recovers_by_itself(tmp_path
             await fill()
         assert caught.value.code == "store_full"
         assert store.tail.seq == taken, "memory must not run ahead of the disk"
-        await store.run(lambda box: box.forget_settled(1, taken))  # nothing settled: nothing may go
-        assert store.waiting == taken
+        assert await store.purge_step(clock.now().wall_ms, 180) == 0, "nothing is settled: nothing may go"
         await store.settle([(1, taken)])
-        await store.run(lambda box: box.forget_settled(1, taken))
+        assert await store.purge_step(clock.now().wall_ms, 180) == taken - 1, "all but the chain's last link"
         await store.append([draft(clock.now())], clock.now())
         assert store.tail.seq == taken + 1
     found = events(tmp_path / "s.db")
@@ -208,3 +207,16 @@ def test_whatever_happens_the_chain_holds_and_nothing_committed_is_lost(
         found = events(path)
         assert_chained(found)
         assert committed <= {e["id"] for e in found}
+
+
+async def test_settled_events_go_when_they_are_old_and_unsettled_ones_never(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(9)], clock.now())
+        await store.settle([(1, 5)])
+        clock.advance(179 * 24 * 3600 * 1000)
+        assert await store.purge_step(clock.now().wall_ms, 180) == 0
+        clock.advance(2 * 24 * 3600 * 1000)
+        assert await store.purge_step(clock.now().wall_ms, 180) == 5
+        assert await store.purge_step(clock.now().wall_ms, 180) == 0
+        assert store.waiting == 5
