@@ -1,0 +1,407 @@
+"""The composition root: builds the parts, starts them in order, ends them in order.
+
+Start: configuration and keys, store (salvaged if damaged), epoch, devices, uplink, page. Devices and
+store come first and the page last: a check-in must count before anybody can look at it.
+End on SIGTERM or SIGINT: devices, `system.stopping`, a goodbye to the center, clean-stop mark, exit 0.
+"""
+
+import asyncio
+import importlib
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from drivers import registry
+from drivers.driver import Driver
+from drivers.errors import SettingsError
+from gateway import __version__
+from gateway.activity import Activity, Listener
+from gateway.clock import Clock, ClockNotice, ClockQuality, ClockStepped, ClockWatch, Stamp, SystemClock
+from gateway.config import Config, DeviceConfig
+from gateway.envelope import Draft
+from gateway.errors import ConfigError, StartError
+from gateway.evidence.canonical import Json
+from gateway.evidence.jws import Signer
+from gateway.evidence.keys import Role, TrustStore, load_signer, load_trust
+from gateway.ingest.alarms import Alarms
+from gateway.ingest.ingest import Ingest
+from gateway.ingest.sealing import Sealer
+from gateway.metrics import LossCause, Metrics
+from gateway.snapshot import Viewer
+from gateway.store.outbox import URGENT_LANE
+from gateway.store.store import Store, StoreSettings, open_store
+from gateway.store.tail import Committed
+from gateway.supervisor import DeviceTask
+from gateway.systemd import Notifier, watchdog
+from gateway.uplink.documents import PROFILE
+from gateway.uplink.mqtt_bridge import Endpoint
+from gateway.uplink.sender import Sender
+from gateway.uplink.topics import Topics
+from gateway.uplink.uplink import Uplink
+from gateway.view import DeviceView
+
+log = logging.getLogger(__name__)
+
+STORE_FILE = "events.db"
+LEVELS_EVERY_S = 1.0
+RETENTION_EVERY_S = 60.0
+PAGE_AGAIN_S = 10.0
+SYNCED_BOOT = "synced_boot"  # boot in which the clock was synchronised
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the command line adds to the configuration."""
+
+    receipts_fd: int | None = None
+    listener: Listener | None = None
+    on_page: Callable[[str], None] | None = None
+
+
+async def run(config: Config, options: RunOptions) -> None:
+    """Run the gateway until it is asked to stop; raises `GatewayError` when it cannot start."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    gateway = await _Gateway.build(config, options)
+    await gateway.serve(stop)
+
+
+class _Gateway:
+    """The parts of one running gateway."""
+
+    def __init__(
+        self, config: Config, options: RunOptions, clock: Clock, store: Store, keys: "_Keys", metrics: Metrics
+    ) -> None:
+        self.config = config
+        self.options = options
+        self.clock = clock
+        self.store = store
+        self.metrics = metrics
+        self.notifier = Notifier()
+        self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
+        self.alarms = Alarms(self.ingest, store)
+        self.activity = Activity(self._mono_ms)
+        self.devices: list[DeviceTask] = []
+        self.drivers: list[Driver] = []
+        topics = Topics(config.gateway.org, config.gateway.id)
+        self.sender = Sender(
+            store,
+            topics,
+            metrics,
+            drain_cap_per_s=config.uplink.drain_cap_per_s,
+            settle_on_puback=config.uplink.ack_mode == "broker",
+            mono_ms=self._mono_ms,
+            on_sent=self.activity.sent,
+            on_settled=self._settled,
+        )
+        self.uplink = Uplink(
+            endpoint=_endpoint(config),
+            auto_version=config.uplink.mqtt_version == "auto",
+            ack_mode=config.uplink.ack_mode,
+            topics=topics,
+            store=store,
+            sender=self.sender,
+            clock=clock,
+            signer=keys.signer,
+            ack_key=keys.trust.find(Role.ACK),
+            alarms=self.alarms,
+            metrics=metrics,
+            devices=self._device_views,
+            on_settled=self._settled,
+        )
+        self.viewer = Viewer(
+            config,
+            clock=clock,
+            store=store,
+            ingest=self.ingest,
+            alarms=self.alarms,
+            uplink=self.uplink,
+            sender=self.sender,
+            activity=self.activity,
+            devices=self._device_views,
+        )
+        if options.listener is not None:
+            self.activity.listen(options.listener)
+        for device in config.devices:
+            task = self._device_task(device)
+            self.devices.append(task)
+            self.drivers.append(build_driver(config.path, device, task))
+
+    @classmethod
+    async def build(cls, config: Config, options: RunOptions) -> "_Gateway":
+        """Open keys and store and settle which epoch runs."""
+        clock, metrics = SystemClock(), Metrics()
+        keys = _Keys.load(config)
+        settings = StoreSettings(
+            path=config.gateway.state_dir / STORE_FILE,
+            org=config.gateway.org,
+            gateway=config.gateway.id,
+            max_mib=config.store.max_mib or None,
+            receipts_fd=options.receipts_fd,
+        )
+        store = await open_store(settings, keys.signer, clock.now())
+        try:
+            gateway = cls(config, options, clock, store, keys, metrics)
+            await gateway._open()
+        except BaseException:
+            await store.close(clean=False)
+            raise
+        return gateway
+
+    async def _open(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.store.on_commit(lambda *told: loop.call_soon_threadsafe(self._committed, *told))
+        stamp = self.clock.now()
+        reason = await self.store.start(stamp, partial(self._opening, stamp))
+        if reason is not None:
+            self.metrics.epochs_opened.labels(reason=reason).inc()
+            log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": reason})
+        if await self.store.run(lambda box: box.noted(SYNCED_BOOT)) == stamp.boot_id:
+            self.clock.note_synced_in_boot()
+        await self.alarms.load()
+        self.activity.remember(await self.store.run(lambda box: box.recent(50)))
+        await self._tell_salvage()
+        await self.ingest.record("system.started", {"software": __version__})
+
+    def _opening(self, stamp: Stamp, data: dict[str, Json]) -> Draft:
+        return self.ingest.draft(
+            "system.epoch_opened", {**data, "profile": PROFILE, "software": __version__}, stamp
+        )
+
+    async def _tell_salvage(self) -> None:
+        salvaged = self.store.salvaged
+        if salvaged is None:
+            for key in list(self.alarms.standing):  # a start without damage ends the alarm about it
+                kind, _, about = key.partition("/")
+                if kind == "store_damaged":
+                    await self.alarms.clear(kind, about)
+            return
+        self.metrics.store_salvages.inc()
+        log.error(
+            "store was damaged; what could be read was kept",
+            extra={"set_aside": salvaged.set_aside, "cause": salvaged.cause, "kept": salvaged.kept},
+        )
+        lost: list[Json] = []
+        for epoch, first, last in salvaged.lost:
+            self.metrics.losses.labels(cause=LossCause.RANGE_UNREADABLE).inc(last - first + 1)
+            span: dict[str, Json] = {"epoch": epoch, "from": first, "to": last}
+            lost.append(span)
+            await self.ingest.record("system.range_lost", {**span, "reason": "store_damaged"})
+        await self.alarms.raise_(
+            "store_damaged",
+            salvaged.set_aside,
+            {"kept": salvaged.kept, "lost": lost[:64], "lost_ranges": len(lost), "tail_unknown": True},
+        )
+
+    # -- running --------------------------------------------------------------------------------------
+
+    async def serve(self, stop: asyncio.Event) -> None:
+        """Everything at once, until `stop`."""
+        try:
+            async with asyncio.TaskGroup() as core:
+                devices, services = self._start(core)
+                self.notifier.ready(f"{self.config.gateway.id} runs")
+                log.info(
+                    "gateway runs", extra={"gateway": self.config.gateway.id, "devices": len(self.devices)}
+                )
+                await stop.wait()
+                self.notifier.stopping("stopping")
+                await _cancel(devices)
+                await self.ingest.record("system.stopping", {})
+                await self.uplink.say_goodbye()
+                await _cancel(services)
+            await self.store.close(clean=True)
+            log.info("gateway stopped")
+        except BaseException:
+            await self.store.close(clean=False)
+            raise
+
+    def _start(self, core: asyncio.TaskGroup) -> tuple[list[asyncio.Task[None]], list[asyncio.Task[None]]]:
+        devices: list[asyncio.Task[None]] = []
+        for task, driver in zip(self.devices, self.drivers, strict=True):
+            task.core = core
+            devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
+            devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
+        services = {
+            "uplink": self.uplink.run(),
+            "levels": self._watch_levels(),
+            "retention": self._keep_retention(),
+            "clock": ClockWatch(self.clock).run(self._clock_notice),
+            "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
+        }
+        if self.config.api.enabled:
+            services["page"] = self._serve_page()
+        return devices, [core.create_task(work, name=name) for name, work in services.items()]
+
+    def _device_task(self, device: DeviceConfig) -> DeviceTask:
+        view = DeviceView(
+            id=device.id,
+            kind=device.kind,
+            state="unknown",
+            since_ms=self.clock.now().wall_ms,
+            port=str(device.settings.get("port", "")),
+        )
+        return DeviceTask(
+            view,
+            ingest=self.ingest,
+            alarms=self.alarms,
+            clock=self.clock,
+            metrics=self.metrics,
+            changed=self.viewer.touch,
+        )
+
+    async def _serve_page(self) -> None:
+        # FastAPI costs 25 MB and most of a second: loaded when devices and uplink already run, and beside the loop.
+        server = await asyncio.get_running_loop().run_in_executor(
+            None, importlib.import_module, "gateway.api.server"
+        )
+        app = server.create_app(self.viewer, metrics=self.metrics.render)
+        listen = self.config.api.listen
+        told = False
+        while True:
+            try:
+                await server.serve(app, listen.host, listen.port, on_listening=self.options.on_page)
+            except StartError as exc:
+                # Check-ins count without a page: it is tried again, and said once.
+                if not told:
+                    log.error("page not served", extra={"code": exc.code, "remedy": str(exc)})  # noqa: TRY400
+                told = True
+                await asyncio.sleep(PAGE_AGAIN_S)
+
+    async def _watch_levels(self) -> None:
+        while True:
+            levels = await self.store.levels()
+            now = self.clock.now()
+            if levels != self.viewer.levels:
+                self.viewer.levels = levels
+                self.viewer.touch()
+            age_ms = 0 if levels.oldest_ms is None else max(0, now.wall_ms - levels.oldest_ms)
+            self.metrics.outbox_unsettled.set(levels.waiting)
+            self.metrics.outbox_oldest_unsettled_seconds.set(age_ms / 1000)
+            self.metrics.store_bytes.set(levels.bytes_used)
+            self.metrics.set_clock(synced=now.quality is ClockQuality.SYNCED, error_ms=now.error_ms)
+            await self._mind_refusal()
+            await asyncio.sleep(LEVELS_EVERY_S)
+
+    async def _mind_refusal(self) -> None:
+        """While the store takes nothing, try with the alarm about it: when that gets in, it is over."""
+        if self.ingest.refusal is not None:
+            data: dict[str, Json] = {"code": self.ingest.refusal.code, "refused": self.ingest.refused}
+            await self.alarms.raise_("store_full", "gateway", data)
+            self.viewer.touch()
+        elif "store_full/gateway" in self.alarms.standing:
+            await self.alarms.clear("store_full", "gateway")
+
+    async def _keep_retention(self) -> None:
+        while True:
+            gone = 1
+            while gone:
+                gone = await self.store.purge_step(self.clock.now().wall_ms, self.config.store.retention_days)
+                await asyncio.sleep(0)
+            await asyncio.sleep(RETENTION_EVERY_S)
+
+    async def _clock_notice(self, notice: ClockNotice) -> None:
+        if isinstance(notice, ClockStepped):
+            self.metrics.clock_steps.inc()
+            await self.ingest.record("clock.stepped", {"step_ms": notice.step_ms})
+            return
+        data: dict[str, Json] = {
+            "source": notice.source.value,
+            "wall_ms": notice.wall_ms,
+            "mono_ms": str(notice.mono_ms),
+            "step_ms": notice.step_ms,
+            "error_ms": notice.error_ms,
+        }
+        boot_id = self.clock.now().boot_id
+        self.clock.note_synced_in_boot()
+        await self.store.run(lambda box: box.note(SYNCED_BOOT, boot_id))
+        await self.ingest.record("clock.synced", data)
+
+    # -- what the parts tell each other ---------------------------------------------------------------
+
+    def _committed(self, seconds: float, events: Sequence[Committed]) -> None:
+        if not events:
+            return
+        self.metrics.commit_seconds.observe(seconds)
+        self.metrics.commit_batch_events.observe(len(events))
+        self.activity.committed(events)
+        self.sender.committed((e.n, e.mono_ms) for e in events if e.lane == URGENT_LANE)
+        self.viewer.touch()
+
+    def _settled(self, ranges: Sequence[tuple[int, int]]) -> None:
+        self.activity.settled(ranges)
+        self.viewer.touch()
+
+    def _device_views(self) -> Sequence[DeviceView]:
+        return [task.view for task in self.devices]
+
+    def _mono_ms(self) -> int:
+        return self.clock.now().mono_ms
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks) if tasks else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """What the gateway signs, seals and believes with."""
+
+    signer: Signer
+    trust: TrustStore
+    sealer: Sealer
+
+    @classmethod
+    def load(cls, config: Config) -> "_Keys":
+        """Read the key files; raises `ConfigError`."""
+        trust = load_trust(config.keys.trust_file, allow_demo=config.gateway.demo)
+        signer = load_signer(config.keys.event_key_file, config.keys.event_kid)
+        hmac_key = _read_hmac_key(config.keys.id_hmac_key_file)
+        return cls(signer, trust, Sealer(config.gateway.id, hmac_key, trust.seal_key()))
+
+
+def _read_hmac_key(path: Path) -> bytes:
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except OSError as exc:
+        raise ConfigError(
+            "key_file", f"{path}: cannot be read ({exc.strerror}); enrol the gateway first"
+        ) from exc
+    except ValueError as exc:
+        raise ConfigError("key_file", f"{path}: not a key in hexadecimal digits; enrol anew") from exc
+    if len(key) < 32:
+        raise ConfigError("key_file", f"{path}: {len(key)} bytes; a key of at least 32 is needed; enrol anew")
+    return key
+
+
+def _endpoint(config: Config) -> Endpoint:
+    uplink = config.uplink
+    password = None if uplink.password_file is None else uplink.password_file.read_text().rstrip("\r\n")
+    return Endpoint(
+        host=uplink.broker.host,
+        port=uplink.broker.port,
+        client_id=config.gateway.id,
+        version="5" if uplink.mqtt_version == "auto" else uplink.mqtt_version,
+        keepalive_s=uplink.keepalive_s,
+        tls=uplink.broker.tls,
+        ca_file=uplink.ca_file,
+        cert_file=uplink.cert_file,
+        key_file=uplink.key_file,
+        username=uplink.username,
+        password=password,
+    )
+
+
+def build_driver(config_path: Path, device: DeviceConfig, host: DeviceTask) -> Driver:
+    """The driver of a configured device; raises `ConfigError` naming the line."""
+    try:
+        return registry.build(device.kind, device.id, device.settings, host)
+    except SettingsError as exc:
+        raise ConfigError(f"device_{exc.code}", f"{config_path}: [[device]] {exc}") from exc

@@ -1,0 +1,175 @@
+"""Each device its own task: open, serve, back off, come back. One device's trouble is its own.
+
+A device is reported once when lost and once when back: one log line, one event, one metric. A flapping
+device makes at most one event in 10 s: rows that cannot be purged must not be producible at will.
+A device that stays away for a minute raises an alarm, which clears when it is back.
+
+This is the one place with a broad `except`: a bug in a driver must not take the other devices with it.
+Storing what a device said is not the driver's: it runs as a task of the core, whose failure ends the
+process (docs/decisions/0005).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from drivers.driver import Driver, EventsRefused
+from drivers.errors import DeviceFault, DeviceMismatch, DriverError
+from drivers.events import DeviceEvent, DeviceReady
+from gateway.clock import Clock
+from gateway.evidence.canonical import Json
+from gateway.ingest.alarms import Alarms
+from gateway.ingest.ingest import Ingest
+from gateway.metrics import Metrics
+from gateway.view import DeviceView
+
+log = logging.getLogger(__name__)
+
+BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 5.0)  # back within 10 s of being plugged in, without hammering a port
+AFTER_BUG_S = 30.0
+REPORT_EVERY_S = 10.0
+ALARM_AFTER_S = 60.0
+LOOK_S = 5.0  # how often a missing device's time is looked at
+
+ONLINE, OFFLINE, FAULT, UNKNOWN = "online", "offline", "fault", "unknown"
+_EVENTS = {ONLINE: "device.online", OFFLINE: "device.offline", FAULT: "device.fault"}
+
+
+class DeviceTask:
+    """One device: the `drivers.driver.Host` its driver talks to, its state, its supervision."""
+
+    def __init__(
+        self,
+        view: DeviceView,
+        *,
+        ingest: Ingest,
+        alarms: Alarms,
+        clock: Clock,
+        metrics: Metrics,
+        changed: Callable[[], None],
+    ) -> None:
+        self.view = view
+        self.core: asyncio.TaskGroup | None = None  # set when the gateway starts serving
+        self._ingest = ingest
+        self._alarms = alarms
+        self._clock = clock
+        self._metrics = metrics
+        self._changed = changed
+        self._told = UNKNOWN  # state that the last event spoke of
+        self._dirty = asyncio.Event()
+        self._away_since: float | None = time.monotonic()
+        metrics.add_device(view.id)
+
+    # -- what a driver may say ------------------------------------------------------------------------
+
+    async def committed(self, events: Sequence[DeviceEvent]) -> None:
+        """Events of this device, on disk when it returns; raises `EventsRefused`."""
+        if self.core is None:
+            raise RuntimeError("a device spoke before the gateway served")
+        storing = self.core.create_task(self._store(events), name=f"store-{self.view.id}")
+        refusal = await asyncio.shield(storing)  # a cancelled driver must not undo half a commit
+        if refusal is not None:
+            raise refusal
+        total = self.view.events_total + len(events)
+        self.view = replace(self.view, events_total=total, last_event_ms=self._clock.now().wall_ms)
+        self._changed()
+
+    async def _store(self, events: Sequence[DeviceEvent]) -> EventsRefused | None:
+        try:
+            await self._ingest.accept(self.view.id, events)
+        except EventsRefused as exc:
+            return exc
+        return None
+
+    def ready(self, info: DeviceReady) -> None:
+        """The device answered after its link was opened."""
+        if self.view.state in {OFFLINE, FAULT}:
+            log.info("device back", extra={"device": self.view.id})
+        else:
+            log.info("device online", extra={"device": self.view.id, "model": info.model})
+        self.view = replace(self.view, model=info.model, firmware=info.firmware, serial=info.serial)
+        self._set(ONLINE, None, None)
+
+    def noise(self, reason: str, length: int) -> None:
+        """Bytes that were no frame."""
+        self._metrics.device_frames_discarded.labels(self.view.id, reason).inc()
+        self.view = replace(self.view, noise_total=self.view.noise_total + 1)
+        log.debug("discarded", extra={"device": self.view.id, "reason": reason, "length": length})
+
+    # -- supervision ----------------------------------------------------------------------------------
+
+    async def serve(self, driver: Driver) -> None:
+        """Run the driver for ever."""
+        attempt = 0
+        while True:
+            began = time.monotonic()
+            pause = await self._serve_once(driver)
+            attempt = 0 if time.monotonic() - began > REPORT_EVERY_S else attempt + 1
+            await asyncio.sleep(pause or BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)])
+
+    async def _serve_once(self, driver: Driver) -> float | None:
+        try:
+            await driver.run()
+        except DriverError as exc:
+            state = FAULT if isinstance(exc, DeviceFault | DeviceMismatch) else OFFLINE
+            self._lost(state, exc.code, str(exc))
+        except Exception:
+            log.exception("driver failed; this is a bug, please report it", extra={"device": self.view.id})
+            self._lost(FAULT, "driver_bug", "the driver failed; see the log")
+            return AFTER_BUG_S
+        return None
+
+    def _lost(self, state: str, code: str, text: str) -> None:
+        if self.view.state == ONLINE:
+            self._metrics.device_lost.labels(device=self.view.id).inc()
+            log.warning("device lost", extra={"device": self.view.id, "code": code, "cause": text})
+        elif self.view.code != code:
+            log.warning("device not available", extra={"device": self.view.id, "code": code, "cause": text})
+        self._set(state, code, text)
+
+    def _set(self, state: str, code: str | None, detail: str | None) -> None:
+        since = self.view.since_ms if state == self.view.state else self._clock.now().wall_ms
+        self.view = replace(self.view, state=state, code=code, detail=detail, since_ms=since)
+        self._metrics.device_up.labels(device=self.view.id).set(int(state == ONLINE))
+        if state == ONLINE:
+            self._away_since = None
+        elif self._away_since is None:
+            self._away_since = time.monotonic()
+        self._dirty.set()
+        self._changed()
+
+    async def report(self) -> None:
+        """Turn changes of state into events, at most one in 10 s, and long absence into an alarm. For ever."""
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._dirty.wait()
+            except TimeoutError:
+                await self._mind_absence()
+                continue
+            self._dirty.clear()
+            if self.view.state != self._told and await self._tell():
+                await self._mind_absence()
+                await asyncio.sleep(REPORT_EVERY_S)
+
+    async def _tell(self) -> bool:
+        state, view = self.view.state, self.view
+        data: dict[str, Json] = {"kind": view.kind}
+        if state == ONLINE:
+            data |= {"model": view.model, "serial": view.serial}
+        else:
+            data["code"] = view.code
+        if await self._ingest.record(_EVENTS[state], data, device=view.id) is None:
+            self._dirty.set()  # the store takes nothing now: tell it later
+            await asyncio.sleep(REPORT_EVERY_S)
+            return False
+        self._told = state
+        return True
+
+    async def _mind_absence(self) -> None:
+        if self._away_since is None:
+            await self._alarms.clear("device_fault", self.view.id)
+        elif time.monotonic() - self._away_since >= ALARM_AFTER_S:
+            await self._alarms.raise_("device_fault", self.view.id, {"code": self.view.code})
