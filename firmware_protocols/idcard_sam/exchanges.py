@@ -12,7 +12,7 @@ number of times. Leaves out: the pause between polls (at least 300 ms), and deci
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from firmware_protocols.errors import RemoteProtocolError
+from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.exchange import Ask, Exchange
 from firmware_protocols.idcard_sam.commands import BAUD_RATES, Command, request_for
 from firmware_protocols.idcard_sam.envelope import HEADER_SIZE, REPLY_BOUNDS
@@ -144,7 +144,7 @@ def _exchange(request: Request, timeout_s: float) -> Exchange[Request, Reply, Re
     for _ in range(NOISE_ATTEMPTS):
         reply = yield Ask(request, timeout_s)
         if reply is None:
-            raise RemoteProtocolError("no_reply", "the runner answered a request with nothing")
+            raise LocalProtocolError("runner", "the runner answered a request with nothing")
         if Refusal(reply.sw3).status.action is not Action.RETRY:
             return reply
     raise RemoteProtocolError(

@@ -1,0 +1,37 @@
+"""Check values printed in public specifications."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from firmware_protocols.checksums import sum8, twos_complement8, xor8
+
+# NMEA 0183: exclusive-or of the characters between $ and *, as printed behind the star.
+NMEA = [
+    ("GPAAM,A,A,0.10,N,WPTNME", 0x32),
+    ("GPGLL,5300.97914,N,00259.98174,E,125926,A", 0x28),
+]
+# Intel HEX: the last byte makes the sum of the record 0; records printed in its description.
+INTEL_HEX = ["0300300002337A1E", "00000001FF", "10010000214601360121470136007EFE09D2190140"]
+
+
+@pytest.mark.parametrize(("sentence", "printed"), NMEA)
+def test_xor8_gives_the_printed_nmea_checksum(sentence: str, printed: int) -> None:
+    assert xor8(sentence.encode("ascii")) == printed
+
+
+@pytest.mark.parametrize("record", INTEL_HEX)
+def test_sums_give_the_printed_intel_hex_checksum(record: str) -> None:
+    data = bytes.fromhex(record)
+    assert twos_complement8(data[:-1]) == data[-1]
+    assert sum8(data) == 0
+
+
+def test_checksums_of_nothing_are_zero() -> None:
+    assert (xor8(b""), sum8(b""), twos_complement8(b"")) == (0, 0, 0)
+
+
+@given(st.binary(max_size=64))
+def test_a_frame_with_its_check_byte_sums_to_zero(data: bytes) -> None:
+    assert xor8(data + bytes([xor8(data)])) == 0
+    assert sum8(data + bytes([twos_complement8(data)])) == 0
