@@ -288,6 +288,7 @@ def test_a_number_inside_a_frame_is_recognised(number: str) -> None:
         "2026-11-22T01:02:02.004Z",
         "sequence 0000000000000001 of 1795309322004 ms",
         "imei 860000000000001",
+        "SEQ0000000000000001",
         "/dev/serial/by-path/pci-0000:00:14.0-usb-0:2:1.0-port0",
     ],
 )
