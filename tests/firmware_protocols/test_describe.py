@@ -1,0 +1,155 @@
+"""Families by name: what `zhijiao decode` is built on."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import firmware_protocols.gb11643.describe
+import firmware_protocols.idcard_sam.describe
+from firmware_protocols.describing import Describer, Field
+from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
+from firmware_protocols.families import FAMILIES, describer
+from firmware_protocols.idcard_sam.messages import CardRecord, NewAddress, to_reply
+from firmware_protocols.idcard_sam.text_block import LAYOUTS
+from tests.firmware_protocols.idcard_strategies import records
+from tests.firmware_protocols.vectors import GB11643, IDCARD, Vector
+
+DESCRIBERS: dict[str, Describer] = {
+    "gb11643": firmware_protocols.gb11643.describe,
+    "idcard-sam": firmware_protocols.idcard_sam.describe,
+}
+ALL = [*IDCARD, *GB11643]
+GOOD = [vector for vector in ALL if vector.valid]
+BAD = [vector for vector in ALL if not vector.valid]
+
+
+def decode(vector: Vector, *, direction: bool = True) -> dict[str, object]:
+    return describer(vector.family).decode(vector.data, vector.direction if direction else None)
+
+
+def covered(fields: list[Field], size: int) -> bool:
+    """Whether the fields stand one behind the other and leave no byte out."""
+    ends = [0]
+    for field in fields:
+        if field.offset != ends[-1]:
+            return False
+        ends.append(field.offset + field.length)
+    return ends[-1] == size
+
+
+def test_every_family_is_found_by_its_name() -> None:
+    assert {name: describer(name) for name in FAMILIES} == DESCRIBERS
+
+
+def test_an_unknown_family_names_the_nearest() -> None:
+    with pytest.raises(LocalProtocolError, match="did you mean idcard-sam") as caught:
+        describer("idcard_sam")
+    assert caught.value.code == "family"
+    with pytest.raises(LocalProtocolError, match=r"known are gb11643, idcard-sam$"):
+        describer("zzz")
+
+
+@pytest.mark.parametrize("direction", [True, False], ids=["told", "recognised"])
+@pytest.mark.parametrize("vector", GOOD, ids=repr)
+def test_a_vector_decodes_to_what_it_says(vector: Vector, *, direction: bool) -> None:
+    decoded = decode(vector, direction=direction)
+    expected = vector.expected()
+    assert {key: decoded.get(key, "missing") for key in expected} == expected
+
+
+@pytest.mark.parametrize("direction", [True, False], ids=["told", "recognised"])
+@pytest.mark.parametrize("vector", BAD, ids=repr)
+def test_an_invalid_vector_is_refused_with_its_code(vector: Vector, *, direction: bool) -> None:
+    with pytest.raises(RemoteProtocolError) as caught:
+        decode(vector, direction=direction)
+    assert caught.value.code == vector.decoded["error"]
+
+
+@pytest.mark.parametrize("vector", ALL, ids=repr)
+def test_an_explanation_covers_every_byte_and_agrees_with_decode(vector: Vector) -> None:
+    fields = describer(vector.family).explain(vector.data, vector.direction)
+    assert covered(fields, len(vector.data))
+    assert any(field.wrong for field in fields) != vector.valid or not vector.data or vector.id in TWO_FRAMES
+
+
+TWO_FRAMES = {"own-idcard-sam-bad-two"}  # wrong as one frame, fine as a dump
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.binary(max_size=20) | st.sampled_from([v.data for v in IDCARD]), max_size=4).map(b"".join),
+    st.sampled_from(["host>reader", "reader>host", None]),
+)
+def test_any_bytes_are_explained_to_the_last(data: bytes, direction: str | None) -> None:
+    assert covered(describer("idcard-sam").explain(data, direction), len(data))
+
+
+@given(st.binary(max_size=40) | st.sampled_from([v.data for v in GB11643]))
+def test_any_bytes_are_a_number_or_none(data: bytes) -> None:
+    assert covered(describer("gb11643").explain(data, None), len(data))
+
+
+def test_mutants_are_decoded_or_refused_and_nothing_else() -> None:
+    rng = random.Random(30_01)
+    refused = 0
+    for number in range(2500):
+        vector = ALL[number % len(ALL)]
+        mutant = bytearray(vector.data or b"\0")
+        for _ in range(rng.randint(1, 3)):
+            mutant[rng.randrange(len(mutant))] ^= 1 << rng.randrange(8)
+        try:
+            describer(vector.family).decode(bytes(mutant), rng.choice([vector.direction, None]))
+        except RemoteProtocolError:
+            refused += 1
+    assert 2000 < refused < 2500
+
+
+def test_a_direction_that_does_not_exist_is_said() -> None:
+    for work in (describer("idcard-sam").decode, describer("idcard-sam").explain):
+        with pytest.raises(LocalProtocolError, match="host>reader and reader>host") as caught:
+            work(IDCARD[0].data, "sideways")
+        assert caught.value.code == "direction"
+
+
+@settings(deadline=None, max_examples=40)
+@given(records)
+def test_notes_and_advice_hold_nothing_of_a_person(record: CardRecord) -> None:
+    secret = {slot.name: f"@{number}" for number, slot in enumerate(record.text.slots) if slot.size >= 6}
+    told = type(record.text)(**secret)  # type: ignore[arg-type]  # every slot is text
+    frame = to_reply(CardRecord(told, record.photo, record.fingerprint)).to_bytes()
+    for field in describer("idcard-sam").explain(frame, None):
+        assert "@" not in field.note + field.advice + field.name
+        assert "@" not in field.value or field.personal
+
+
+def test_every_layout_slot_and_biometric_counts_as_personal() -> None:
+    for vector in IDCARD:
+        if "card_type" not in vector.decoded or not vector.valid:
+            continue
+        fields = describer("idcard-sam").explain(vector.data, vector.direction)
+        kind = LAYOUTS[next(layout for layout in LAYOUTS if layout == vector.decoded["card_type"])]
+        personal = {field.name for field in fields if field.personal}
+        assert personal == {slot.name for slot in kind.slots} | {"photo"} | ({"fingerprint"} & personal)
+        assert {field.name for field in fields if field.opaque} == {"photo", "fingerprint"} & personal
+
+
+def test_an_address_is_personal_and_shown_one_by_one() -> None:
+    frame = to_reply(NewAddress(("测试路1号", "测试路2号"))).to_bytes()
+    fields = [field for field in describer("idcard-sam").explain(frame, None) if field.name == "address"]
+    assert [(field.value, field.personal) for field in fields] == [("测试路1号", True), ("测试路2号", True)]
+
+
+def test_a_status_says_what_to_do() -> None:
+    fields = describer("idcard-sam").explain(bytes.fromhex("aaaaaa9669000400006064"), None)
+    [status] = [field for field in fields if field.name == "SW3 status"]
+    assert "self-test" in status.value
+    assert status.advice.startswith("fault: ")
+
+
+def test_decoded_keys_never_carry_photo_or_fingerprint() -> None:
+    vector = next(v for v in IDCARD if v.id == "own-idcard-sam-02")
+    text = repr(decode(vector))
+    assert "574c66007e" not in text
+    assert vector.data[-40:-1].hex() not in text
