@@ -344,7 +344,7 @@ class DeviceConfig:
         str,
         Key(
             kind=text(r"[a-z0-9][a-z0-9._-]{0,63}", "the name of a device kind in quotes"),
-            what="What it is; the kinds, and the further keys each of them has, are listed in docs/devices.md.",
+            what="What it is. The kinds, and the further keys that each of them has, are listed in drivers/README.md.",
             when="Never for the same device.",
             example='"idcard.sam"',
         ),
