@@ -1,0 +1,149 @@
+"""Acks: believed only when they are the center's and ours; what they settle, and what they must not."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.clock import ManualClock
+from gateway.errors import ContractError
+from gateway.evidence.canonical import Json
+from gateway.evidence.jws import FindKey, Signer
+from gateway.evidence.keys import Role, TrustedKey, TrustStore
+from gateway.store.store import Store
+from gateway.uplink.acks import Applied, apply, read_ack
+from tests.gateway.store_fixtures import GATEWAY, draft, running_store
+
+CENTER = Signer("center-ack#1", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+MALLORY = Signer("center-ack#1", Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32))
+
+
+def trusted() -> FindKey:
+    key = TrustedKey(CENTER.kid, Role.ACK, None, CENTER.public.public_bytes_raw())
+    return TrustStore([key]).find(Role.ACK)
+
+
+def entry(epoch: str, upto: int, head: str, **members: Json) -> dict[str, Json]:
+    base: dict[str, Json] = {
+        "epoch": epoch,
+        "upto": f"{upto:016d}",
+        "head": head,
+        "sack": [],
+        "lost": [],
+        "rejected_n": 0,
+        "rejected": [],
+        "blocked": None,
+    }
+    return base | members
+
+
+def ack(*entries: dict[str, Json], gw: str = GATEWAY, signer: Signer = CENTER) -> bytes:
+    return signer.sign_object({"v": 1, "gw": gw, "epochs": list(entries), "ts": "2026-11-22T01:02:05.400Z"})
+
+
+async def taken(store: Store, wire: bytes) -> Applied:
+    return await apply(store, read_ack(wire, GATEWAY, trusted()))
+
+
+async def head_of(store: Store, seq: int) -> str:
+    found = await store.run(lambda box: box.hash_at(store.tail.first_n + seq - 1))
+    assert found is not None
+    return found.hex()
+
+
+@pytest.mark.parametrize(
+    ("wire", "code"),
+    [
+        (ack(signer=MALLORY), "signature"),
+        (ack(signer=Signer("center-ops#1", Ed25519PrivateKey.generate())), "unknown_kid"),
+        (ack(gw="gw-370102-02"), "foreign"),
+        (ack() + b" ", "not_jcs"),
+        (b'{"v":1}', "unsigned"),
+        (b"", "not_json"),
+        (CENTER.sign_object({"v": 2, "gw": GATEWAY, "epochs": []}), "malformed"),
+        (CENTER.sign_object({"v": 1, "gw": GATEWAY, "epochs": [1]}), "malformed"),
+        (ack({"epoch": "x"}), "malformed"),
+        (ack(entry("e", 1, "", sack=[[2, 1]])), "malformed"),
+        (ack(entry("e", 1, "", sack=[["a", "b"]])), "malformed"),
+        (ack(entry("e", 1, "", rejected=[3])), "malformed"),
+    ],
+)
+def test_what_is_not_our_centers_ack_is_not_believed(wire: bytes, code: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        read_ack(wire, GATEWAY, trusted())
+    assert caught.value.code == code
+
+
+async def test_upto_and_sack_settle_and_nothing_else(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(9)], clock.now())
+        epoch = store.tail.epoch
+        applied = await taken(store, ack(entry(epoch, 3, await head_of(store, 3), sack=[[5, 6], [9, 9]])))
+        assert applied.count == 6
+        assert [row.n for row in await store.after(1, 0, 20)] == [4, 7, 8, 10]
+
+
+async def test_a_replayed_ack_unsettles_nothing(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(9)], clock.now())
+        old = ack(entry(store.tail.epoch, 2, await head_of(store, 2)))
+        await taken(store, old)
+        await taken(store, ack(entry(store.tail.epoch, 8, await head_of(store, 8))))
+        assert (await taken(store, old)).count == 0
+        assert store.waiting == 2
+
+
+async def test_another_head_than_ours_settles_nothing_of_that_epoch(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(4)], clock.now())
+        applied = await taken(store, ack(entry(store.tail.epoch, 4, "00" * 32, sack=[[5, 5]])))
+        assert applied.mismatched == (store.tail.epoch,)
+        assert applied.count == 0
+        assert store.waiting == 5
+
+
+async def test_an_upto_beyond_our_end_settles_the_epoch_and_is_told(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(4)], clock.now())
+        applied = await taken(store, ack(entry(store.tail.epoch, 9, "00" * 32)))
+        assert applied.rolled_back == ((store.tail.epoch, 9, 5),)
+        assert store.waiting == 0
+
+
+async def test_an_epoch_we_never_had_is_passed_over(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        applied = await taken(store, ack(entry("ffffffff", 9, "00" * 32)))
+        assert applied == Applied(ranges=(), count=0)
+        assert store.waiting == 1
+
+
+async def test_older_epochs_settle_at_their_own_places(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock, clean=False) as store:
+        await store.append([draft(clock.now()) for _ in range(4)], clock.now())
+        first, head = store.tail, await head_of(store, 4)
+    clock.boot_id = "c" * 32
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now())], clock.now())
+        await taken(
+            store, ack(entry(first.epoch, 4, head), entry(store.tail.epoch, 1, await head_of(store, 1)))
+        )
+        assert [row.n for row in await store.after(1, 0, 20)] == [5, 7]
+
+
+async def test_a_rejection_settles_is_kept_and_is_told_once(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(2)], clock.now())
+        refused: Json = [{"seq": f"{2:016d}", "code": "schema", "msg": "no"}]
+        wire = ack(entry(store.tail.epoch, 3, await head_of(store, 3), rejected_n=2, rejected=refused))
+        first, second = await taken(store, wire), await taken(store, wire)
+        assert [(r.seq, r.code) for _, r in first.rejected] == [(2, "schema")]
+        assert first.missing_rejections, "the center refused two and listed one"
+        assert second.rejected == ()
+        assert store.waiting == 0

@@ -1,0 +1,107 @@
+"""Which event goes next: urgency first, nobody starved, nothing sent twice or left behind."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
+from gateway.uplink.lanes import FreshMarks, Lanes
+from gateway.uplink.sender import DrainCap
+from gateway.uplink.window import FIRST, LEAST, MOST, SettleWindow
+
+
+def row(n: int, lane: int = REST_LANE) -> Row:
+    return Row(n, lane, "identity", 0, b"")
+
+
+def filled(fresh: int, aged: int, rest: int) -> Lanes:
+    lanes = Lanes()
+    n = 0
+    for lane, count in ((lanes.aged, aged), (lanes.rest, rest), (lanes.fresh, fresh)):
+        rows = [row(n := n + 1, lane.store_lane) for _ in range(count)]
+        lane.take_up(rows, skip=lambda _row: False, exhausted=True)
+    return lanes
+
+
+def drained(lanes: Lanes, sends: int) -> list[str]:
+    order: list[str] = []
+    for _ in range(sends):
+        lane = lanes.choose(1000, 1000)
+        if lane is None:
+            break
+        lane.rows.popleft()
+        order.append(lane.name)
+    return order
+
+
+def test_a_fresh_check_in_overtakes_the_backlog() -> None:
+    assert drained(filled(fresh=1, aged=5, rest=50), 2).index("L0") <= 1
+
+
+@given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
+def test_every_row_is_sent_once_and_one_in_four_comes_from_the_lowest(
+    fresh: int, aged: int, rest: int
+) -> None:
+    order = drained(filled(fresh, aged, rest), 200)
+    assert [order.count(name) for name in ("L0", "L1", "L2")] == [fresh, aged, rest]
+    for start in range(len(order) - 3):
+        left = order[start:]
+        lowest = max(left)  # the lowest lane that still has something
+        assert lowest in order[start : start + 4]
+
+
+def test_the_backlog_leaves_room_for_a_check_in() -> None:
+    lanes = filled(fresh=0, aged=0, rest=100)
+    assert lanes.choose(room=17, size=64) is lanes.rest
+    assert lanes.choose(room=16, size=64) is None
+    lanes.fresh.take_up([row(999, URGENT_LANE)], skip=lambda _row: False, exhausted=True)
+    assert lanes.choose(room=16, size=64) is lanes.fresh
+    assert lanes.choose(room=0, size=64) is None
+
+
+def test_urgent_events_are_fresh_for_a_minute_and_none_from_before_the_start() -> None:
+    marks = FreshMarks(100)
+    assert marks.first_fresh(0) == 100
+    marks.add(103, 1_000)
+    marks.add(107, 30_000)
+    assert marks.first_fresh(60_000) == 103
+    assert marks.first_fresh(61_001) == 107
+    assert marks.first_fresh(90_001) == 108
+
+
+def test_the_window_grows_by_acks_shrinks_by_rewinds_and_waits_longer_each_time() -> None:
+    window = SettleWindow()
+    assert window.size == FIRST
+    window.begin(100)
+    assert not window.stalled(129.9)
+    assert window.stalled(130)
+    waits = []
+    for _ in range(8):
+        window.rewound(0)
+        waits.append(window.patience_s)
+    assert waits == [60, 120, 240, 480, 900, 900, 900, 900]
+    assert window.size == LEAST
+    for _ in range(100):
+        window.settled(5)
+    assert (window.size, window.patience_s, window.since_s) == (MOST, 30, 5)
+
+
+def test_a_center_down_for_an_hour_sees_a_few_hundred_messages() -> None:
+    window, now, sent = SettleWindow(), 0.0, SettleWindow().size
+    while now < 3600:
+        now += 1
+        if window.stalled(now):
+            window.rewound(now)
+            sent += window.size
+    assert sent <= 600
+
+
+@given(st.integers(1, 500), st.integers(1, 400))
+def test_the_cap_holds_over_any_second(per_s: int, sends: int) -> None:
+    cap, now = DrainCap(per_s), 1000.0
+    times = []
+    for _ in range(sends):
+        now += cap.wait_s(now)
+        times.append(now)
+    for start in range(0, len(times) - 2 * per_s, per_s):
+        assert times[start + 2 * per_s] - times[start] > 0.99
+    assert DrainCap(0).wait_s(0) == 0
