@@ -3,8 +3,9 @@
 Obeys:
   * half-duplex: a reply belongs to the request before it. What lies on the line before a request is sent
     is stale; it is dropped and reported as noise, whole frames with the reason "unsolicited";
-  * after a timeout the late reply may still come. It looks like the answer to the next request, so the
-    line must first be quiet for `QUIET_S`; a line that never gets quiet is asked anyway after `QUIET_LIMIT_S`;
+  * after a timeout or a reply that does not fit, the right one may still come. It would look like the answer
+    to the next request, so the line must first be quiet for `QUIET_S`; a line that never gets quiet is asked
+    anyway after `QUIET_LIMIT_S`;
   * a timeout is thrown into the exchange, which decides whether to ask again;
   * every wait has an end, and memory is the decoder's one frame plus the link's buffer.
 
@@ -18,7 +19,7 @@ from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
 from drivers.links.link import Link
-from firmware_protocols.errors import ReplyTimeout
+from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
 from firmware_protocols.exchange import Ask, Exchange, Pause
 from firmware_protocols.framing import Discarded, FrameDecoder
 
@@ -101,6 +102,9 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         except StopIteration as end:
             result: ResultT = end.value
             return result
+        except RemoteProtocolError:
+            self._doubtful = True
+            raise
 
     async def _perform(self, step: Ask[RequestT] | Pause) -> ReplyT | None:
         if isinstance(step, Pause):

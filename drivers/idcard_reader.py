@@ -58,7 +58,7 @@ class IdCardSettings:
     port: str  # /dev/serial/by-id/...
     baud: int = DEFAULT_BAUD
     poll_interval_ms: int = DEFAULT_POLL_MS  # less than the default is for simulators
-    gone_after_ms: int = DEFAULT_POLL_MS  # "no card" for so long is a lifted card; default: the poll interval
+    gone_after_ms: int = DEFAULT_POLL_MS // 2  # "no card" for so long, and twice at least, is a lifted card
     repeat_burst: int = 6  # events that one card may make in quick succession, then one in 10 s
 
     @classmethod
@@ -70,7 +70,7 @@ class IdCardSettings:
             port=read.text("port"),
             baud=read.choice("baud", default=DEFAULT_BAUD, allowed=BAUD_RATES.values()),
             poll_interval_ms=poll_ms,
-            gone_after_ms=read.number("gone_after_ms", default=poll_ms, minimum=0, maximum=10_000),
+            gone_after_ms=read.number("gone_after_ms", default=poll_ms // 2, minimum=0, maximum=10_000),
             repeat_burst=read.number("repeat_burst", default=6, minimum=1, maximum=1_000),
         )
         read.finish()
@@ -104,7 +104,7 @@ class IdCardReader:
             runner = Runner(self._link, ReplyDecoder(), noise=self._on_noise)
             self._host.ready(await self._identify(runner))
             self._presentations.reopened(_now())
-            self._unusable = 0
+            self._unusable = self._dialect_frames = 0
             while True:
                 await self._look(runner)
                 await asyncio.sleep(self._settings.poll_interval_ms / 1000)
@@ -154,7 +154,7 @@ class IdCardReader:
                 await self._present(card_key(text, self._secret), event_of(outcome))
             case _:
                 await self._present(UNREADABLE, event_of(outcome))
-        self._unusable = 0
+        self._unusable = self._dialect_frames = 0
 
     async def _present(self, card: bytes, event: DeviceEvent) -> None:
         if not self._presentations.is_new(card, _now()):
@@ -181,7 +181,7 @@ class IdCardReader:
         )
 
     def _no_answer(self, garbage: int) -> DriverError:
-        if self._dialect_frames:
+        if self._dialect_frames > 1:  # one may be a damaged frame of the standard protocol
             return DeviceMismatch(
                 "dialect",
                 f"{self._link.name}: the reader speaks the CVR-100AU dialect (frames whose check byte is a sum); "

@@ -43,7 +43,7 @@ class SerialLink:
         self._lost: LinkLost | None = LinkLost("closed", f"{port}: not open")
         self._readable = asyncio.Event()  # bytes are waiting, or the link is lost
         self._writable: asyncio.Future[None] | None = None
-        self._worker: threading.Thread | None = None  # the last opening or closing
+        self._thread_done: Callable[[], bool] = lambda: True  # of the last opening or closing
 
     @property
     def name(self) -> str:
@@ -59,9 +59,7 @@ class SerialLink:
         """Open and lock; raises `LinkUnavailable` (absent, in_use, permission, not_a_port, open_failed)."""
         if self._serial is not None:
             raise RuntimeError(f"{self._port}: opened twice")
-        if (
-            self._worker is not None and self._worker.is_alive()
-        ):  # else each retry would leave a thread behind
+        if not self._thread_done():  # else each retry would leave one more hanging thread behind
             raise self._hangs("an earlier call to it has not returned")
         opening = self._in_thread(lambda: open_port(self._port, self._settings))
         try:
@@ -200,8 +198,8 @@ class SerialLink:
                 else:
                     loop.call_soon_threadsafe(future.set_result, result)
 
-        self._worker = threading.Thread(target=run, name=f"serial {self._port}", daemon=True)
-        self._worker.start()
+        threading.Thread(target=run, name=f"serial {self._port}", daemon=True).start()
+        self._thread_done = future.done
         return future
 
 

@@ -32,6 +32,7 @@ READS = frozenset({Command.READ_CARD, Command.READ_CARD_WITH_FINGERPRINT})
 REQUEST_CHECKSUM, REQUEST_LENGTH, COMMAND_ERROR, READ_FAILED, SELECT_FAILED = 0x10, 0x11, 0x21, 0x41, 0x81
 DAMAGED_REQUESTS = {"checksum": REQUEST_CHECKSUM, "dialect": REQUEST_CHECKSUM, "length": REQUEST_LENGTH}
 NOISE = bytes.fromhex("00FFAAAA5A")  # with a piece of a preamble in it
+HARMLESS = frozenset({None, FaultKind.NOISE_BEFORE, FaultKind.TWICE})  # the reply gets there
 LATE_S = 1.5  # later than any host waits for a short reply
 
 
@@ -100,16 +101,20 @@ class SimulatedReader:
     async def _handle(self, found: Request | Discarded, wire: Wire) -> None:
         if isinstance(found, Discarded):
             if found.reason in DAMAGED_REQUESTS:
-                await self._send(to_reply(Refusal(DAMAGED_REQUESTS[found.reason])), None, wire)
+                await self._emit(to_reply(Refusal(DAMAGED_REQUESTS[found.reason])).to_bytes(), wire)
             return
         command = identify(found)
         self.asked[command] += 1
+        kind = self.faults.next(command)
+        if kind is FaultKind.ASK_AGAIN:  # as if the request had arrived damaged: nothing is done
+            await self._emit(to_reply(Refusal(REQUEST_CHECKSUM)).to_bytes(), wire)
+            return
         if command in READS and self._selected:
             await asyncio.sleep(self._read_s)  # the card may be lifted meanwhile
         card = self._card
         reply = self._reply(command)
-        whole = await self._send(reply, command, wire)
-        if card is not None and whole and reply.sw3 == OK and command in READS:
+        await self._send(reply.to_bytes(), kind, wire)
+        if card is not None and reply.sw3 == OK and command in READS and kind in HARMLESS:
             self.reads[card.label] += 1
         if card is self._card and self._done:
             self._settled.set()
@@ -167,11 +172,8 @@ class SimulatedReader:
             record = record[:4] + bytes(2) + record[4:]
         return Reply(0, 0, OK, record)
 
-    async def _send(self, reply: Reply, command: Command | None, wire: Wire) -> bool:
-        """Send, or what the plan makes of it; whether it left whole and at once."""
-        frame = reply.to_bytes()
+    async def _send(self, frame: bytes, kind: FaultKind | None, wire: Wire) -> None:
         half = len(frame) // 2
-        kind = self.faults.next(command)
         match kind:
             case None:
                 await self._emit(frame, wire)
@@ -183,7 +185,7 @@ class SimulatedReader:
                 await self._emit(frame[:half], wire)
             case FaultKind.CHECKSUM:
                 await self._emit(frame[:-1] + bytes([frame[-1] ^ 0x55]), wire)
-            case FaultKind.MUTE:
+            case FaultKind.MUTE | FaultKind.ASK_AGAIN:
                 pass
             case FaultKind.HUGE:
                 await self._emit(PREAMBLE + b"\xff\xff" + frame[HEADER_SIZE:], wire)
@@ -194,12 +196,9 @@ class SimulatedReader:
                 await self._emit(frame, wire)
             case FaultKind.DIALECT:
                 await self._emit(frame[:-1] + bytes([-sum8(frame[len(PREAMBLE) : -1]) & 0xFF]), wire)
-            case FaultKind.ASK_AGAIN:
-                await self._emit(to_reply(Refusal(REQUEST_CHECKSUM)).to_bytes(), wire)
             case FaultKind.UNPLUG:
                 await self._emit(frame[:half], wire)
                 wire.unplug()
-        return kind in {None, FaultKind.NOISE_BEFORE, FaultKind.TWICE}
 
     async def _emit(self, data: bytes, wire: Wire) -> None:
         if self._baud is None:

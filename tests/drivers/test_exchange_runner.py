@@ -147,6 +147,25 @@ async def test_late_reply_is_not_taken_for_the_answer_to_the_next_question(bench
     assert bench.noise == [("unsolicited", 14)]
 
 
+async def test_line_is_left_to_get_quiet_after_a_reply_that_does_not_fit(bench: Bench) -> None:
+    def choosy() -> Exchange[Line, Line, bytes]:
+        if (text := (yield from ask(b"one"))) != b"answer to one":
+            raise RemoteProtocolError("mismatch", "not the answer to that")
+        return text
+
+    running = asyncio.create_task(bench.runner.run(choosy()))
+    await bench.far.receive()
+    await bench.far.send(b"left over\n")
+    with pytest.raises(RemoteProtocolError):
+        await running
+    running = asyncio.create_task(bench.runner.run(ask(b"two")))
+    await asyncio.sleep(0)
+    await bench.far.send(b"answer to one\n")
+    assert await bench.far.receive() == b"two\n"
+    await bench.far.send(b"answer to two\n")
+    assert await running == b"answer to two"
+
+
 async def test_babbling_device_is_asked_all_the_same(bench: Bench) -> None:
     with pytest.raises(ReplyTimeout):
         await bench.runner.run(ask(b"one", SHORT_S))

@@ -10,13 +10,12 @@ import pytest
 import serial
 
 from drivers.errors import LinkLost, LinkUnavailable
-from drivers.links import serial_link
+from drivers.links import serial_link, serial_port
 from drivers.links.serial_link import BUFFER_LIMIT, SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.simulators.pty_host import PtyHost
 from drivers.simulators.wire import send_at
-
-DEADLINE_S = 20
+from tests.drivers.bench import DEADLINE_S, until
 
 
 @pytest.fixture
@@ -56,9 +55,7 @@ async def test_reading_stops_while_the_driver_is_behind_and_nothing_is_lost(
 ) -> None:
     payload = os.urandom(200_000)
     sending = asyncio.create_task(port.send(payload))
-    async with asyncio.timeout(DEADLINE_S):
-        while link.buffered < BUFFER_LIMIT:
-            await asyncio.sleep(0.001)
+    await until(lambda: link.buffered >= BUFFER_LIMIT)
     peak = 0
     got = bytearray()
     async with asyncio.timeout(DEADLINE_S):
@@ -127,9 +124,7 @@ async def test_unplugging_wakes_the_writer(port: PtyHost, link: SerialLink) -> N
 
 async def test_what_came_before_the_loss_is_delivered_first(port: PtyHost, link: SerialLink) -> None:
     await port.send(b"last words")
-    async with asyncio.timeout(DEADLINE_S):
-        while link.buffered < 10:
-            await asyncio.sleep(0.001)
+    await until(lambda: link.buffered == 10)
     port.unplug()
     assert await link.receive() == b"last words"
     async with asyncio.timeout(DEADLINE_S):
@@ -266,7 +261,7 @@ async def test_hanging_adapter_neither_blocks_the_loop_nor_leaks(
     port: PtyHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release = threading.Event()
-    real = serial_link.open_port
+    real = serial_port.open_port
 
     def hang(path: str, settings: SerialSettings) -> serial.Serial:
         assert release.wait(DEADLINE_S)
@@ -295,7 +290,7 @@ async def test_hanging_adapter_neither_blocks_the_loop_nor_leaks(
 
 async def test_cancelled_opening_leaves_the_port_free(port: PtyHost, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, release = threading.Event(), threading.Event()
-    real = serial_link.open_port
+    real = serial_port.open_port
 
     def wait(path: str, settings: SerialSettings) -> serial.Serial:
         entered.set()
