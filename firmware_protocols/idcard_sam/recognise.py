@@ -16,6 +16,7 @@ from firmware_protocols.idcard_sam.messages import (
     SERIAL_SIZE,
 )
 from firmware_protocols.idcard_sam.status import CARD_FOUND
+from firmware_protocols.idcard_sam.text_block import TEXT_SIZE
 
 HOST_TO_READER = "host>reader"
 READER_TO_HOST = "reader>host"
@@ -53,6 +54,11 @@ def answered_command(reply: Reply) -> Command:
     """A command that `reply` can be the answer to, by its size; SAM status where none has that size."""
     if reply.sw3 == CARD_FOUND:
         return Command.FIND_CARD
-    if len(reply.data) > MAX_ADDRESSES * ADDRESS_SIZE:
+    if len(reply.data) > MAX_ADDRESSES * ADDRESS_SIZE or _begins_with_text_size(reply.data):
         return Command.READ_CARD
     return _BY_SIZE.get(len(reply.data), Command.SAM_STATUS)
+
+
+def _begins_with_text_size(data: bytes) -> bool:
+    """Whether data is long enough for a card's text and begins with its size. No address begins so."""
+    return len(data) > TEXT_SIZE and data[:2] == TEXT_SIZE.to_bytes(2, "big")
