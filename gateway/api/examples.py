@@ -1,5 +1,7 @@
 """Example answers for the API description, made from real view objects so that they cannot drift in shape."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -78,7 +80,9 @@ _SNAPSHOT = Snapshot(
     clock=ClockView(now_ms=_NOW_MS, quality="synced", error_ms=12, uptime_ms=90_000_000),
     health=(HealthItem(code="device_offline", level=Level.ATTENTION, subject="idcard-1"),),
 )
-_STARTING = HealthItem(code="starting", level=Level.UNKNOWN)
+_FULL = replace(
+    _SNAPSHOT, ready=False, level=Level.FAULT, health=(HealthItem(code="store_full", level=Level.FAULT),)
+)
 
 
 def _json(value: object) -> Any:  # JSON has no narrower type
@@ -89,7 +93,8 @@ SNAPSHOT = _json(_SNAPSHOT)
 DEVICES = _json(DeviceList(now_ms=_NOW_MS, devices=_SNAPSHOT.devices))
 EVENTS = _json(EventList(now_ms=_NOW_MS, events=_SNAPSHOT.events))
 READY = _json(readiness(_SNAPSHOT, load_catalogue()))
-NOT_READY = {**READY, "ready": False, "level": "fault"}
+NOT_READY = _json(readiness(_FULL, load_catalogue()))
+STREAM = f"event: snapshot\ndata: {json.dumps(SNAPSHOT, ensure_ascii=False)}\nretry: 2000\n\n"
 METRICS = """\
 # HELP zhijiao_events_committed_total Events brought to disk since the start
 # TYPE zhijiao_events_committed_total counter

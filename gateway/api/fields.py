@@ -77,6 +77,12 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "error_ms": "Bound of its error",
         "uptime_ms": "Since the machine booted",
     },
+    "HealthItem": {
+        "code": "Stable code; its text stands in the message catalogue",
+        "level": "How serious it is",
+        "subject": "Device id, where it is about a device",
+        "detail": _DETAIL,
+    },
     "DeviceList": {"now_ms": "The gateway's clock", "devices": "The configured devices"},
     "EventList": {"now_ms": "The gateway's clock", "events": "Newest first"},
     "ReasonText": {

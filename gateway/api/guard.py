@@ -11,23 +11,13 @@ from collections.abc import Collection
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.api.headers import NO_STORE, PROTECTION
 from gateway.api.problems import problem
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.ASCII)
 
-_HEADERS = {
-    # Own files only; no inline script or style, nothing from elsewhere, not framed by anybody.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), usb=(), serial=()",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 _STATIC = "/static/"
 
 
@@ -61,8 +51,7 @@ class Guard:
 
 
 def _guard(headers: MutableHeaders, path: str) -> None:
-    for name, value in _HEADERS.items():
-        headers[name] = value
+    headers.update(PROTECTION)
     # Static files have their content's hash in the address and say themselves how long they keep.
     if not (path.startswith(_STATIC) and "cache-control" in headers):
-        headers["Cache-Control"] = "no-store"
+        headers.update(NO_STORE)

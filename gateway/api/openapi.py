@@ -11,7 +11,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from gateway.api import examples
 from gateway.api.fields import FIELDS
+from gateway.api.problems import MEDIA_TYPE
 from gateway.view import Snapshot
 
 DESCRIPTION = """\
@@ -41,6 +43,10 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             app.openapi_schema = plain()
             _describe_fields(app.openapi_schema["components"]["schemas"])
+            for path in app.openapi_schema["paths"].values():
+                for answer in path["get"]["responses"].values():
+                    _correct_media_type(answer)
+            _describe_stream(app.openapi_schema["paths"]["/api/v1/stream"]["get"]["responses"]["200"])
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it
@@ -50,6 +56,25 @@ def _describe_fields(schemas: Mapping[str, dict[str, Any]]) -> None:
     for name, fields in FIELDS.items():
         for field, text in fields.items():
             schemas[name]["properties"][field]["description"] = text
+
+
+def _correct_media_type(answer: dict[str, Any]) -> None:
+    """FastAPI files a problem's schema under the media type of the route's success."""
+    content = answer.get("content", {})
+    if MEDIA_TYPE in content:
+        schema = next(entry["schema"] for entry in content.values() if "schema" in entry)
+        answer["content"] = {MEDIA_TYPE: {"schema": schema, **content[MEDIA_TYPE]}}
+
+
+def _describe_stream(answer: dict[str, Any]) -> None:
+    """Say what stands in the data of an event; FastAPI knows only that it is text."""
+    content = answer["content"]["text/event-stream"]
+    content["itemSchema"]["properties"]["data"] = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": "#/components/schemas/Snapshot"},
+    }
+    content["example"] = examples.STREAM
 
 
 def rendered(app: FastAPI) -> str:

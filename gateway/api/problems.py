@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from gateway.api.headers import NO_STORE, PROTECTION
 from gateway.errors import GatewayError
 
 MEDIA_TYPE = "application/problem+json"
@@ -116,7 +117,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def bug(_request: Request, _error: Exception) -> JSONResponse:
-        return problem(500)
+        # Starlette answers a bug outside of every middleware, the guard included.
+        return problem(500, headers={**PROTECTION, **NO_STORE})
 
 
 def _example(status: int) -> dict[str, object]:

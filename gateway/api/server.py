@@ -38,6 +38,7 @@ def create_app(
         docs_url=None,  # Swagger UI and ReDoc load their scripts from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
     )
     stopping = asyncio.Event()
     app.state.stopping = stopping

@@ -1,0 +1,100 @@
+"""The API describes itself completely, and the committed description is the one that is served."""
+
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway import view
+from gateway.api import answers
+from gateway.api.fields import FIELDS
+from gateway.api.openapi import main
+from gateway.api.server import create_app
+from tests.ui.scripted import ScriptedGateway, healthy
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    return create_app(ScriptedGateway(healthy()), metrics=bytes).openapi()
+
+
+def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
+    fresh = tmp_path / "openapi.json"
+    main(fresh)
+    assert fresh.read_text(encoding="utf-8") == (DOCS / "openapi.json").read_text(encoding="utf-8"), (
+        "the API changed: run `python -m gateway.api.openapi docs/openapi.json` and look at the difference"
+    )
+
+
+async def test_the_description_is_served(described: dict[str, Any]) -> None:
+    app = create_app(ScriptedGateway(healthy()), metrics=bytes)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
+        answer = await client.get("/openapi.json")
+        assert answer.json() == described
+        # Swagger UI and ReDoc would load their scripts from elsewhere.
+        assert [(await client.get(path)).status_code for path in ("/docs", "/redoc")] == [404, 404]
+
+
+def test_every_route_says_what_it_is_and_shows_an_answer(described: dict[str, Any]) -> None:
+    for path, methods in described["paths"].items():
+        assert list(methods) == ["get"], path
+        route = methods["get"]
+        assert route["summary"], path
+        assert route["description"], path
+        assert route["tags"], path
+        for parameter in route.get("parameters", []):
+            assert parameter["description"], f"{path} {parameter['name']}"
+        for status, answer in route["responses"].items():
+            assert answer["description"], f"{path} {status}"
+            for media_type, entry in answer["content"].items():
+                assert "example" in entry, f"{path} {status} {media_type}"
+
+
+def test_every_error_is_a_problem_document(described: dict[str, Any]) -> None:
+    seen = set()
+    for path, methods in described["paths"].items():
+        for status, answer in methods["get"]["responses"].items():
+            if status.startswith(("4", "5")) and (path, status) != ("/readyz", "503"):
+                assert list(answer["content"]) == ["application/problem+json"], f"{path} {status}"
+                entry = answer["content"]["application/problem+json"]
+                assert entry["schema"] == {"$ref": "#/components/schemas/Problem"}
+                seen.add(entry["example"]["code"])
+    assert seen == {"host_not_allowed", "bad_parameter", "internal_error"}
+    assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+def test_every_field_is_described_and_every_description_has_a_field(described: dict[str, Any]) -> None:
+    classes = {
+        name: one
+        for module in (view, answers)
+        for name, one in vars(module).items()
+        if isinstance(one, type) and is_dataclass(one)
+    }
+    assert {name: set(texts) for name, texts in FIELDS.items()} == {
+        name: {field.name for field in fields(one)} for name, one in classes.items()
+    }
+    for name, schema in described["components"]["schemas"].items():
+        for field, entry in schema.get("properties", {}).items():
+            assert entry.get("description"), f"{name}.{field}"
+
+
+def test_the_page_for_integrators_names_every_route_and_no_other(described: dict[str, Any]) -> None:
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    named = {line.split("`")[1] for line in text.splitlines() if line.startswith("| `/")}
+    assert named == {*described["paths"], "/openapi.json"}
+
+
+def test_examples_fit_their_schemas(described: dict[str, Any]) -> None:
+    """A shallow check that is enough here: the examples are made from the view's own classes."""
+    schemas = described["components"]["schemas"]
+    for path in ("/api/v1/snapshot", "/api/v1/devices", "/api/v1/events", "/readyz", "/healthz"):
+        entry = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+        schema = schemas[entry["schema"]["$ref"].rpartition("/")[2]]
+        assert set(schema["required"]) <= set(entry["example"]) <= set(schema["properties"])
+    stream = described["paths"]["/api/v1/stream"]["get"]["responses"]["200"]["content"]["text/event-stream"]
+    assert json.loads(stream["example"].split("data: ")[1].splitlines()[0])["gateway"] == "gw-440305-01"
