@@ -1,7 +1,7 @@
 """A dump of the reader's line explained byte by byte, for a person.
 
 Takes any bytes: frames of either direction, noise between them, frames cut off or damaged.
-What is not understood is shown as such; it counts as personal when it may come from a card.
+What is not understood is shown as such and counts as personal: it may come from a card.
 """
 
 from collections.abc import Iterator
@@ -87,7 +87,7 @@ def _frame(frame: bytes, at: int, direction: str | None) -> Iterator[Field]:
         if exc.code == "dialect":
             yield from _dialect(frame, at)
         else:
-            yield from _damaged(frame, at, exc, from_reader=from_reader)
+            yield from _damaged(frame, at, exc)
         return
     yield _length(frame, at)
     yield from _reply(body, at) if from_reader else _request(body, at)
@@ -113,7 +113,7 @@ def _request(body: bytes, at: int) -> Iterator[Field]:
         yield Field(at, 2, "command", name, zh)
     if request.data:
         text = f"{request.data[0]} bytes" if command is Command.SET_RF_FRAME else request.data.hex(" ")
-        yield Field(at + 2, len(request.data), "data", text)
+        yield Field(at + 2, len(request.data), "data", text, personal=command is None)
 
 
 def _reply(body: bytes, at: int) -> Iterator[Field]:
@@ -136,7 +136,7 @@ def _dialect(frame: bytes, at: int) -> Iterator[Field]:
     yield _length(frame, at)
     yield Field(at + HEADER_SIZE, 2, "command", DIALECT_COMMANDS[head], f"of the {DIALECT} dialect")
     if len(frame) > HEADER_SIZE + 3:
-        yield Field(at + HEADER_SIZE + 2, len(frame) - HEADER_SIZE - 3, "data")
+        yield Field(at + HEADER_SIZE + 2, len(frame) - HEADER_SIZE - 3, "data", personal=True)
     yield Field(
         at + len(frame) - 1,
         1,
@@ -148,7 +148,7 @@ def _dialect(frame: bytes, at: int) -> Iterator[Field]:
     )
 
 
-def _damaged(frame: bytes, at: int, error: RemoteProtocolError, *, from_reader: bool) -> Iterator[Field]:
+def _damaged(frame: bytes, at: int, error: RemoteProtocolError) -> Iterator[Field]:
     """What is left of a frame that must not be believed. The cause stands at the field that shows it."""
     if len(frame) <= HEADER_SIZE:
         rest = len(frame) - len(PREAMBLE)
@@ -167,7 +167,7 @@ def _damaged(frame: bytes, at: int, error: RemoteProtocolError, *, from_reader: 
         "body",
         "not decoded",
         "nothing in it can be trusted",
-        personal=from_reader,
+        personal=True,
     )
     if error.code == "checksum":
         expected = xor8(frame[len(PREAMBLE) : -1])

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_protocols.idcard_sam.messages import CardRecord, to_reply
+from firmware_protocols.idcard_sam.messages import CardRecord, CardSelected, to_reply
 from firmware_protocols.idcard_sam.text_block import ResidentText
 from gateway.cli import decode
 from tests.firmware_protocols.vectors import GB11643, IDCARD, Vector
@@ -200,6 +200,15 @@ def test_personal_data_is_hidden_unless_asked_for(damage: int, capsys: pytest.Ca
     shown = capsys.readouterr().out
     assert "--reveal" not in shown
     assert damage or all(part in shown for part in PERSONAL[:5])
+
+
+@pytest.mark.parametrize("direction", ["host>reader", "reader>host"])
+def test_a_wrong_direction_reveals_nothing(direction: str, capsys: pytest.CaptureFixture[str]) -> None:
+    selected = to_reply(CardSelected(b"\xc0\xff\xee" * 2 + b"\0\0")).to_bytes()
+    for data in (RECORD, selected):
+        run("idcard-sam", data.hex(), "--direction", direction)
+        shown = capsys.readouterr().out
+        assert not any(part in shown for part in (*PERSONAL, "C0 FF EE", "c0 ff ee"))
 
 
 def test_biometrics_are_never_shown(capsys: pytest.CaptureFixture[str]) -> None:
