@@ -19,8 +19,17 @@ from drivers.driver import Driver
 from drivers.errors import SettingsError
 from gateway import __version__
 from gateway.activity import Activity, Listener
-from gateway.clock import Clock, ClockNotice, ClockQuality, ClockStepped, ClockWatch, Stamp, SystemClock
-from gateway.config import Config, DeviceConfig
+from gateway.clock import (
+    Clock,
+    ClockNotice,
+    ClockQuality,
+    ClockSource,
+    ClockStepped,
+    ClockWatch,
+    Stamp,
+    SystemClock,
+)
+from gateway.config import Config, DeviceConfig, setting_error
 from gateway.envelope import Draft
 from gateway.errors import ConfigError, StartError
 from gateway.evidence.canonical import Json
@@ -130,7 +139,7 @@ class _Gateway:
         for device in config.devices:
             task = self._device_task(device)
             self.devices.append(task)
-            self.drivers.append(build_driver(config.path, device, task))
+            self.drivers.append(build_driver(config, device, task))
 
     @classmethod
     async def build(cls, config: Config, options: RunOptions) -> "_Gateway":
@@ -142,6 +151,8 @@ class _Gateway:
             org=config.gateway.org,
             gateway=config.gateway.id,
             max_mib=config.store.max_mib or None,
+            retention_days=config.store.retention_days,
+            retention_fix_days=config.store.retention_fix_days,
             receipts_fd=options.receipts_fd,
         )
         store = await open_store(settings, keys.signer, clock.now())
@@ -299,9 +310,9 @@ class _Gateway:
 
     async def _keep_retention(self) -> None:
         while True:
-            gone = 1
-            while gone:
-                gone = await self.store.purge_step(self.clock.now().wall_ms, self.config.store.retention_days)
+            # A clock that nobody vouches for may stand years ahead: nothing is old by its word.
+            trusted = self.clock.now().quality is not ClockQuality.UNSYNCED
+            while trusted and await self.store.purge_step(self.clock.now().wall_ms):
                 await asyncio.sleep(0)
             await asyncio.sleep(RETENTION_EVERY_S)
 
@@ -317,9 +328,10 @@ class _Gateway:
             "step_ms": notice.step_ms,
             "error_ms": notice.error_ms,
         }
-        boot_id = self.clock.now().boot_id
-        self.clock.note_synced_in_boot()
-        await self.store.run(lambda box: box.note(SYNCED_BOOT, boot_id))
+        if notice.source is not ClockSource.RTC:  # a clock chip is no synchronisation
+            boot_id = self.clock.now().boot_id
+            self.clock.note_synced_in_boot()
+            await self.store.run(lambda box: box.note(SYNCED_BOOT, boot_id))
         await self.ingest.record("clock.synced", data)
 
     # -- what the parts tell each other ---------------------------------------------------------------
@@ -399,9 +411,9 @@ def _endpoint(config: Config) -> Endpoint:
     )
 
 
-def build_driver(config_path: Path, device: DeviceConfig, host: DeviceTask) -> Driver:
-    """The driver of a configured device; raises `ConfigError` naming the line."""
+def build_driver(config: Config, device: DeviceConfig, host: DeviceTask) -> Driver:
+    """The driver of a configured device; raises `ConfigError` with file and line."""
     try:
         return registry.build(device.kind, device.id, device.settings, host)
     except SettingsError as exc:
-        raise ConfigError(f"device_{exc.code}", f"{config_path}: [[device]] {exc}") from exc
+        raise setting_error(config, device, exc) from exc

@@ -26,7 +26,7 @@ from gateway.store.epochs import EpochView
 from gateway.store.migrations import migrate
 from gateway.store.models import TABLES
 from gateway.store.outbox import Levels, Outbox, Row
-from gateway.store.retention import purge_step
+from gateway.store.retention import Retention, purge_step
 from gateway.store.salvage import Salvage, check_tail, salvage
 from gateway.store.tail import Committed, Ledger, Tail
 
@@ -43,6 +43,8 @@ class StoreSettings:
     org: str
     gateway: str
     max_mib: int | None = None  # quota of the file; None: the disk is the limit
+    retention_days: int = 180  # settled events stay this long
+    retention_fix_days: int = 30  # settled tracker fixes among them
     receipts_fd: int | None = None  # one line per event, written only after COMMIT returned
 
 
@@ -55,7 +57,11 @@ class Store:
         self.salvaged = salvaged
         self._settings = settings
         self._database = database
-        self._max_pages = _pages(settings.max_mib)
+        self._retention = Retention(
+            days=settings.retention_days,
+            fix_days=settings.retention_fix_days,
+            max_pages=_pages(settings.max_mib),
+        )
         self._ledger = Ledger()
         self._outbox = Outbox(database, self._ledger, signer, settings.org, settings.gateway)
         self._on_commit: OnCommit = lambda _seconds, _events: None
@@ -137,13 +143,9 @@ class Store:
         fixed = list(ranges)
         return await self._db.run(lambda: self._outbox.settle(fixed))
 
-    async def purge_step(self, now_ms: int, retention_days: int) -> int:
+    async def purge_step(self, now_ms: int) -> int:
         """Delete a few settled events that may go (`retention`); how many went."""
-        return await self._db.run(
-            lambda: purge_step(
-                self._database, now_ms=now_ms, retention_days=retention_days, max_pages=self._max_pages
-            )
-        )
+        return await self._db.run(lambda: purge_step(self._database, self._retention, now_ms))
 
     async def levels(self) -> Levels:
         """How full the outbox is."""

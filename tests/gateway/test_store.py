@@ -117,9 +117,9 @@ async def test_a_full_store_refuses_whole_events_and_recovers_by_itself(tmp_path
             await fill()
         assert caught.value.code == "store_full"
         assert store.tail.seq == taken, "memory must not run ahead of the disk"
-        assert await store.purge_step(clock.now().wall_ms, 180) == 0, "nothing is settled: nothing may go"
+        assert await store.purge_step(clock.now().wall_ms) == 0, "nothing is settled: nothing may go"
         await store.settle([(1, taken)])
-        assert await store.purge_step(clock.now().wall_ms, 180) == taken - 1, "all but the chain's last link"
+        assert await store.purge_step(clock.now().wall_ms) == taken - 1, "all but the chain's last link"
         await store.append([draft(clock.now())], clock.now())
         assert store.tail.seq == taken + 1
     found = events(tmp_path / "s.db")
@@ -215,8 +215,24 @@ async def test_settled_events_go_when_they_are_old_and_unsettled_ones_never(tmp_
         await store.append([draft(clock.now()) for _ in range(9)], clock.now())
         await store.settle([(1, 5)])
         clock.advance(179 * 24 * 3600 * 1000)
-        assert await store.purge_step(clock.now().wall_ms, 180) == 0
+        assert await store.purge_step(clock.now().wall_ms) == 0
         clock.advance(2 * 24 * 3600 * 1000)
-        assert await store.purge_step(clock.now().wall_ms, 180) == 5
-        assert await store.purge_step(clock.now().wall_ms, 180) == 0
+        assert await store.purge_step(clock.now().wall_ms) == 5
+        assert await store.purge_step(clock.now().wall_ms) == 0
         assert store.waiting == 5
+
+
+async def test_tracker_fixes_go_earlier_than_what_stands_around_them(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        for i in range(6):
+            kind = "tracker.fix" if i % 2 else "identity.card_read"
+            await store.append([draft(clock.now(), kind)], clock.now())
+        await store.settle([(1, 5)])  # the last fix still waits
+        clock.advance(31 * 24 * 3600 * 1000)
+        assert await store.purge_step(clock.now().wall_ms) == 2
+        assert await store.purge_step(clock.now().wall_ms) == 0
+        await store.append([draft(clock.now())], clock.now())
+        await store.settle([(6, 7)])
+        assert await store.purge_step(clock.now().wall_ms) == 1
+    assert [e["type"] for e in events(tmp_path / "s.db")].count("cn.zhijiao.tracker.fix") == 0
