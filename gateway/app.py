@@ -311,9 +311,9 @@ class _Gateway:
     async def _keep_retention(self) -> None:
         while True:
             # A clock that nobody vouches for may stand years ahead: nothing is old by its word.
-            trusted = self.clock.now().quality is not ClockQuality.UNSYNCED
-            while trusted and await self.store.purge_step(self.clock.now().wall_ms):
-                await asyncio.sleep(0)
+            gone = 1 if self.clock.now().quality is not ClockQuality.UNSYNCED else 0
+            while gone:
+                gone = await self.store.purge_step(self.clock.now().wall_ms)
             await asyncio.sleep(RETENTION_EVERY_S)
 
     async def _clock_notice(self, notice: ClockNotice) -> None:

@@ -27,7 +27,7 @@ class Retention:
 
 
 def purge_step(database: SqliteDatabase, retention: Retention, now_ms: int) -> int:
-    """Delete at most a few settled events that may go; how many were looked at and went."""
+    """Delete at most a few settled events that may go; how many went."""
     return _purge_old(database, retention, now_ms) + _purge_fixes(now_ms - retention.fix_days * DAY_MS)
 
 
