@@ -16,6 +16,7 @@ from drivers.links.link import Link
 from drivers.links.memory_link import MemoryLink
 from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.wire import Wire
+from firmware_protocols.idcard_sam.commands import Command
 
 DEADLINE_S = 20.0
 
@@ -121,6 +122,11 @@ class Bench:
 
     async def until_events(self, count: int) -> None:
         await self.until(lambda: len(self.host.events) >= count)
+
+    async def until_looked(self, times: int) -> None:
+        """Wait until the driver has looked for a card so often; each look asks twice at most."""
+        enough = self.reader.asked[Command.FIND_CARD] + 2 * times
+        await self.until(lambda: self.reader.asked[Command.FIND_CARD] >= enough)
 
     async def end(self) -> DriverError:
         """How the driver's run ended."""

@@ -1,6 +1,5 @@
 """Each way a reply can be spoilt, and exactly what the gateway must hear of it. Played on memory and on ptys."""
 
-import asyncio
 from dataclasses import dataclass
 
 from drivers.events import CardRead, CardRefused
@@ -75,12 +74,10 @@ async def check_fault(bench: Bench, case: FaultCase) -> None:
         assert (event.reason, event.status, event.length) == (case.reason, None, case.length)
         assert (event.sha256 is not None) == (case.length is not None and case.length >= 1024)
     bench.reader.lift()
-    looks = bench.reader.asked[Command.FIND_CARD]
-    await bench.until(lambda: bench.reader.asked[Command.FIND_CARD] >= looks + 8)
+    await bench.until_looked(4)
     bench.reader.present(next(cards(seed=12)))
     await bench.until_events(2)
     assert isinstance(bench.host.events[1], CardRead)
-    await asyncio.sleep(0)
     if case.noise and case.noise[0][0] == "*":
         assert bench.host.noises.total() == case.noise[0][1]
     else:

@@ -1,0 +1,95 @@
+"""Every kind can be imported and built; what is wrong in a device's table is named with what is right."""
+
+import subprocess
+import sys
+
+import pytest
+
+from drivers.driver import Settings
+from drivers.errors import SettingsError
+from drivers.idcard_reader import IdCardReader, IdCardSettings
+from drivers.registry import REGISTRY, build, driver_type
+from tests.drivers.bench import RecordingHost
+
+EXAMPLES: dict[str, Settings] = {"idcard.sam": {"port": "/dev/serial/by-id/usb-Test"}}
+
+
+@pytest.mark.parametrize("kind", REGISTRY)
+def test_every_kind_imports_and_builds(kind: str) -> None:
+    assert callable(driver_type(kind).build)
+    assert callable(build(kind, "door-1", EXAMPLES[kind], RecordingHost()).run)
+
+
+def test_kinds_are_imported_only_when_they_are_asked_for() -> None:
+    program = (
+        "import sys, drivers.registry\n"
+        "loaded = {entry.partition(':')[0] for entry in drivers.registry.REGISTRY.values()} & set(sys.modules)\n"
+        "sys.exit(f'imported early: {loaded}' if loaded or 'serial' in sys.modules else 0)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_simulators_need_nothing_but_the_standard_library() -> None:
+    program = (
+        "import sys, drivers.simulators.counter\n"
+        "foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
+        "foreign -= {'drivers', 'firmware_protocols', '__main__'}\n"
+        "sys.exit(f'imported: {foreign}' if {n for n in foreign if not n.startswith('_')} else 0)"
+    )
+    subprocess.run([sys.executable, "-S", "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["idcard-sam", "idcard", "idcard.smt"])
+def test_unknown_kind_names_the_nearest(kind: str) -> None:
+    with pytest.raises(SettingsError, match=r"door-1.*did you mean 'idcard\.sam'") as caught:
+        build(kind, "door-1", {}, RecordingHost())
+    assert caught.value.code == "unknown_kind"
+
+
+def test_settings_are_read_with_their_defaults() -> None:
+    driver = build("idcard.sam", "door-1", {"port": "/dev/serial/by-id/usb-Test"}, RecordingHost())
+    assert isinstance(driver, IdCardReader)
+    assert IdCardSettings.parse("door-1", {"port": "/dev/x"}) == IdCardSettings(
+        port="/dev/x", baud=115200, poll_interval_ms=300, gone_after_ms=150, repeat_burst=6
+    )
+    assert IdCardSettings.parse("door-1", {"port": "/dev/x", "poll_interval_ms": 500}).gone_after_ms == 250
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "text"),
+    [
+        ({}, "missing_setting", "'port' is missing"),
+        ({"port": ""}, "wrong_type", "'port' must be a text"),
+        ({"port": 7}, "wrong_type", "'port' must be a text"),
+        (
+            {"port": "/dev/x", "buad": 9600},
+            "unknown_setting",
+            "unknown setting 'buad', did you mean 'baud'; known: baud",
+        ),
+        (
+            {"port": "/dev/x", "read_fingerprint": True},
+            "unknown_setting",
+            "unknown setting 'read_fingerprint'",
+        ),
+        ({"port": "/dev/x", "baud": 14400}, "out_of_range", "'baud' must be one of 9600, 19200"),
+        ({"port": "/dev/x", "baud": "9600"}, "wrong_type", "'baud' must be a whole number"),
+        (
+            {"port": "/dev/x", "poll_interval_ms": 19},
+            "out_of_range",
+            "'poll_interval_ms' must be 20 to 5000, not 19",
+        ),
+        (
+            {"port": "/dev/x", "poll_interval_ms": True},
+            "wrong_type",
+            "'poll_interval_ms' must be a whole number",
+        ),
+        ({"port": "/dev/x", "gone_after_ms": -1}, "out_of_range", "'gone_after_ms' must be 0 to 10000"),
+        ({"port": "/dev/x", "repeat_burst": 0}, "out_of_range", "'repeat_burst' must be 1 to 1000"),
+    ],
+)
+def test_wrong_setting_is_named(settings: Settings, code: str, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        build("idcard.sam", "door-1", settings, RecordingHost())
+    assert caught.value.code == code
+    assert str(caught.value).startswith("device 'door-1': ")
+    assert text in str(caught.value)
