@@ -21,7 +21,7 @@ class Host(Protocol):
         ...
 
     def noise(self, reason: str, length: int) -> None:
-        """Bytes that were no frame; counted per device and reason."""
+        """Bytes that nobody could use: noise, damaged frames, frames not asked for. Counted per device and reason."""
         ...
 
 

@@ -26,11 +26,19 @@ class LinkLost(DriverError):  # noqa: N818 - named for the condition
 
 
 class DeviceFault(DriverError):  # noqa: N818 - named for the condition
-    """The device is there and unfit. Codes: mute, sam_self_test, sam_not_authorised, ..."""
+    """The device is there and unfit.
+
+    Codes: mute (no byte comes), garbled (bytes come, no answer), line_noise (it says our requests arrive
+    damaged), and what it says of itself, for a card reader sam_self_test, sam_not_authorised, sam_status,
+    command, no_permission, unrecognised, random_number, unknown.
+    """
 
 
 class DeviceMismatch(DriverError):  # noqa: N818 - named for the condition
-    """Another device or another dialect answers."""
+    """Another device or another dialect answers.
+
+    Codes: dialect, status_word, status_mismatch, reply_length, unexpected.
+    """
 
 
 class SettingsError(DriverError):

@@ -33,12 +33,18 @@ class CardRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardRefused:
-    """A card was presented and could not be read. `reason` is a code of the message catalogue."""
+    """A card was presented and could not be read. `reason` is a code of the message catalogue.
 
-    reason: str  # e.g. "card_auth", "read_failed", "text_block", "no_reply", "frame"
+    For ID cards: card_auth, verification, card_type, read_failed, select_failed, status, text_block, frame,
+    no_reply, line_noise (explained in `idcard_events`).
+    """
+
+    reason: str
     status: int | None = None  # the device's own status byte, where it gave one
     length: int | None = None  # length of what could not be read, bytes
-    sha256: str | None = None  # hash of what could not be read; None where nothing arrived
+    sha256: str | None = (
+        None  # hash of what could not be read; None where nothing came, or too little to hide behind
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

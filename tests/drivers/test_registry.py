@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,7 @@ from drivers.idcard_reader import IdCardReader, IdCardSettings
 from drivers.registry import REGISTRY, build, driver_type
 from tests.drivers.bench import RecordingHost
 
+ROOT = Path(__file__).parents[2]
 EXAMPLES: dict[str, Settings] = {"idcard.sam": {"port": "/dev/serial/by-id/usb-Test"}}
 
 
@@ -26,7 +28,7 @@ def test_kinds_are_imported_only_when_they_are_asked_for() -> None:
         "loaded = {entry.partition(':')[0] for entry in drivers.registry.REGISTRY.values()} & set(sys.modules)\n"
         "sys.exit(f'imported early: {loaded}' if loaded or 'serial' in sys.modules else 0)"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60, cwd=ROOT)
 
 
 def test_simulators_need_nothing_but_the_standard_library() -> None:
@@ -36,7 +38,7 @@ def test_simulators_need_nothing_but_the_standard_library() -> None:
         "foreign -= {'drivers', 'firmware_protocols', '__main__'}\n"
         "sys.exit(f'imported: {foreign}' if {n for n in foreign if not n.startswith('_')} else 0)"
     )
-    subprocess.run([sys.executable, "-S", "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-S", "-c", program], check=True, timeout=60, cwd=ROOT)
 
 
 @pytest.mark.parametrize("kind", ["idcard-sam", "idcard", "idcard.smt"])

@@ -134,8 +134,7 @@ async def test_reader_keeps_the_order_find_select_read() -> None:
             await bench.reader.until_settled()
 
 
-@pytest.mark.parametrize("habit", list(Habit))
-async def test_counter_serves_a_gateway_that_comes_later(tmp_path: Path, habit: Habit) -> None:
+async def test_counter_serves_a_gateway_that_comes_later(tmp_path: Path) -> None:
     link = tmp_path / "by-id" / "usb-Counter"
     told: list[str] = []
     host = RecordingHost()
@@ -147,7 +146,6 @@ async def test_counter_serves_a_gateway_that_comes_later(tmp_path: Path, habit: 
             dwell_s=0.1,
             gap_s=0.3,
             read_s=0.01,
-            habit=habit,
             visits=4,
             tell=told.append,
         )
