@@ -285,7 +285,7 @@ class Connection:
             ) from exc
         except ConnectionRefusedError as exc:
             raise ConnectFailed(
-                "not_listening", f"{self._where}: nothing listens there; is the broker up?"
+                "refused", f"{self._where}: nothing listens there; is the broker up?"
             ) from exc
         except TimeoutError as exc:
             raise ConnectFailed("timeout", f"{self._where}: no answer; check address and network") from exc
@@ -311,9 +311,7 @@ class Connection:
         future: asyncio.Future[list[ReasonCode]] = self._loop.create_future()
         _, mid = self._client.subscribe([(topic, 1) for topic in topics])
         if mid is None:
-            raise ConnectFailed(
-                "closed_early", f"{self._where}: connection ended while subscribing", closed=True
-            )
+            raise ConnectFailed("closed", f"{self._where}: connection ended while subscribing", closed=True)
         self._subscribed[mid] = future
         for topic, code in zip(topics, await future, strict=True):
             if code.is_failure:
