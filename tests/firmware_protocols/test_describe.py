@@ -11,7 +11,8 @@ import firmware_protocols.idcard_sam.describe
 from firmware_protocols.describing import Describer, Field
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import FAMILIES, describer
-from firmware_protocols.idcard_sam.messages import CardRecord, NewAddress, to_reply
+from firmware_protocols.idcard_sam.frames import Reply, ReplyDecoder
+from firmware_protocols.idcard_sam.messages import CardFound, CardRecord, ChipNumber, NewAddress, to_reply
 from firmware_protocols.idcard_sam.text_block import LAYOUTS
 from tests.firmware_protocols.idcard_strategies import records
 from tests.firmware_protocols.vectors import GB11643, IDCARD, Vector
@@ -139,6 +140,45 @@ def test_an_address_is_personal_and_shown_one_by_one() -> None:
     frame = to_reply(NewAddress(("测试路1号", "测试路2号"))).to_bytes()
     fields = [field for field in describer("idcard-sam").explain(frame, None) if field.name == "address"]
     assert [(field.value, field.personal) for field in fields] == [("测试路1号", True), ("测试路2号", True)]
+
+
+def explained(frame: str, name: str) -> Field:
+    return next(
+        field for field in describer("idcard-sam").explain(bytes.fromhex(frame), None) if field.name == name
+    )
+
+
+@pytest.mark.parametrize(
+    ("frame", "name", "value"),
+    [
+        ("aaaaaa9669000461ff58c2", "data", "88 bytes"),
+        ("aaaaaa966900052007010221", "data", "01 02"),
+        ("aaaaaa966900052007010221", "command", "unknown command"),
+        ("aaaaaa96690003600360", "speed", "19200 baud"),
+        ("aaaaaa9669000300817c", "command", "find card"),
+        ("aaaaaa9669000300817c", "check", "fits the CVR-100AU dialect"),
+        ("aaaaaa9669000400815526", "data", ""),
+    ],
+)
+def test_a_request_is_told_in_words(frame: str, name: str, value: str) -> None:
+    [field] = [
+        f for f in describer("idcard-sam").explain(bytes.fromhex(frame), "host>reader") if f.name == name
+    ]
+    assert field.value == value
+    assert not field.wrong
+
+
+def test_the_dialect_says_what_the_standard_check_byte_would_be() -> None:
+    assert "would have 82" in explained("aaaaaa9669000300817c", "check").note
+
+
+def test_a_frame_that_holds_a_frame_is_one_frame() -> None:
+    inner = to_reply(CardFound()).to_bytes()
+    frame = to_reply(ChipNumber(inner + bytes(28 - len(inner)))).to_bytes()
+    assert [field.name for field in describer("idcard-sam").explain(frame, None)].count("preamble") == 1
+    [found] = ReplyDecoder().feed(frame)
+    assert isinstance(found, Reply)
+    assert found.to_bytes() == frame
 
 
 def test_a_status_says_what_to_do() -> None:
