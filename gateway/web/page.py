@@ -5,16 +5,20 @@ One renderer for both, so that what arrives live can never look unlike what a re
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from gateway.view import Snapshot
+from gateway.view import EventView, Snapshot
 from gateway.web import present, wording
 from gateway.web.assets import Assets
 from gateway.web.messages import Catalogue, Lang, Speaker
 
 REGIONS = ("demo", "overall", "devices", "events", "uplink", "buffer", "clock")
+EVENTS_SHOWN = 20  # two screens; the API gives all that the snapshot holds
+ROWS_KEPT = 4 * EVENTS_SHOWN  # both languages, and each stage on the way
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -41,6 +45,9 @@ class PageRenderer:
         )
         self._regions = {name: self._templates.get_template(f"{name}.html") for name in REGIONS}
         self._page = self._templates.get_template("page.html")
+        self._event = self._templates.get_template("event.html")
+        # While events come in, all rows but the newest stay as they are; a small board should not render them again.
+        self._event_row = lru_cache(maxsize=ROWS_KEPT)(self._rendered_row)
 
     def page(self, snapshot: Snapshot, lang: Lang) -> str:
         """The whole document."""
@@ -65,6 +72,20 @@ class PageRenderer:
         context = self._context(snapshot, lang)
         return {name: template.render(context) for name, template in self._regions.items()}
 
+    def _rendered_row(self, event: EventView, lang: Lang, ack_mode: str, foreign: bool, day: str) -> Markup:  # noqa: FBT001
+        t = Speaker(self._catalogue, lang)
+        return Markup(  # noqa: S704 - made by the template, which escapes
+            self._event.render(
+                event=event,
+                ack_mode=ack_mode,
+                foreign=foreign,
+                day=day,
+                latency=wording.duration(event.settled_after_ms, t),
+                t=t,
+                present=present,
+            )
+        )
+
     def _context(self, snapshot: Snapshot, lang: Lang) -> Mapping[str, object]:
         t = Speaker(self._catalogue, lang)
         now = snapshot.clock.now_ms
@@ -73,7 +94,14 @@ class PageRenderer:
             "t": t,
             "lang": lang,
             "present": present,
-            "day": lambda at_ms: wording.day_if_not_today(at_ms, now),
+            "event_row": lambda event: self._event_row(
+                event,
+                lang,
+                snapshot.uplink.ack_mode,
+                event.epoch != snapshot.buffer.epoch,
+                wording.day_if_not_today(event.time_ms, now),
+            ),
+            "events_shown": EVENTS_SHOWN,
             "moment": lambda at_ms: wording.moment(at_ms, now),
             "duration": lambda length_ms: wording.duration(length_ms, t),
             "weekday": t(wording.weekday_key(now)),
