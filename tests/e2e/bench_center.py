@@ -110,9 +110,12 @@ gone_after_ms = 20
 
     # -- processes ------------------------------------------------------------------------------------
 
-    def start_gateway(self, *program: str) -> None:
-        """`zhijiao run`, or another program that takes the same arguments."""
-        receipts = os.open(self.folder / "receipts", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def start_gateway(self, *program: str, receipts_fd: int | None = None) -> None:
+        """`zhijiao run`, or another program that takes the same arguments; receipts to a file, or to this fd."""
+        if receipts_fd is None:
+            receipts = os.open(self.folder / "receipts", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        else:
+            receipts = os.dup(receipts_fd)
         try:
             command = [
                 *self.wrapper,
@@ -133,7 +136,7 @@ gone_after_ms = 20
         finally:
             os.close(receipts)
 
-    def start_receiver(self) -> None:
+    def start_receiver(self, *, stdout: int | None = None) -> None:
         command = [
             *(sys.executable, "-m", "gateway", "receive"),
             *("--broker", f"mqtt://127.0.0.1:{self.broker.port}", "--db", str(self.db)),
@@ -141,7 +144,7 @@ gone_after_ms = 20
             *("--demo", "--follow", "json"),
         ]
         with self.log("receiver").open("ab") as log:
-            self.receiver = subprocess.Popen(command, stdout=log, stderr=log)
+            self.receiver = subprocess.Popen(command, stdout=log if stdout is None else stdout, stderr=log)
 
     def kill_gateway(self) -> None:
         assert self.gateway is not None
@@ -236,9 +239,11 @@ class Counter:
         self._pause_s = pause_s
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def open(self) -> None:
+    async def open(self, *, people: bool = True) -> None:
         self.port.plug()
-        self._tasks = [asyncio.create_task(self._serve()), asyncio.create_task(self._people())]
+        self._tasks = [asyncio.create_task(self._serve())]
+        if people:
+            self._tasks.append(asyncio.create_task(self._people()))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -265,6 +270,15 @@ class Counter:
             pass
         self.reader.lift()
         await asyncio.sleep(self._pause_s)
+
+    async def visit_timed(self, card: Card) -> float:
+        """One person; the monotonic time at which the last byte of the card's record was on the wire."""
+        self.reader.present(card)
+        await self.reader.until_settled()
+        replied = time.monotonic()
+        self.reader.lift()
+        await asyncio.sleep(self._pause_s)
+        return replied
 
 
 def stored_events(db: Path, query: str) -> list[Mapping[str, object]]:
