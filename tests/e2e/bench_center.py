@@ -136,12 +136,13 @@ gone_after_ms = 20
         finally:
             os.close(receipts)
 
-    def start_receiver(self, *, stdout: int | None = None) -> None:
+    def start_receiver(self, *, stdout: int | None = None, demo: bool = True) -> None:
         command = [
             *(sys.executable, "-m", "gateway", "receive"),
             *("--broker", f"mqtt://127.0.0.1:{self.broker.port}", "--db", str(self.db)),
             *("--trust", str(self.keys.trust), "--ack-key", str(self.keys.ack_key), "--ack-kid", ACK_KID),
-            *("--demo", "--follow", "json"),
+            *(("--demo",) if demo else ()),
+            *("--follow", "json"),
         ]
         with self.log("receiver").open("ab") as log:
             self.receiver = subprocess.Popen(command, stdout=log if stdout is None else stdout, stderr=log)
