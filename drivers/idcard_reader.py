@@ -58,7 +58,9 @@ class IdCardSettings:
     port: str  # /dev/serial/by-id/...
     baud: int = DEFAULT_BAUD
     poll_interval_ms: int = DEFAULT_POLL_MS  # less than the default is for simulators
-    gone_after_ms: int = DEFAULT_POLL_MS // 2  # "no card" for so long, and twice at least, is a lifted card
+    gone_after_ms: int = (
+        DEFAULT_POLL_MS // 2
+    )  # "no card" for so long, at two looks at least, is a lifted card
     repeat_burst: int = 6  # events that one card may make in quick succession, then one in 10 s
 
     @classmethod
@@ -70,7 +72,7 @@ class IdCardSettings:
             port=read.text("port"),
             baud=read.choice("baud", default=DEFAULT_BAUD, allowed=BAUD_RATES.values()),
             poll_interval_ms=poll_ms,
-            gone_after_ms=read.number("gone_after_ms", default=poll_ms // 2, minimum=0, maximum=10_000),
+            gone_after_ms=read.number("gone_after_ms", default=poll_ms // 2, minimum=1, maximum=10_000),
             repeat_burst=read.number("repeat_burst", default=6, minimum=1, maximum=1_000),
         )
         read.finish()

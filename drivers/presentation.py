@@ -9,9 +9,9 @@ and readers differ in what they say of a card that has been read and still lies 
     alternating   now this, now that
 
 Hence the rules:
-  * **Gone** is "no card" at two looks in a row at least, over at least `gone_after_s`. A single such answer
-    is the flicker of an alternating reader, or of a card at the edge of the field. The next card found after
-    gone is a new presentation, also when it is the same card: on any of the three it was lifted in between.
+  * **Gone** is "no card" from one look to a later one, at least `gone_after_s` apart, at every look between. A
+    single such answer is the flicker of an alternating reader, or of a card at the edge of the field. The next
+    card found after gone is a new presentation, the same card too: on any of the three it was lifted in between.
   * A card found without gone before belongs to the same presentation. Once that has had its event, the card
     is read again after 2 s, 4 s, 8 s ... 60 s, and at once after a flicker or a blind moment, but only
     compared: two persons can change cards between two looks, and the second must not take the success of the
@@ -35,7 +35,6 @@ REPEAT_S = 10.0  # pace of events that one card can cause by itself
 RECHECK_S = 2.0  # first comparison of a card that lies on
 RECHECK_LIMIT_S = 60.0
 BLIND_S = 1.0  # without a look for so long, cards may have been changed unseen
-ABSENT_LOOKS = 2
 CARDS_KNOWN = 16  # cards remembered at a time; more than anybody lays down in 10 s
 
 UNREADABLE = b""  # stands for every card that could not be read
@@ -65,8 +64,7 @@ class Presentations:
         self._read_at = 0.0
         self._hold_until = 0.0
         self._recheck_s = RECHECK_S
-        self._absent_looks = 0
-        self._absent_since = 0.0
+        self._absent_since: float | None = None
 
     def reopened(self, now: float) -> None:
         """The link was opened again."""
@@ -81,23 +79,22 @@ class Presentations:
             case _Stage.OPEN:
                 return True
             case _Stage.COUNTED:
-                return now >= self._read_at or self._absent_looks > 0 or self._was_blind(now)
+                return now >= self._read_at or self._absent_since is not None or self._was_blind(now)
             case _Stage.REFUSED:
                 return False
 
     def absent(self, now: float) -> None:
         """No card lay there."""
         self._looked_at = now
-        if self._absent_looks == 0:
+        if self._absent_since is None:
             self._absent_since = now
-        self._absent_looks += 1
-        if self._absent_looks >= ABSENT_LOOKS and now - self._absent_since >= self._gone_after_s:
+        elif now - self._absent_since >= self._gone_after_s:
             self._begin()
 
     def noticed(self, now: float) -> None:
         """A card lay there and was not read, or nobody knows what lay there."""
         self._looked_at = now
-        self._absent_looks = 0
+        self._absent_since = None
 
     def is_new(self, card: bytes, now: float) -> bool:
         """A card was read, or refused (`UNREADABLE`): whether it makes an event. Then tell what became of it."""
@@ -123,8 +120,8 @@ class Presentations:
             return
         self._stage = _Stage.COUNTED
         _remember(self._counted, card, None)
-        self._recheck_s = RECHECK_S
-        self._read_at = now + self._recheck_s
+        self._read_at = now + RECHECK_S
+        self._recheck_s = 2 * RECHECK_S
 
     def not_stored(self, now: float) -> None:
         """Its event was refused by the store: nothing was counted."""

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drivers.events import CardRead
+from drivers.presentation import CARDS_KNOWN, Presentations
 from drivers.simulators.cards import Card, cards, refused
 from drivers.simulators.idcard import Habit, SimulatedReader
 from firmware_protocols.idcard_sam.commands import Command
@@ -182,6 +183,69 @@ async def test_card_lying_there_over_a_lost_link_is_known_for_ten_seconds(gone_s
         again.cancel()
         serving.cancel()
         await asyncio.wait([again, serving])
+
+
+def counted(card: bytes, now: float) -> Presentations:
+    known = Presentations(gone_after_s=0.15, burst=6)
+    assert known.reading_due(now)
+    assert known.is_new(card, now)
+    known.stored(card, now)
+    return known
+
+
+def look_at_lying_card(known: Presentations, card: bytes, since: float, until: float) -> list[float]:
+    """When the card was read, looking three times a second."""
+    read = []
+    for tick in range(int((until - since) * 3)):
+        now = since + (tick + 1) / 3
+        if known.reading_due(now):
+            read.append(now)
+            assert not known.is_new(card, now)
+        else:
+            known.noticed(now)
+    return read
+
+
+def test_lying_card_is_compared_at_growing_pauses_up_to_a_minute() -> None:
+    known = counted(b"one", 100.0)
+    read = look_at_lying_card(known, b"one", 100.0, 400.0)
+    pauses = [round(later - sooner) for sooner, later in zip([100.0, *read], read, strict=False)]
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_lying_card_is_compared_at_once_after_a_blind_moment() -> None:
+    known = counted(b"one", 100.0)
+    look_at_lying_card(known, b"one", 100.0, 150.0)
+    assert not known.reading_due(150.5)
+    assert known.reading_due(151.5)
+
+
+def test_lying_card_is_compared_at_once_after_a_flicker() -> None:
+    known = counted(b"one", 100.0)
+    known.absent(100.3)
+    assert known.reading_due(100.6)
+    assert not known.is_new(b"one", 100.6)
+    known.absent(100.9)
+    assert known.is_new(b"two", 101.2)
+
+
+def test_one_look_without_a_card_is_not_gone_and_two_are() -> None:
+    known = counted(b"one", 100.0)
+    known.absent(100.3)
+    assert not known.is_new(b"one", 100.6)
+    known.absent(100.9)
+    known.absent(101.2)
+    assert known.is_new(b"one", 101.5)
+
+
+def test_memory_of_cards_is_bounded() -> None:
+    known = Presentations(gone_after_s=0.15, burst=6)
+    for number in range(1000):
+        card = number.to_bytes(2, "big")
+        assert known.is_new(card, float(number))
+        known.stored(card, float(number))
+    assert len(known._paces) <= CARDS_KNOWN
+    assert len(known._counted) <= CARDS_KNOWN
 
 
 schedules = st.lists(

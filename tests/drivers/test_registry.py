@@ -85,7 +85,7 @@ def test_settings_are_read_with_their_defaults() -> None:
             "wrong_type",
             "'poll_interval_ms' must be a whole number",
         ),
-        ({"port": "/dev/x", "gone_after_ms": -1}, "out_of_range", "'gone_after_ms' must be 0 to 10000"),
+        ({"port": "/dev/x", "gone_after_ms": 0}, "out_of_range", "'gone_after_ms' must be 1 to 10000"),
         ({"port": "/dev/x", "repeat_burst": 0}, "out_of_range", "'repeat_burst' must be 1 to 1000"),
     ],
 )

@@ -268,6 +268,7 @@ async def test_hanging_adapter_neither_blocks_the_loop_nor_leaks(
         return real(path, settings)
 
     monkeypatch.setattr(serial_link, "open_port", hang)
+    closed = record_closings(monkeypatch)
     link = SerialLink(str(port.link), SerialSettings(open_timeout_s=0.05))
     before = threading.active_count()
     for _ in range(3):
@@ -276,15 +277,10 @@ async def test_hanging_adapter_neither_blocks_the_loop_nor_leaks(
         assert caught.value.code == "open_failed"
     assert threading.active_count() == before + 1
     release.set()
+    # The call returns at last, with a port nobody waits for: it is closed in a thread, and the lock is free again.
+    await until(lambda: len(closed) == 1)
     monkeypatch.undo()
-    # The call returns at last, with a port nobody waits for: it is closed, and its lock is free again.
-    async with asyncio.timeout(DEADLINE_S):
-        while True:
-            try:
-                await link.open()
-                break
-            except LinkUnavailable:
-                await asyncio.sleep(0.01)
+    await open_at_last(link)
     await link.close()
 
 
@@ -303,14 +299,32 @@ async def test_cancelled_opening_leaves_the_port_free(port: PtyHost, monkeypatch
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await opening
+    closed = record_closings(monkeypatch)
     release.set()
+    await until(lambda: len(closed) == 1)
     monkeypatch.undo()
     other = SerialLink(str(port.link))
+    await open_at_last(other)
+    await other.close()
+
+
+def record_closings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The threads in which ports were closed."""
+    closed: list[str] = []
+
+    def close(opened: serial.Serial) -> None:
+        serial_port.close_port(opened)
+        closed.append(threading.current_thread().name)
+
+    monkeypatch.setattr(serial_link, "close_port", close)
+    return closed
+
+
+async def open_at_last(link: SerialLink) -> None:
+    """Open, as soon as the thread of an earlier call has ended."""
     async with asyncio.timeout(DEADLINE_S):
         while True:
             try:
-                await other.open()
-                break
+                return await link.open()
             except LinkUnavailable:
                 await asyncio.sleep(0.01)
-    await other.close()
