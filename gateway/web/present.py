@@ -17,7 +17,7 @@ DEVICE_LEVELS: Mapping[str, Level] = {
 }
 UPLINK_LEVELS: Mapping[str, Level] = {
     "online": Level.OK,
-    "connecting": Level.ATTENTION,
+    "connecting": Level.UNKNOWN,
     "offline": Level.ATTENTION,  # nothing is lost while it lasts: events wait in the store
 }
 BUFFER_LEVELS: Mapping[str, Level] = {
@@ -31,6 +31,12 @@ CLOCK_LEVELS: Mapping[str, Level] = {
     "holdover": Level.OK,  # usable with a known error; the page names the error
     "unsynced": Level.ATTENTION,
 }
+# What the health says of a part raises the level its card shows, so that the line on top and the card never disagree.
+_CODES_OF = {
+    "uplink": ("uplink_", "center_", "backlog_", "ack_mode_", "duplicate_identity", "certificate"),
+    "buffer": ("store_", "events_refused"),
+    "clock": ("clock",),
+}
 _SEVERITY = (Level.OK, Level.UNKNOWN, Level.ATTENTION, Level.FAULT)
 
 
@@ -38,11 +44,13 @@ _SEVERITY = (Level.OK, Level.UNKNOWN, Level.ATTENTION, Level.FAULT)
 class Reason:
     """Why the gateway is not simply fine, in words."""
 
+    key: str
     level: Level
     what: str
     subject: str | None
     cause: str | None
     todo: str | None
+    detail: str | None  # technician's text, where no card below shows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,21 @@ class Step:
 
 
 def device_level(device: DeviceView, health: tuple[HealthItem, ...]) -> Level:
-    """By its state, raised by what the health says of it, so that the line on top and the device never disagree."""
+    """By its state, raised by what the health says of it."""
     levels = [DEVICE_LEVELS.get(device.state, Level.UNKNOWN)]
     levels += [item.level for item in health if item.subject == device.id]
+    return max(levels, key=_SEVERITY.index)
+
+
+def part_level(part: str, snapshot: Snapshot) -> Level:
+    """Of the uplink, the buffer or the clock, likewise."""
+    by_state = {
+        "uplink": UPLINK_LEVELS.get(snapshot.uplink.state, Level.UNKNOWN),
+        "buffer": BUFFER_LEVELS.get(snapshot.buffer.state, Level.UNKNOWN),
+        "clock": CLOCK_LEVELS.get(snapshot.clock.quality, Level.UNKNOWN),
+    }
+    levels = [by_state[part]]
+    levels += [item.level for item in snapshot.health if item.code.startswith(_CODES_OF[part])]
     return max(levels, key=_SEVERITY.index)
 
 
@@ -76,11 +96,13 @@ def _reason(item: HealthItem, device: DeviceView | None, snapshot: Snapshot, t: 
         cause_key = f"uplink.{snapshot.uplink.code}"
     todo = (t.find(f"{cause_key}.do") if cause_key else None) or t.find(f"health.{item.code}.do")
     return Reason(
+        key=f"{item.code} {item.subject or item.detail or ''}",
         level=item.level,
         what=t(f"health.{item.code}"),
         subject=item.subject,
         cause=None if cause_key is None else t(cause_key),
-        todo=todo or item.detail,
+        todo=todo,
+        detail=item.detail if cause_key is None and device is None else None,
     )
 
 

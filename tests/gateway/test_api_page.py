@@ -198,6 +198,29 @@ def test_a_device_never_looks_better_than_the_line_on_top_says(renderer: PageRen
 
 
 @pytest.mark.parametrize(
+    ("code", "region"),
+    [
+        ("clock_holdover", "clock"),
+        ("clock_unsynced", "clock"),
+        ("uplink_stalled", "uplink"),
+        ("center_blocked", "uplink"),
+        ("store_damaged", "buffer"),
+    ],
+)
+def test_a_part_never_looks_better_than_the_line_on_top_says(
+    renderer: PageRenderer, code: str, region: str
+) -> None:
+    fine = scripted.healthy()
+    assert 'class="pill is-ok"' in renderer.regions(fine, Lang.ZH)[region]
+    troubled = replace(
+        fine, health=(HealthItem(code=code, level=Level.FAULT, detail="9f3c2a71 went <away>"),)
+    )
+    regions = renderer.regions(troubled, Lang.ZH)
+    assert 'class="pill is-fault"' in regions[region]
+    assert "9f3c2a71 went &lt;away&gt;" in regions["overall"]
+
+
+@pytest.mark.parametrize(
     ("stage", "ack_mode", "words", "marks"),
     [
         (Stage.COMMITTED, "center", "已存盘 已发送 中心已确认", ["now", "open", "open"]),
