@@ -122,6 +122,7 @@ class _Gateway:
             metrics=metrics,
             devices=self._device_views,
             on_settled=self._settled,
+            opening=self._opening,
         )
         self.viewer = Viewer(
             config,

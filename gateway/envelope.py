@@ -6,8 +6,9 @@ the id and the place are handed in.
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
-from gateway.clock import Stamp, iso_ms
+from gateway.clock import ClockQuality, Stamp, iso_ms, parse_iso_ms
 from gateway.errors import ContractError
 from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX, TYPES
 from gateway.evidence import canonical
@@ -32,6 +33,7 @@ class Draft:
     data: dict[str, Json]
     unit: str | None = None  # 司法所 / 中队
     restricted: bool = False  # speaks of a person
+    reissue_of: str | None = None  # epoch/sequence of the same fact in a chain that the center does not share
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +91,35 @@ def seal(draft: Draft, place: Place, recorded: Stamp, signer: Signer) -> Sealed:
         event["unit"] = draft.unit
     if draft.restricted:
         event["dataclassification"] = "restricted"
+    if draft.reissue_of is not None:
+        event["reissueof"] = draft.reissue_of
     payload = canonical.encode(event)
     event["jws"] = signer.sign(payload)
     return Sealed(place.seq, hashlib.sha256(payload).digest(), canonical.encode(event))
+
+
+def reissued(wire: bytes) -> Draft:
+    """The fact of an event of ours, to be placed anew: same id, time, clocks and data."""
+    event: dict[str, Any] = canonical.decode(wire)
+    at = Stamp(
+        wall_ms=parse_iso_ms(event["time"]),
+        mono_ms=int(event["monoms"]),
+        boot_id=event["bootid"],
+        quality=ClockQuality(event["clockq"]),
+        error_ms=event.get("clockerrms"),
+    )
+    epoch = event["source"].rpartition("/")[2]
+    return Draft(
+        id=event["id"],
+        type=event["type"].removeprefix(TYPE_PREFIX),
+        subject=event["subject"],
+        device=event["deviceid"],
+        at=at,
+        data=event["data"],
+        unit=event.get("unit"),
+        restricted="dataclassification" in event,
+        reissue_of=event.get("reissueof", f"{epoch}/{event['sequence']}"),
+    )
 
 
 def source(org: str, gateway: str, epoch: str) -> str:

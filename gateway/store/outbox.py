@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from peewee import SqliteDatabase, fn
 
 from gateway.clock import Stamp
-from gateway.envelope import Draft, Place, seal
+from gateway.envelope import Draft, Place, reissued, seal
 from gateway.event_types import event_class, is_urgent
 from gateway.evidence.jws import Signer
 from gateway.store.models import Event, Rejected, State, Waiting
@@ -99,6 +99,20 @@ class Outbox:
                 settled += cursor.rowcount
         self._ledger.settled += settled
         return settled
+
+    def reissue(self, first_n: int, last_n: int, recorded: Stamp) -> int:
+        """Give the waiting events of a range a new place in the running epoch; how many.
+
+        An epoch's own opening speaks of that epoch alone and is not said again.
+        """
+        cursor = self._database.execute_sql(
+            "SELECT e.wire FROM waiting w JOIN event e ON e.n = w.n WHERE w.n BETWEEN ? AND ? ORDER BY w.n",
+            (first_n, last_n),
+        )
+        drafts = [reissued(row[0]) for row in cursor.fetchall()]
+        placed = self.append([d for d in drafts if d.type != "system.epoch_opened"], recorded)
+        self.settle([(first_n, last_n)])
+        return len(placed)
 
     def note_rejected(self, rejections: Iterable[tuple[int, str, str]]) -> list[int]:
         """Keep the center's refusals (`n`, code, message); those not known before."""

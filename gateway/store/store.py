@@ -104,13 +104,23 @@ class Store:
             }
         self._outbox.append([opening({"reason": reason, "previous": previous})], stamp)
 
-    async def new_epoch(self, reason: str, stamp: Stamp, opening: MakeDraft) -> None:
-        """Close the running epoch and open another: the chain of this one can no longer be trusted to be ours."""
+    async def abandon_epoch(
+        self, epoch: str, reason: str, stamp: Stamp, opening: MakeDraft, *, reissue: bool
+    ) -> int | None:
+        """Close the running epoch and open another; with `reissue`, its waiting events get a place there.
 
-        def switch() -> None:
-            self._open_epoch(reason, stamp, opening, epochs.lineage()[-1])
+        For a chain that the center does not share. In one transaction. How many were issued again;
+        None where another epoch runs already.
+        """
 
-        await self._db.run(switch)
+        def switch() -> int | None:
+            last = epochs.lineage()[-1]
+            if last.epoch != epoch:
+                return None
+            self._open_epoch(reason, stamp, opening, last)
+            return self._outbox.reissue(last.first_n, last.last_n, stamp) if reissue else 0
+
+        return await self._db.run(switch)
 
     def on_commit(self, listener: OnCommit) -> None:
         """Call `listener(seconds, events)` on the db thread after each commit. It must post and return."""

@@ -12,9 +12,12 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
-from gateway.clock import Clock
+from gateway.clock import Clock, Stamp
+from gateway.envelope import Draft
 from gateway.errors import ContractError
+from gateway.evidence.canonical import Json
 from gateway.evidence.jws import FindKey, Signer
 from gateway.ingest.alarms import Alarms
 from gateway.metrics import Metrics
@@ -57,6 +60,7 @@ class Uplink:
         metrics: Metrics,
         devices: Callable[[], Sequence[DeviceView]],
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
+        opening: Callable[[Stamp, dict[str, Json]], Draft],
     ) -> None:
         self.session = str(uuid.uuid4())
         self.state = "connecting"
@@ -79,6 +83,7 @@ class Uplink:
         self._metrics = metrics
         self._devices = devices
         self._on_settled = on_settled
+        self._opening = opening
         self._connection: Connection | None = None
         self._acked_once = False
         self._early_closes = 0
@@ -203,11 +208,14 @@ class Uplink:
 
     async def _act_on(self, applied: Applied) -> None:
         for epoch in applied.mismatched:
+            # The center holds another chain under this name: ours cannot go on there.
+            await self._abandon(epoch, "chain_mismatch", reissue=True)
             await self._alarms.raise_("chain_mismatch", epoch, {"epoch": epoch})
         for epoch, upto, last in applied.rolled_back:
-            await self._alarms.raise_(
-                "store_rollback", epoch, {"epoch": epoch, "center": upto, "local": last}
-            )
+            # The disk forgot what the center has: the places behind our end are taken.
+            await self._abandon(epoch, "restored", reissue=False)
+            data: dict[str, Json] = {"epoch": epoch, "center": upto, "local": last}
+            await self._alarms.raise_("store_rollback", epoch, data)
         for epoch, rejection in applied.rejected:
             log.error(
                 "center refuses an event",
@@ -220,6 +228,15 @@ class Uplink:
         self.blocked = bool(applied.blocked)
         for epoch, code in applied.blocked:
             log.error("center cannot go on", extra={"epoch": epoch, "code": code})
+
+    async def _abandon(self, epoch: str, reason: str, *, reissue: bool) -> None:
+        stamp = self._clock.now()
+        again = await self._store.abandon_epoch(
+            epoch, reason, stamp, partial(self._opening, stamp), reissue=reissue
+        )
+        if again is not None:
+            self._metrics.epochs_opened.labels(reason=reason).inc()
+            log.error("epoch abandoned", extra={"epoch": epoch, "reason": reason, "issued_again": again})
 
     async def _keep_status(self, connection: Connection) -> None:
         began = time.monotonic()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gateway.clock import ManualClock
 from gateway.errors import StartError, StoreRefused
 from gateway.evidence import canonical
-from tests.gateway.store_fixtures import draft, running_store
+from tests.gateway.store_fixtures import draft, opening, running_store
 
 
 def events(path: Path) -> list[dict[str, object]]:
@@ -236,3 +236,26 @@ async def test_tracker_fixes_go_earlier_than_what_stands_around_them(tmp_path: P
         await store.settle([(6, 7)])
         assert await store.purge_step(clock.now().wall_ms) == 1
     assert [e["type"] for e in events(tmp_path / "s.db")].count("cn.zhijiao.tracker.fix") == 0
+
+
+async def test_an_abandoned_epoch_says_its_waiting_facts_again_in_the_next(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now(), n=i) for i in range(4)], clock.now())
+        await store.settle([(1, 3)])
+        old = store.tail
+        clock.advance(60_000)
+        again = await store.abandon_epoch(
+            old.epoch, "chain_mismatch", clock.now(), opening(clock.now()), reissue=True
+        )
+        assert again == 2
+        assert store.waiting == 3, "the new epoch's opening and the two facts"
+        assert (
+            await store.abandon_epoch(old.epoch, "x", clock.now(), opening(clock.now()), reissue=True) is None
+        )
+    found = events(tmp_path / "s.db")
+    assert_chained(found)
+    for before, after in zip(found[3:5], found[6:8], strict=True):
+        assert after["reissueof"] == f"{old.epoch}/{before['sequence']}"
+        for name in ("id", "type", "time", "data", "monoms", "bootid", "subject"):
+            assert after[name] == before[name]
