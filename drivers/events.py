@@ -42,9 +42,7 @@ class CardRefused:
     reason: str
     status: int | None = None  # the device's own status byte, where it gave one
     length: int | None = None  # length of what could not be read, bytes
-    sha256: str | None = (
-        None  # hash of what could not be read; None where nothing came, or too little to hide behind
-    )
+    sha256: str | None = None  # its hash; None where nothing came, or so little that it could be guessed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

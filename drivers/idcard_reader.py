@@ -58,9 +58,7 @@ class IdCardSettings:
     port: str  # /dev/serial/by-id/...
     baud: int = DEFAULT_BAUD
     poll_interval_ms: int = DEFAULT_POLL_MS  # less than the default is for simulators
-    gone_after_ms: int = (
-        DEFAULT_POLL_MS // 2
-    )  # "no card" for so long, at two looks at least, is a lifted card
+    gone_after_ms: int = DEFAULT_POLL_MS // 2  # "no card" for so long, from look to look, is lifted
     repeat_burst: int = 6  # events that one card may make in quick succession, then one in 10 s
 
     @classmethod

@@ -52,9 +52,8 @@ class Presentations:
     def __init__(self, *, gone_after_s: float, burst: int) -> None:
         self._gone_after_s = gone_after_s
         self._burst = burst
-        self._paces: OrderedDict[bytes, tuple[float, float]] = (
-            OrderedDict()
-        )  # card -> (events it may make, as of)
+        # card -> how many events it may make, and when that was so
+        self._paces: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
         self._looked_at: float | None = None
         self._begin()
 

@@ -6,11 +6,9 @@ The only file that imports pyserial.
 
 import errno
 import os
-import stat
 import termios
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import serial
 
@@ -36,7 +34,6 @@ def open_port(path: str, settings: SerialSettings) -> serial.Serial:
     pyserial drops what waits in the input buffer here: whoever had sent it must repeat it.
     """
     try:
-        _require_device(path)
         return serial.Serial(
             path,
             settings.baud,
@@ -56,12 +53,6 @@ def close_port(port: serial.Serial) -> None:
         termios.tcflush(port.fileno(), termios.TCOFLUSH)
     with suppress(OSError, termios.error):
         port.close()
-
-
-def _require_device(path: str) -> None:
-    """Refuse a file or FIFO before opening it: that has effects and hides what is wrong."""
-    if not stat.S_ISCHR(Path(path).stat().st_mode):
-        raise OSError(errno.ENOTTY, os.strerror(errno.ENOTTY))
 
 
 def _unavailable(path: str, exc: Exception) -> LinkUnavailable:

@@ -5,7 +5,7 @@ A `Fault` is planned for the next fitting replies; a `FaultMix` strikes at rando
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from firmware_protocols.idcard_sam.commands import Command
@@ -78,8 +78,9 @@ class FaultPlan:
         """What happens to the reply to `command`."""
         for place, fault in enumerate(self._planned):
             if fault.on in {None, command}:
-                self._planned[place : place + 1] = (
-                    [Fault(fault.kind, fault.on, fault.times - 1)] if fault.times > 1 else []
-                )
+                if fault.times > 1:
+                    self._planned[place] = replace(fault, times=fault.times - 1)
+                else:
+                    del self._planned[place]
                 return fault.kind
         return self._mix.strike()

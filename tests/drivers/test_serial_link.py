@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import tempfile
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,8 @@ from drivers.links.serial_port import SerialSettings
 from drivers.simulators.pty_host import PtyHost
 from drivers.simulators.wire import send_at
 from tests.drivers.bench import DEADLINE_S, until
+
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -228,27 +232,27 @@ async def test_what_is_no_tty_is_refused(tmp_path: Path, make: str) -> None:
     assert caught.value.code == "not_a_port"
 
 
-async def test_missing_permission_names_the_group(port: PtyHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Root may open everything, so a chmod proves nothing in CI: the kernel's answer is put in at `os.open`.
-    real = os.open
-
-    def refuse(path: str, flags: int, mode: int = 0o777) -> int:
-        if path == str(port.link):
-            raise PermissionError(13, "Permission denied", path)
-        return real(path, flags, mode)
-
-    monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(LinkUnavailable, match="group dialout") as caught:
-        await SerialLink(str(port.link)).open()
-    assert caught.value.code == "permission"
+@contextmanager
+def as_ordinary_user() -> Iterator[None]:
+    """Root may open everything, so a test that runs as root lays that aside for a moment."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
-async def test_missing_permission_for_real(port: PtyHost) -> None:
-    port.link.resolve().chmod(0)
-    with pytest.raises(LinkUnavailable) as caught:
-        await SerialLink(str(port.link)).open()
-    assert caught.value.code == "permission"
+async def test_missing_permission_names_the_group() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        async with PtyHost(Path(folder) / "usb-Test") as port:
+            port.link.resolve().chmod(0)
+            with as_ordinary_user(), pytest.raises(LinkUnavailable, match="group dialout") as caught:
+                await SerialLink(str(port.link)).open()
+            assert caught.value.code == "permission"
 
 
 async def test_setting_that_the_port_refuses_is_named(port: PtyHost) -> None:
