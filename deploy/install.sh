@@ -232,7 +232,10 @@ tell_system() {
     systemctl daemon-reload
     systemctl --quiet enable zhijiao.service
     case $changed in
-    */udev/rules.d/*) { udevadm control --reload && udevadm trigger --subsystem-match=tty; } || say "udevadm failed" ;;
+    */udev/rules.d/*)
+        { udevadm control --reload && udevadm trigger --subsystem-match=tty; } ||
+            say "udev did not answer; its rules count from the next boot"
+        ;;
     esac
     case $changed in *journald*) systemctl try-restart systemd-journald.service ;; esac
 }
