@@ -100,6 +100,8 @@ async def test_driver_never_asks_for_a_fingerprint_or_changes_the_reader() -> No
         for card in islice(cards(seed=3), 8):
             bench.reader.present(card)
             await asyncio.sleep(3)
+            bench.reader.lift()
+            await asyncio.sleep(3)
         assert len(bench.host.read) == 8
         assert set(bench.reader.asked) == {
             Command.SAM_STATUS,

@@ -67,6 +67,7 @@ async def test_one_event_for_each_card_and_none_for_lying_on(make: BenchMaker, h
     assert not bench.host.noises
 
 
+@pytest.mark.usefixtures("short_wait")  # so that the time on the wire decides
 async def test_slow_line_of_9600_baud_is_waited_for(make: BenchMaker, port: PtyHost) -> None:
     bench = make(SimulatedReader(baud=9600), baud=9600)
     await bench.until_ready()
