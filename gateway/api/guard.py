@@ -14,10 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.api.headers import NO_STORE, PROTECTION
 from gateway.api.problems import problem
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+LOOPBACK_NAMES = frozenset({"localhost"})
 
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.ASCII)
 
+# Numbers of this machine itself. Rebinding needs a name, so a number is never an attack.
+_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}|\[::1\]", re.ASCII)
 _STATIC = "/static/"
 
 
@@ -47,7 +49,7 @@ class Guard:
     def _is_ours(self, headers: Headers) -> bool:
         named = headers.getlist("host")
         host = _HOST.fullmatch(named[0].lower()) if len(named) == 1 else None
-        return host is not None and host["name"] in self._hosts
+        return host is not None and (host["name"] in self._hosts or bool(_LOOPBACK.fullmatch(host["name"])))
 
 
 def _guard(headers: MutableHeaders, path: str) -> None:

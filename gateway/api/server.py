@@ -32,7 +32,10 @@ KEEP_ALIVE_S = 5
 def create_app(
     viewed: Viewed, *, metrics: Callable[[], bytes], hosts: Collection[str] = LOOPBACK_NAMES
 ) -> FastAPI:
-    """The application: pages and API over what `viewed` shows. `hosts` are the names it answers to (IPv6 in [])."""
+    """The application: pages and API over what `viewed` shows.
+
+    `hosts` are the names it answers to (IPv6 in []), beside the loopback numbers, which it always answers to.
+    """
     app = FastAPI(
         title="Zhijiao Gateway",
         docs_url=None,  # Swagger UI and ReDoc load their scripts from elsewhere
@@ -84,6 +87,7 @@ async def serve_on(
             timeout_graceful_shutdown=GRACE_S,
         )
     )
+    app.state.stopping.clear()
     with contextlib.closing(listener):
         if on_listening is not None:
             on_listening(url_of(listener))

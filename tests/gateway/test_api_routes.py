@@ -203,7 +203,8 @@ async def test_every_answer_carries_the_headers_that_protect_it(client: httpx.As
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:80", "[::1]", "[::1]:8080"]
+    "host",
+    ["127.0.0.1", "127.0.0.1:8080", "localhost", "LOCALHOST:80", "[::1]", "[::1]:8080", "127.8.0.1:80"],
 )
 async def test_loopback_names_are_served(gateway: ScriptedGateway, host: str) -> None:
     async with client_of(gateway) as client:

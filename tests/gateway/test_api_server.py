@@ -220,6 +220,15 @@ async def test_the_port_is_free_again_after_stopping(gateway: ScriptedGateway) -
         listen("127.0.0.1", port).close()
 
 
+async def test_an_application_can_be_served_again_after_a_stop(gateway: ScriptedGateway) -> None:
+    app = create_app(gateway, metrics=bytes)
+    for run in ("first", "second"):
+        async with serving(app) as (url, _), following(url, "/api/v1/stream") as next_event:
+            await next_event()
+            gateway.show(troubled())
+            assert (await next_event())[1]["level"] == "fault", run
+
+
 async def test_the_server_takes_no_signal(gateway: ScriptedGateway) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with serving(create_app(gateway, metrics=bytes)) as (url, _), httpx.AsyncClient() as client:
