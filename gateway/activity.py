@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gateway.clock import parse_iso_ms
 from gateway.event_types import TYPE_PREFIX
+from gateway.store.outbox import detail_of
 from gateway.store.tail import Committed
 from gateway.view import EventView, Stage
 
@@ -46,13 +47,15 @@ class Activity:
         """What the store holds from before this run: (n, wire, waiting), newest first."""
         for n, wire, waiting in reversed(list(rows)):
             event = json.loads(wire)
+            kind = event["type"].removeprefix(TYPE_PREFIX)
             view = EventView(
                 epoch=event["source"].rpartition("/")[2],
                 seq=int(event["sequence"]),
-                type=event["type"].removeprefix(TYPE_PREFIX),
+                type=kind,
                 device=event["deviceid"],
                 time_ms=parse_iso_ms(event["time"]),
                 stage=Stage.COMMITTED if waiting else Stage.SETTLED,
+                detail=detail_of(kind, event["data"]),
             )
             self._events[n] = (view, 0)
 
@@ -68,6 +71,7 @@ class Activity:
                 device=event.device,
                 time_ms=event.time_ms,
                 stage=Stage.COMMITTED,
+                detail=event.detail,
             )
             self._events[event.n] = (view, now)
             self._tell(view, 0)

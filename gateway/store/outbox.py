@@ -1,6 +1,6 @@
 """What waits for the center: append, read on, settle. Runs inside a transaction of the db thread."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from peewee import SqliteDatabase, fn
@@ -63,7 +63,7 @@ class Outbox:
             placed.append(
                 Committed(
                     n, tail.epoch, sealed.seq, sealed.hash, draft.id, draft.type, draft.device, lane,
-                    draft.at.wall_ms, recorded.mono_ms,
+                    draft.at.wall_ms, recorded.mono_ms, detail_of(draft.type, draft.data),
                 )
             )  # fmt: skip
             tail = Tail(tail.epoch, tail.first_n, sealed.seq, sealed.hash)
@@ -181,6 +181,15 @@ class Outbox:
             (limit,),
         )
         return [(row[0], row[1], bool(row[2])) for row in cursor]
+
+
+def detail_of(kind: str, data: Mapping[str, object]) -> str | None:
+    """The code that says why, or what an alarm is about: never free text."""
+    for name in ("kind",) if event_class(kind) == "alarm" else ("reason", "code"):
+        value = data.get(name)
+        if isinstance(value, str):
+            return value
+    return None
 
 
 _TYPE_MARK = b'"type":"cn.zhijiao.'

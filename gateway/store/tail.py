@@ -38,6 +38,7 @@ class Committed:
     lane: int
     time_ms: int
     mono_ms: int  # when it was recorded: age in the fast lane
+    detail: str | None = None  # code of a reason, where the event has one
 
 
 @dataclass(slots=True)
