@@ -33,7 +33,9 @@ class SettingsReader:
         """A text that must be there."""
         value = self._take(key)
         if value is None:
-            raise self._error("missing_setting", f"'{key}' is missing")
+            like = get_close_matches(key, self._settings, n=1)
+            hint = f"; correct '{like[0]}' to '{key}'" if like else ""
+            raise self._error("missing_setting", f"'{key}' is missing{hint}")
         if not isinstance(value, str) or not value.strip():
             raise self._error("wrong_type", f"'{key}' must be a text that is not empty, not {value!r}")
         return value

@@ -61,6 +61,7 @@ def test_settings_are_read_with_their_defaults() -> None:
     ("settings", "code", "text"),
     [
         ({}, "missing_setting", "'port' is missing"),
+        ({"prot": "/dev/x"}, "missing_setting", "'port' is missing; correct 'prot' to 'port'"),
         ({"port": ""}, "wrong_type", "'port' must be a text"),
         ({"port": 7}, "wrong_type", "'port' must be a text"),
         (
