@@ -11,9 +11,12 @@ import firmware_protocols.idcard_sam.describe
 from firmware_protocols.describing import Describer, Field
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import FAMILIES, describer
-from firmware_protocols.idcard_sam.frames import Reply, ReplyDecoder
+from firmware_protocols.gb11643.number import IdNumber
+from firmware_protocols.idcard_sam.exchanges import CardRefusedByReader
+from firmware_protocols.idcard_sam.frames import Reply, ReplyDecoder, Request
 from firmware_protocols.idcard_sam.messages import CardFound, CardRecord, ChipNumber, NewAddress, to_reply
-from firmware_protocols.idcard_sam.text_block import LAYOUTS
+from firmware_protocols.idcard_sam.status import Status
+from firmware_protocols.idcard_sam.text_block import LAYOUTS, ResidentText, Slot
 from tests.firmware_protocols.idcard_strategies import records
 from tests.firmware_protocols.vectors import GB11643, IDCARD, Vector
 
@@ -140,6 +143,10 @@ def test_an_address_is_personal_and_shown_one_by_one() -> None:
     frame = to_reply(NewAddress(("测试路1号", "测试路2号"))).to_bytes()
     fields = [field for field in describer("idcard-sam").explain(frame, None) if field.name == "address"]
     assert [(field.value, field.personal) for field in fields] == [("测试路1号", True), ("测试路2号", True)]
+    assert [field.note.split(",")[0] for field in fields] == [
+        "additional address 1 of 2",
+        "additional address 2 of 2",
+    ]
 
 
 def explained(frame: str, name: str) -> Field:
@@ -170,6 +177,38 @@ def test_a_request_is_told_in_words(frame: str, name: str, value: str) -> None:
 
 def test_the_dialect_says_what_the_standard_check_byte_would_be() -> None:
     assert "would have 82" in explained("aaaaaa9669000300817c", "check").note
+
+
+def test_the_dialect_is_taken_apart() -> None:
+    decoded = describer("idcard-sam").decode(bytes.fromhex("aaaaaa9669000400815526"), "host>reader")
+    assert (decoded["cmd"], decoded["para"], decoded["data"], decoded["dialect"]) == (
+        "00",
+        "81",
+        "55",
+        "CVR-100AU",
+    )
+
+
+def test_a_fingerprint_of_a_wrong_size_is_not_shown_either() -> None:
+    vector = next(v for v in IDCARD if v.id == "own-idcard-sam-bad-fp-size")
+    [field] = [f for f in describer("idcard-sam").explain(vector.data, None) if f.name == "fingerprint"]
+    assert (field.opaque, field.personal, field.wrong) == (True, True, True)
+
+
+def test_values_of_the_codecs_cannot_be_changed() -> None:
+    for kind in (
+        Field,
+        Reply,
+        Request,
+        CardRecord,
+        ResidentText,
+        IdNumber,
+        Status,
+        Slot,
+        CardRefusedByReader,
+    ):
+        assert vars(kind)["__dataclass_params__"].frozen, kind
+        assert "__slots__" in vars(kind), kind
 
 
 def test_a_frame_that_holds_a_frame_is_one_frame() -> None:

@@ -95,7 +95,7 @@ def test_what_could_not_be_read_is_handed_over_and_not_shown() -> None:
     result = play(read_card(), read(VECTORS / "identity/transcripts/unreadable-type.txt"), FRAMES)
     assert isinstance(result, CardUnreadable)
     assert result.data == FRAMES["own-idcard-sam-bad-type"][10:-1]
-    assert result.data.hex()[:40] not in repr(result)
+    assert "data" not in repr(result)
     assert "U+0051" in result.text
 
 
