@@ -99,6 +99,23 @@ def _accepts(port: int) -> bool:
     return True
 
 
+def _serves(port: int) -> bool:
+    """Whether the broker's loop turns: it hangs up on nonsense.
+
+    The kernel accepts connections long before: certificates are not read yet then, and SIGHUP would kill.
+    """
+    try:
+        with socket.create_connection((HOST, port), 1) as sock:
+            sock.sendall(bytes(16))
+            while sock.recv(1024):
+                pass
+    except ConnectionResetError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 class BrokerProcess:
     """One mosquitto with a given configuration, which must name `ports` as its only listeners."""
 
@@ -123,13 +140,13 @@ class BrokerProcess:
         return self._started().pid
 
     def start(self) -> Self:
-        """Start, and return when every listener accepts. BrokerError when it exits or never listens."""
+        """Start, and return when every listener serves. BrokerError when it exits or never does."""
         if self.running:
             raise BrokerError("start() of a broker that runs")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen([self._exe, "-c", self.config], stdout=log, stderr=log)
         deadline = time.monotonic() + START_S
-        while not all(_accepts(port) for port in self._ports):
+        while not all(_serves(port) for port in self._ports):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise BrokerError(f"mosquitto did not start; its log ends with\n{self.log_text()[-2000:]}")
