@@ -39,6 +39,7 @@ from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import LossCause, Metrics
+from gateway.mqtt_bridge import Endpoint
 from gateway.snapshot import Viewer
 from gateway.store.outbox import URGENT_LANE
 from gateway.store.store import Store, StoreSettings, open_store
@@ -46,7 +47,6 @@ from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
 from gateway.uplink.documents import PROFILE
-from gateway.uplink.mqtt_bridge import Endpoint
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
 from gateway.uplink.uplink import Uplink

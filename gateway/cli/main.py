@@ -14,7 +14,7 @@ from importlib import import_module
 from gateway import __version__
 from gateway.errors import GatewayError
 
-COMMANDS = ("run", "demo", "simulate", "decode")
+COMMANDS = ("run", "demo", "simulate", "receive", "decode")
 EXIT_INTERRUPTED = 130
 
 

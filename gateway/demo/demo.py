@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,11 +94,10 @@ async def _start(
         stack.push_async_callback(started.end)
         return started
 
-    # Ended in reverse: people leave, the gateway says goodbye, the center acks it, the broker goes last.
+    # Ended in reverse: the gateway says goodbye, the readers go, the center has acked, the broker goes last.
     brokers = await child("broker", *chosen.command)
     await _until_listening(chosen.port, brokers)
     receiver = await child("receiver", *_receive(keys, chosen.port, state))
-    gateway = await child("gateway", *zhijiao("run", "--config", str(config), "--watch"))
     readers = [
         await child(
             name,
@@ -106,6 +106,7 @@ async def _start(
         )
         for seed, (name, port) in enumerate(ports.items(), start=1)
     ]
+    gateway = await child("gateway", *zhijiao("run", "--config", str(config), "--watch"))
     show.fact("readers", ", ".join(f"{name} on {port}" for name, port in ports.items()))
     show.fact("stop", "Ctrl-C")
     async with asyncio.TaskGroup() as group:
@@ -158,7 +159,11 @@ async def _show_gateway(gateway: Child, show: Show) -> None:
 async def _show_center(receiver: Child, show: Show) -> None:
     async for line in receiver.lines():
         told = json.loads(line)
-        show.happened("center", " ".join(f"{key}={value}" for key, value in told.items()))
+        if "seq" in told:
+            text = f"#{told['seq']:<5} {told['type']:<24} {told['outcome']}, signature verified, chain {told.get('chain')}"
+        else:
+            text = f"{told['outcome']} {told.get('code', '')}"
+        show.happened("center", text)
 
 
 async def _show_reader(reader: Child, show: Show) -> None:
@@ -191,8 +196,6 @@ def _is_free(port: int) -> bool:
 
 @contextlib.contextmanager
 def _bound(port: int) -> Iterator[None]:
-    import socket
-
     with socket.create_server((broker.HOST, port)):
         yield
 

@@ -1,4 +1,4 @@
-"""From the outbox to the center and back. paho is imported in `mqtt_bridge` and nowhere else here.
+"""From the outbox to the center and back.
 
 topics       every topic string            lanes     which waiting event goes next (pure)
 window       how many may be unsettled     sender    outbox -> broker

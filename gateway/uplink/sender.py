@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.metrics import Metrics
+from gateway.mqtt_bridge import CONTENT_CLOUDEVENT, Connection
 from gateway.store.outbox import Row
 from gateway.store.store import Store
 from gateway.uplink.lanes import FreshMarks, Lane, Lanes
-from gateway.uplink.mqtt_bridge import CONTENT_CLOUDEVENT, Connection
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import SettleWindow
 

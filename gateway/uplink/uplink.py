@@ -21,11 +21,11 @@ from gateway.evidence.canonical import Json
 from gateway.evidence.jws import FindKey, Signer
 from gateway.ingest.alarms import Alarms
 from gateway.metrics import Metrics
+from gateway.mqtt_bridge import Closed, ConnectFailed, Connection, Endpoint, Message, connect
 from gateway.store.store import Store
 from gateway.uplink import documents
 from gateway.uplink.acks import Applied, apply, read_ack
 from gateway.uplink.documents import Level
-from gateway.uplink.mqtt_bridge import Closed, ConnectFailed, Connection, Endpoint, Message, connect
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
 from gateway.view import DeviceView

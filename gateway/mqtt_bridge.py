@@ -39,8 +39,7 @@ SESSION_EXPIRY_S = 7 * 24 * 3600
 WILL_DELAY_S = 10
 CONNECT_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 5.0
-INCOMING_LIMIT = 256  # messages; our Receive Maximum is 64, and mosquitto may exceed it
-RECEIVE_MAXIMUM = 64
+RECEIVE_MAXIMUM = 64  # ours; mosquitto may exceed it, so four times as many are taken before it is cut off
 TAKEN_OVER = 0x8E  # DISCONNECT reason: another client took this session
 KEEP_ALIVE_TIMEOUT = 0x8D
 CONTENT_CLOUDEVENT = "application/cloudevents+json; charset=utf-8"
@@ -77,6 +76,7 @@ class Endpoint:
     key_file: Path | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    receive_maximum: int = RECEIVE_MAXIMUM  # messages the broker may send without our PUBACK
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class Connection:
             waiting.set_result(codes)
 
     def _on_message(self, message: MQTTMessage) -> None:
-        if self.incoming.qsize() >= INCOMING_LIMIT:
+        if self.incoming.qsize() >= 4 * self.endpoint.receive_maximum:
             # Not acknowledged: the broker keeps it for the next connection.
             self._end(Closed("overrun", f"{self._where}: broker sends faster than messages can be taken"))
             return
@@ -242,8 +242,9 @@ class Connection:
     def _where(self) -> str:
         return f"{self.endpoint.host}:{self.endpoint.port}"
 
-    async def _establish(self, subscriptions: tuple[str, ...], will: tuple[str, bytes]) -> None:
-        self._set_will(*will)
+    async def _establish(self, subscriptions: tuple[str, ...], will: tuple[str, bytes] | None) -> None:
+        if will is not None:
+            self._set_will(*will)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._loop.run_in_executor(None, self._dial)
@@ -263,7 +264,7 @@ class Connection:
         if self.endpoint.version == "5":
             properties = Properties(PacketTypes.CONNECT)
             properties.SessionExpiryInterval = SESSION_EXPIRY_S
-            properties.ReceiveMaximum = RECEIVE_MAXIMUM
+            properties.ReceiveMaximum = self.endpoint.receive_maximum
             clean = {"clean_start": False}
         try:
             self._client.connect(
@@ -320,7 +321,9 @@ class Connection:
                 )
 
 
-async def connect(endpoint: Endpoint, subscriptions: tuple[str, ...], will: tuple[str, bytes]) -> Connection:
+async def connect(
+    endpoint: Endpoint, subscriptions: tuple[str, ...], will: tuple[str, bytes] | None
+) -> Connection:
     """Connect and subscribe; raises `ConnectFailed` with cause and remedy."""
     try:
         connection = Connection(endpoint)

@@ -1,0 +1,157 @@
+"""`zhijiao receive`: the center's side. Verifies, stores, acknowledges; `--report` says what it holds.
+
+Exit codes of --report: 0 complete and intact, 1 something is missing or declared lost, 2 something was
+altered, doubled or is out of its chain.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.errors import ConfigError
+from gateway.receiver.verdict import Outcome, Verdict
+
+EXIT_INCOMPLETE, EXIT_ALTERED = 1, 2
+SHOWN = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED})
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the command."""
+    parser = commands.add_parser("receive", help="the center's side", description=__doc__)
+    parser.add_argument("--db", required=True, help="database: a path or sqlite:///path")
+    parser.add_argument("--report", action="store_true", help="say what the database holds, and end")
+    parser.add_argument("--json", action="store_true", help="with --report: as JSON lines")
+    parser.add_argument("--broker", help="mqtt://host:port or mqtts://host:port")
+    parser.add_argument("--mqtt", choices=["5", "3.1.1"], default="5", help="protocol version (default: 5)")
+    parser.add_argument("--client-id", default="center", help="MQTT client id (default: center)")
+    parser.add_argument("--ca", type=Path, help="certificates the broker's must come from")
+    parser.add_argument("--cert", type=Path, help="our certificate")
+    parser.add_argument("--key", type=Path, help="its private key")
+    parser.add_argument("--trust", type=Path, help="trust file")
+    parser.add_argument("--ack-key", type=Path, help="private key that signs acks (PEM)")
+    parser.add_argument("--ack-kid", help="its name")
+    parser.add_argument("--demo", action="store_true", help="believe keys that were made for a demo")
+    parser.add_argument("--follow", choices=["text", "json"], help="print one line per event")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until asked to stop, or report; raises `GatewayError`."""
+    if args.report:
+        return _report(args)
+    for name in ("broker", "trust", "ack_key", "ack_kid"):
+        if getattr(args, name) is None:
+            raise ConfigError("usage", f"receive needs --{name.replace('_', '-')} (or --report)")
+    asyncio.run(_serve(args))
+    return 0
+
+
+async def _serve(args: argparse.Namespace) -> None:
+    from gateway import logs
+    from gateway.evidence.keys import load_signer, load_trust
+    from gateway.mqtt_bridge import Endpoint
+    from gateway.receiver.receiver import Receiver, ReceiverSettings
+    from gateway.receiver.service import RECEIVE_MAXIMUM, Service
+
+    logs.configure("info", "auto")
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    host, port, tls = _broker(args.broker)
+    settings = ReceiverSettings(
+        database=args.db,
+        trust=load_trust(args.trust, allow_demo=args.demo),
+        ack_signer=load_signer(args.ack_key, args.ack_kid),
+    )
+    endpoint = Endpoint(
+        host=host,
+        port=port,
+        client_id=args.client_id,
+        version=args.mqtt,
+        tls=tls,
+        ca_file=args.ca,
+        cert_file=args.cert,
+        key_file=args.key,
+        receive_maximum=RECEIVE_MAXIMUM,
+    )
+    receiver = await Receiver.open(settings)
+    show = {"text": _show_text, "json": _show_json, None: _show_nothing}[args.follow]
+    try:
+        await Service(receiver, endpoint, show).run(stop)
+    finally:
+        await receiver.close()
+
+
+def _broker(text: str) -> tuple[str, int, bool]:
+    parts = urlsplit(text)
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+        raise ConfigError("usage", f"--broker {text}: must be mqtt://host:port or mqtts://host:port")
+    tls = parts.scheme == "mqtts"
+    return parts.hostname, parts.port or (8883 if tls else 1883), tls
+
+
+def _show_nothing(_verdict: Verdict) -> None:
+    return
+
+
+def _facts(verdict: Verdict) -> dict[str, object]:
+    """What may be shown: nothing of a person."""
+    facts: dict[str, object] = {"outcome": verdict.outcome.value}
+    if verdict.code:
+        facts["code"] = verdict.code
+    if verdict.event is not None:
+        event = verdict.event
+        facts |= {"gw": event.gateway, "epoch": event.epoch, "seq": event.seq, "type": event.type}
+    if verdict.chain is not None:
+        facts["chain"] = verdict.chain.value
+    return facts
+
+
+def _show_json(verdict: Verdict) -> None:
+    if verdict.outcome in SHOWN:
+        sys.stdout.write(json.dumps(_facts(verdict)) + "\n")
+        sys.stdout.flush()
+
+
+def _show_text(verdict: Verdict) -> None:
+    if verdict.outcome in SHOWN:
+        facts = _facts(verdict)
+        place = f"{facts.get('gw', '-')} {facts.get('epoch', '-')} #{facts.get('seq', '-')}"
+        rest = " ".join(str(facts[name]) for name in ("type", "code") if name in facts)
+        sys.stdout.write(f"{facts['outcome']:<12}{place}  {rest}  chain {facts.get('chain', '-')}\n")
+        sys.stdout.flush()
+
+
+def _report(args: argparse.Namespace) -> int:
+    from gateway.receiver.database import path_of
+    from gateway.receiver.report import quarantined, report
+
+    path = path_of(args.db)
+    epochs = report(path)
+    for epoch in epochs:
+        if args.json:
+            print(json.dumps(epoch.as_dict()))
+            continue
+        complete = (
+            "complete"
+            if epoch.complete
+            else f"INCOMPLETE: {epoch.missing} missing, {epoch.lost} declared lost"
+        )
+        intact = (
+            "intact"
+            if epoch.intact
+            else (
+                f"NOT INTACT: {epoch.altered} altered, {epoch.broken_links} broken links, {epoch.forks} forks"
+            )
+        )
+        print(f"{epoch.gw} {epoch.epoch}  {epoch.stored} events up to #{epoch.upto}: {complete}; {intact}")
+        print(f"    rejected {epoch.rejected}, duplicates dropped {epoch.duplicates}")
+    if not args.json:
+        print(f"quarantined messages: {quarantined(path)}")
+    if not all(epoch.intact for epoch in epochs):
+        return EXIT_ALTERED
+    return 0 if all(epoch.complete for epoch in epochs) else EXIT_INCOMPLETE

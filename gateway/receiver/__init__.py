@@ -1,0 +1,12 @@
+"""The center's side of the contract: verify, store, dedupe, find gaps, ack. The reference for every other consumer.
+
+topics, attributes, data_rules, verify, documents    from bytes to a verified event or a typed verdict
+intervals, cursor, acks                              how far an epoch is settled, and how the gateway is told
+models, migrations, database, ledger, waiting_room   what is kept
+receiver                                             the library: `await receiver.accept(topic, payload)`
+service                                              the same as a service on a broker
+report                                               complete? unchanged?
+
+The library needs no MQTT: `receiver.Receiver` takes (topic, payload) from any transport and names the
+acks that are due.
+"""

@@ -1,0 +1,90 @@
+"""How far one epoch is settled: `upto`, what is stored beyond it, what is declared lost. Pure arithmetic.
+
+`upto`   every sequence from 1 to it is stored (rejected ones are stored too) or declared lost
+`beyond` stored sequences above `upto`: the ack's `sack`
+`lost`   declared lost and not stored, wherever they lie: a sequence that turns up after all is not lost
+
+Any order of arrival, any repetition gives the same cursor; the tests hold it against plain sets.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from gateway.receiver.intervals import Range, Ranges
+
+SACK_LIMIT = 256  # ranges of one epoch in an ack (contract, 3)
+
+
+@dataclass(slots=True)
+class Cursor:
+    """The state of one epoch at the center."""
+
+    upto: int = 0
+    beyond: Ranges = field(default_factory=Ranges)
+    lost: Ranges = field(default_factory=Ranges)
+
+    @classmethod
+    def rebuild(cls, upto: int, beyond: Iterable[Range], lost: Iterable[Range]) -> "Cursor":
+        """From what a database holds: `lost` without what is stored."""
+        cursor = cls(upto, Ranges(beyond), Ranges(lost))
+        cursor._advance()
+        return cursor
+
+    def copy(self) -> "Cursor":
+        """An independent copy: a transaction works on it until COMMIT."""
+        return Cursor(self.upto, self.beyond.copy(), self.lost.copy())
+
+    def store(self, seq: int) -> None:
+        """Sequence `seq` is stored."""
+        self.lost.discard(seq, seq)
+        if seq > self.upto:
+            self.beyond.add(seq, seq)
+            self._advance()
+
+    def declare_lost(self, first: int, last: int) -> None:
+        """The gateway says, signed, that it can never send first…last."""
+        # Up to `upto` everything is stored or declared lost already: nothing can be added there.
+        first = max(first, self.upto + 1)
+        if first > last:
+            return
+        self.lost.add(first, last)
+        for begin, end in self.beyond.overlapping(first, last):
+            self.lost.discard(begin, end)
+        self._advance()
+
+    def settled(self, seq: int) -> bool:
+        """Whether an ack that is told in full lets the gateway settle `seq`."""
+        return seq <= self.upto or seq in self.beyond
+
+    def highest(self) -> int:
+        """The highest sequence that is accounted for."""
+        return max(self.upto, self.beyond.highest() or 0, self.lost.highest() or 0)
+
+    def missing(self, end: int) -> Ranges:
+        """Sequences up to `end` that are neither stored nor declared lost."""
+        gaps = Ranges([(self.upto + 1, end)] if end > self.upto else [])
+        for known in (self.beyond, self.lost):
+            for first, last in known:
+                gaps.discard(first, last)
+        return gaps
+
+    def sack(self, touched: Ranges, limit: int = SACK_LIMIT) -> list[Range]:
+        """At most `limit` ranges of `beyond`: those touched since the last ack first, then lowest first."""
+        chosen: dict[Range, None] = {}
+        for first, last in touched:
+            chosen.update(dict.fromkeys(self.beyond.overlapping(first, last)))
+            if len(chosen) >= limit:
+                break
+        for held in self.beyond:
+            if len(chosen) >= limit:
+                break
+            chosen[held] = None
+        return list(chosen)[:limit]
+
+    def _advance(self) -> None:
+        while True:
+            step = self.beyond.holding(self.upto + 1) or self.lost.holding(self.upto + 1)
+            if step is None:
+                return
+            self.upto = step[1]
+            self.beyond.discard(1, self.upto)

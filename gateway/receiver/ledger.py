@@ -1,0 +1,298 @@
+"""One batch of messages inside one transaction: events, cursors, lost ranges, facts.
+
+Memory follows the disk: a batch works on copies of the cursors, which become the truth only when
+COMMIT has returned. A batch that fails leaves nothing behind, in memory or on disk.
+"""
+
+import itertools
+import sqlite3
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, TypeAlias
+
+from gateway.envelope import GENESIS
+from gateway.evidence import canonical
+from gateway.receiver import data_rules
+from gateway.receiver.cursor import Cursor
+from gateway.receiver.data_rules import Claim, LostRange
+from gateway.receiver.notices import Notices
+from gateway.receiver.verdict import Chain, Outcome, Verdict
+from gateway.receiver.verify import Event
+
+REJECTED_LISTED = 16  # newest refusals of an epoch in an ack (contract, 3)
+Key: TypeAlias = tuple[str, str]  # gateway, epoch
+
+
+class Refusal(NamedTuple):
+    """A stored event that a rule refuses."""
+
+    seq: int
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class EpochState:
+    """What the center knows of one epoch."""
+
+    id: int
+    gw: str
+    epoch: str
+    cursor: Cursor = field(default_factory=Cursor)
+    head: bytes = GENESIS
+    rejected_n: int = 0
+    rejected: tuple[Refusal, ...] = ()  # newest first
+    end_seq: int = 0
+    end_hash: bytes | None = None
+
+    def copy(self) -> "EpochState":
+        """For a transaction to work on."""
+        return replace(self, cursor=self.cursor.copy())
+
+
+Book: TypeAlias = Mapping[str, Mapping[str, EpochState]]  # gateway -> epoch -> state, oldest epoch first
+
+
+class Row(NamedTuple):
+    """A stored neighbour."""
+
+    n: int
+    seq: int
+    hash: bytes
+    previous: bytes | None
+
+
+class Ledger:
+    """Writes events and keeps the cursors of one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, book: Book, notices: Notices, now_ms: int) -> None:
+        self.changed: dict[Key, EpochState] = {}
+        self.touched: list[tuple[str, str, int]] = []  # what the next acks are about
+        self._connection = connection
+        self._book = book
+        self._notices = notices
+        self._now_ms = now_ms
+
+    def record(self, event: Event) -> Verdict:
+        """Store one verified event, unless it is stored."""
+        state = self.state(event.gateway, event.epoch)
+        around = self._around(state.id, event.seq)
+        same = [row for row in around if row.seq == event.seq]
+        self.touched.append((event.gateway, event.epoch, event.seq))
+        if any(row.hash == event.hash for row in same):
+            self._notices.count(event.gateway, event.epoch, "duplicates")
+            return Verdict(Outcome.DUPLICATE, event=event)
+        if same:
+            self._notices.alarm(event.gateway, "fork", epoch=event.epoch, seq=event.seq)
+        chain = self._chain(event, around)
+        n = self._insert(state, event)
+        state.cursor.store(event.seq)
+        if event.seq == state.end_seq:
+            self._check_end(state)
+        repeated = self._note_fact(event, n)
+        outcome = Outcome.ACCEPTED
+        if event.rejection is not None:
+            outcome = Outcome.REJECTED
+            self._reject(state, event, n)
+        elif event.type == data_rules.EPOCH_OPENED:
+            self._opened(event)
+        elif event.type == data_rules.RANGE_LOST:
+            self._lose(event)
+        code = "" if event.rejection is None else event.rejection.code
+        return Verdict(outcome, code, event, chain, fork=bool(same), repeated=repeated)
+
+    def state(self, gateway: str, epoch: str) -> EpochState:
+        """The epoch's state in this transaction; made where it is new."""
+        key = (gateway, epoch)
+        state = self.changed.get(key)
+        if state is None:
+            known = self._book.get(gateway, {}).get(epoch)
+            state = self._create(gateway, epoch) if known is None else known.copy()
+            self.changed[key] = state
+        return state
+
+    def claim(self, gateway: str, claim: Claim) -> None:
+        """The gateway states, signed, where an epoch ends or has come to."""
+        state = self.state(gateway, claim.epoch)
+        if claim.last_seq == state.end_seq and state.end_hash not in (None, claim.last_hash):
+            self._mismatch(state)
+        if claim.last_seq > state.end_seq:
+            state.end_seq, state.end_hash = claim.last_seq, claim.last_hash
+            self._check_end(state)
+
+    def finish(self) -> None:
+        """Write the cursors, at the end of the transaction."""
+        rows = []
+        for key, state in self.changed.items():
+            before = self._book.get(key[0], {}).get(key[1])
+            if before is None or before.cursor.upto != state.cursor.upto:
+                state.head = self._head(state)
+            rows.append(
+                (state.cursor.upto, state.head, state.rejected_n, state.end_seq, state.end_hash, state.id)
+            )
+        self._connection.executemany(
+            "UPDATE cursor SET upto = ?, head = ?, rejected_n = ?, end_seq = ?, end_hash = ? WHERE id = ?",
+            rows,
+        )
+
+    def _create(self, gateway: str, epoch: str) -> EpochState:
+        row = self._connection.execute(
+            "INSERT INTO cursor (gw, epoch, seen_ms, upto, head, rejected_n, end_seq) VALUES (?, ?, ?, 0, ?, 0, 0)",
+            (gateway, epoch, self._now_ms, GENESIS),
+        )
+        return EpochState(row.lastrowid or 0, gateway, epoch)
+
+    def _around(self, cursor: int, seq: int) -> list[Row]:
+        rows = self._connection.execute(
+            "SELECT n, seq, hash, prevhash FROM event WHERE cursor = ? AND seq BETWEEN ? AND ?",
+            (cursor, seq - 1, seq + 1),
+        )
+        return [Row(*row) for row in rows]
+
+    def _chain(self, event: Event, around: list[Row]) -> Chain:
+        """How the event hangs on what is stored; a broken link on either side is an alarm."""
+        before = {row.hash for row in around if row.seq == event.seq - 1}
+        here = {event.hash, *(row.hash for row in around if row.seq == event.seq)}
+        for row in around:
+            if row.seq == event.seq + 1 and row.previous not in here:
+                self._notices.alarm(event.gateway, "chain_broken", epoch=event.epoch, seq=row.seq)
+        if event.seq == 1:
+            return Chain.OK if event.previous == GENESIS else self._broken(event)
+        if not before:
+            return Chain.OPEN
+        return Chain.OK if event.previous in before else self._broken(event)
+
+    def _broken(self, event: Event) -> Chain:
+        self._notices.alarm(event.gateway, "chain_broken", epoch=event.epoch, seq=event.seq)
+        return Chain.BROKEN
+
+    def _insert(self, state: EpochState, event: Event) -> int:
+        row = self._connection.execute(
+            "INSERT INTO event (cursor, seq, hash, prevhash, event_id, type, time_ms, received_ms, understood, wire) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                state.id, event.seq, event.hash, event.previous, _id_bytes(event.id), event.type, event.time_ms,
+                self._now_ms, event.understood, event.wire,
+            ),
+        )  # fmt: skip
+        return row.lastrowid or 0
+
+    def _note_fact(self, event: Event, n: int) -> bool:
+        """Whether another envelope told of this fact before."""
+        if event.id is None:
+            return False
+        key = _id_bytes(event.id)
+        fresh = self._connection.execute(
+            "INSERT OR IGNORE INTO fact (id, n, envelopes) VALUES (?, ?, 1)", (key, n)
+        ).rowcount
+        if fresh:
+            return False
+        self._connection.execute("UPDATE fact SET envelopes = envelopes + 1 WHERE id = ?", (key,))
+        # A record read twice from a device (version 8) may be told in other words; an identity that was
+        # made once (version 7) must not stand for two things.
+        if uuid.UUID(event.id).version == 7 and not self._tells_the_same(key, event):
+            self._notices.alarm(event.gateway, "id_conflict", epoch=event.epoch, seq=event.seq)
+        return True
+
+    def _tells_the_same(self, key: bytes | None, event: Event) -> bool:
+        wire = self._connection.execute(
+            "SELECT e.wire FROM fact f JOIN event e ON e.n = f.n WHERE f.id = ?", (key,)
+        ).fetchone()[0]
+        first = canonical.parse(wire)
+        return all(first.get(name) == event.message.get(name) for name in ("type", "subject", "time", "data"))
+
+    def _reject(self, state: EpochState, event: Event, n: int) -> None:
+        if event.rejection is None:
+            return
+        code, message = event.rejection.code, event.rejection.message
+        self._connection.execute(
+            "INSERT INTO rejected (n, code, message) VALUES (?, ?, ?)", (n, code, message)
+        )
+        state.rejected_n += 1
+        fresh = Refusal(event.seq, code, message)
+        state.rejected = tuple(itertools.islice((fresh, *state.rejected), REJECTED_LISTED))
+        self._notices.alarm(event.gateway, "rejected", epoch=event.epoch, seq=event.seq, code=code)
+
+    def _opened(self, event: Event) -> None:
+        """A new epoch names the end of the one before: a lower one than ours means the card forgot."""
+        claim = data_rules.previous(event.data)
+        if claim is None:
+            return
+        before = self.state(event.gateway, claim.epoch)
+        highest = max(before.cursor.upto, before.cursor.beyond.highest() or 0)
+        if claim.last_seq < highest:
+            self._notices.alarm(event.gateway, "store_rollback", epoch=claim.epoch, seq=claim.last_seq)
+        self.claim(event.gateway, claim)
+
+    def _lose(self, event: Event) -> None:
+        lost: LostRange = data_rules.lost_range(event.data)
+        state = self.state(event.gateway, lost.epoch)
+        self._connection.execute(
+            "INSERT INTO lost (cursor, first, last, reason, said_ms) VALUES (?, ?, ?, ?, ?)",
+            (state.id, lost.first, lost.last, lost.reason, self._now_ms),
+        )
+        state.cursor.declare_lost(lost.first, lost.last)
+        self.touched.append((event.gateway, lost.epoch, lost.last))
+        self._notices.alarm(event.gateway, "range_lost", epoch=lost.epoch, seq=lost.first)
+
+    def _check_end(self, state: EpochState) -> None:
+        """Where the event at the stated end is stored, it must be the stated one."""
+        rows = self._connection.execute(
+            "SELECT hash FROM event WHERE cursor = ? AND seq = ?", (state.id, state.end_seq)
+        ).fetchall()
+        if rows and state.end_hash not in {row[0] for row in rows}:
+            self._mismatch(state)
+
+    def _mismatch(self, state: EpochState) -> None:
+        self._notices.alarm(state.gw, "chain_mismatch", epoch=state.epoch, seq=state.end_seq)
+
+    def _head(self, state: EpochState) -> bytes:
+        """Hash of the highest stored event up to `upto`; of a fork the one that came first."""
+        row = self._connection.execute(
+            "SELECT hash FROM event WHERE cursor = :c AND seq = "
+            "(SELECT max(seq) FROM event WHERE cursor = :c AND seq <= :upto) ORDER BY n LIMIT 1",
+            {"c": state.id, "upto": state.cursor.upto},
+        ).fetchone()
+        return GENESIS if row is None else bytes(row[0])
+
+
+def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]]:
+    """All cursors as the disk holds them; what lies beyond `upto` is counted anew from the events."""
+    states = {
+        row[0]: EpochState(row[0], row[1], row[2], Cursor(row[3]), bytes(row[4]), row[5], (), row[6], row[7])
+        for row in connection.execute(
+            "SELECT id, gw, epoch, upto, head, rejected_n, end_seq, end_hash FROM cursor ORDER BY id"
+        )
+    }
+    beyond = connection.execute(
+        "SELECT c.id, e.seq FROM cursor c JOIN event e ON e.cursor = c.id AND e.seq > c.upto ORDER BY c.id, e.seq"
+    )
+    for row, seq in beyond:
+        states[row].cursor.store(seq)
+    for row, first, last in connection.execute("SELECT cursor, first, last FROM lost ORDER BY id"):
+        lost = states[row].cursor.lost
+        lost.add(first, last)
+        held = connection.execute(
+            "SELECT DISTINCT seq FROM event WHERE cursor = ? AND seq BETWEEN ? AND ?", (row, first, last)
+        )
+        for (seq,) in held:
+            lost.discard(seq, seq)
+    book: dict[str, dict[str, EpochState]] = {}
+    for state in states.values():
+        state.rejected = _newest_refusals(connection, state) if state.rejected_n else ()
+        book.setdefault(state.gw, {})[state.epoch] = state
+    return book
+
+
+def _newest_refusals(connection: sqlite3.Connection, state: EpochState) -> tuple[Refusal, ...]:
+    rows = connection.execute(
+        "SELECT e.seq, r.code, r.message FROM rejected r JOIN event e ON e.n = r.n WHERE e.cursor = ? "
+        "ORDER BY r.n DESC LIMIT ?",
+        (state.id, REJECTED_LISTED),
+    )
+    return tuple(Refusal(*row) for row in rows)
+
+
+def _id_bytes(text: str | None) -> bytes | None:
+    return None if text is None else uuid.UUID(text).bytes

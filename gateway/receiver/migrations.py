@@ -1,0 +1,68 @@
+"""How the tables came to be: numbered steps, each applied once, in one transaction with its record.
+
+Add a step at the end; never change one that was released. A file with steps this program does not
+know was written by a newer release: it is refused, not guessed at.
+"""
+
+from collections.abc import Callable, Mapping
+
+from peewee import IntegerField, Model, SqliteDatabase, TextField
+
+from gateway.errors import StartError
+from gateway.receiver.models import TABLES
+
+# For whoever opens the file with another tool.
+_EVENTS_VIEW = """
+CREATE VIEW events AS
+SELECT c.gw, c.epoch, e.seq, e.type, e.time_ms, e.received_ms, e.understood, r.code AS rejected,
+       lower(hex(e.event_id)) AS event_id, lower(hex(e.hash)) AS hash, CAST(e.wire AS TEXT) AS wire
+FROM event e JOIN cursor c ON c.id = e.cursor LEFT JOIN rejected r ON r.n = e.n
+"""
+
+
+class Migration(Model):
+    """Steps applied to this file."""
+
+    name = TextField(primary_key=True)
+    applied_ms = IntegerField()
+
+    class Meta:
+        table_name = "migration"
+
+
+def _first_tables(database: SqliteDatabase) -> None:
+    database.create_tables(TABLES, safe=False)
+    database.execute_sql(_EVENTS_VIEW)
+
+
+MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
+    "0001_first_tables": _first_tables,
+}
+
+
+def migrate(database: SqliteDatabase, now_ms: int) -> None:
+    """Bring the file up to date; raises `StartError` (store_newer, not_ours)."""
+    with database.bind_ctx([Migration, *TABLES]):
+        tables = set(database.get_tables())
+        if tables and Migration._meta.table_name not in tables:  # noqa: SLF001 - peewee's documented face
+            raise StartError("not_ours", f"{database.database}: holds other tables; name another file")
+        database.create_tables([Migration])
+        applied = check_known(database)
+        for name, step in MIGRATIONS.items():
+            if name not in applied:
+                with database.atomic():
+                    step(database)
+                    Migration.create(name=name, applied_ms=now_ms)
+
+
+def check_known(database: SqliteDatabase) -> set[str]:
+    """The steps applied to this file; raises `StartError` (store_newer) for one that is not known."""
+    with database.bind_ctx([Migration]):
+        applied = {str(row.name) for row in Migration.select()}
+    unknown = sorted(applied - MIGRATIONS.keys())
+    if unknown:
+        raise StartError(
+            "store_newer",
+            f"{database.database}: written by a newer release (step {unknown[-1]}); install that release",
+        )
+    return applied

@@ -1,0 +1,114 @@
+"""The receiver on a broker: take, store, acknowledge, for ever.
+
+A message's PUBACK goes out after the receiver's COMMIT; an ack goes out after it too. What waits is
+stored together. A connection is used once; when storing fails the connection is given up, so that the
+broker keeps what was not stored and brings it again.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.errors import StoreRefused
+from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, Message, connect
+from gateway.receiver.receiver import Receiver
+from gateway.receiver.topics import SUBSCRIPTIONS
+from gateway.receiver.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 256  # messages in one transaction
+MOST_BACKOFF_S = 30.0
+IDLE_S = 1.0
+# mosquitto counts a slot until our PUBACK; a province's burst needs more than a gateway does.
+RECEIVE_MAXIMUM = 1024
+
+OnVerdict = Callable[[Verdict], None]
+
+
+@dataclass(slots=True)
+class Service:
+    """One receiver on one broker."""
+
+    receiver: Receiver
+    endpoint: Endpoint
+    on_verdict: OnVerdict
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop`; connects again for ever."""
+        attempt = 0
+        while not stop.is_set():
+            try:
+                connection = await connect(self.endpoint, SUBSCRIPTIONS, None)
+            except ConnectFailed as exc:
+                attempt += 1
+                if attempt == 1:
+                    log.warning("broker not reached", extra={"code": exc.code, "cause": str(exc)})
+            else:
+                attempt = 0
+                log.info("receiver connected", extra={"broker": f"{self.endpoint.host}:{self.endpoint.port}"})
+                await self._serve(connection, stop)
+            await _wait(stop, random.uniform(0, min(MOST_BACKOFF_S, 2.0 ** min(attempt, 6) / 4)))  # noqa: S311
+
+    async def _serve(self, connection: Connection, stop: asyncio.Event) -> None:
+        self.receiver.ack_everybody()  # the broker may have forgotten what it retained
+        acking = asyncio.create_task(self._ack(connection), name="receiver-acks")
+        stopping = asyncio.create_task(_until(stop), name="receiver-stop")
+        taking = asyncio.create_task(self._take(connection), name="receiver-take")
+        try:
+            waited: set[asyncio.Future[Any]] = {acking, stopping, taking, connection.closed}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            for task in (acking, taking):
+                if task.done():
+                    task.result()  # a bug, or a store that cannot take more: let it rise
+        except StoreRefused as exc:
+            log.error("nothing is stored; trying again", extra={"code": exc.code, "cause": str(exc)})  # noqa: TRY400
+            await asyncio.sleep(IDLE_S)
+        finally:
+            # Not cancelled in the middle of a batch: it is committed or it is not.
+            for task in (taking, acking, stopping):
+                task.cancel()
+            await asyncio.gather(taking, acking, stopping, return_exceptions=True)
+            if stop.is_set() and not connection.closed.done():
+                saying = self._publish(connection, self.receiver.acks_pending())
+                if saying:
+                    await asyncio.wait(saying, timeout=2.0)
+            await connection.close()
+
+    async def _take(self, connection: Connection) -> None:
+        while True:
+            batch = [await connection.incoming.get()]
+            while len(batch) < MAX_BATCH and not connection.incoming.empty():
+                batch.append(connection.incoming.get_nowait())
+            await asyncio.shield(asyncio.ensure_future(self._store(batch)))
+
+    async def _store(self, batch: list[Message]) -> None:
+        verdicts = await self.receiver.accept_many([(message.topic, message.payload) for message in batch])
+        for message, verdict in zip(batch, verdicts, strict=True):
+            message.done()
+            self.on_verdict(verdict)
+
+    async def _ack(self, connection: Connection) -> None:
+        while True:
+            self._publish(connection, self.receiver.acks_due())
+            wait_s = self.receiver.next_ack_in_s()
+            # Looked at often enough that an ack is never later than its 50 ms plus this.
+            await asyncio.sleep(min(0.02, wait_s) if wait_s else 0.02)
+
+    def _publish(self, connection: Connection, acks: list[tuple[str, bytes]]) -> "set[asyncio.Future[int]]":
+        return {connection.publish(topic, payload, retain=True) for topic, payload in acks}
+
+
+async def _until(stop: asyncio.Event) -> None:
+    await stop.wait()
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

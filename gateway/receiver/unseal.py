@@ -1,0 +1,49 @@
+"""Opening sealed fields, for those at the center who may: never printed, never logged, never stored opened."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from gateway.errors import ContractError
+from gateway.evidence import canonical, hpke
+from gateway.evidence.canonical import Json
+from gateway.evidence.jws import from_b64url
+from gateway.evidence.keys import load_unsealer
+from gateway.receiver.verify import Event
+
+INFO = b"zhijiao/sealed/1"
+
+
+def sealed_in(event: Event) -> Mapping[str, Json] | None:
+    """The sealed field of an event; None where there is none, or its gateway had no key to seal with."""
+    sealed = event.data.get("sealed")
+    return sealed if isinstance(sealed, dict) else None
+
+
+class Unsealer:
+    """Holds the center's private sealing key."""
+
+    def __init__(self, key: X25519PrivateKey) -> None:
+        self._key = key
+
+    @classmethod
+    def load(cls, path: Path) -> "Unsealer":
+        """From a PEM file; raises `ConfigError`."""
+        return cls(load_unsealer(path))
+
+    def open(self, event: Event) -> dict[str, Json]:
+        """What the gateway sealed: it may identify a person.
+
+        Raises `ContractError` (code `sealed`) when there is nothing sealed, when it was sealed to
+        another key, or when it was moved here from another event.
+        """
+        sealed = sealed_in(event)
+        if sealed is None or event.id is None:
+            raise ContractError("sealed", "event holds no sealed field")
+        enc, ct = sealed.get("enc"), sealed.get("ct")
+        if not (isinstance(enc, str) and isinstance(ct, str)):
+            raise ContractError("sealed", "sealed field without enc and ct")
+        parts = hpke.Sealed(from_b64url(enc), from_b64url(ct))
+        plain = hpke.unseal(parts, self._key, info=INFO, aad=f"{event.gateway}|{event.id}".encode())
+        return canonical.decode(plain)
