@@ -58,16 +58,18 @@ async def test_events_are_settled_on_both_versions(
 async def test_a_broker_that_closes_on_mqtt_5_gets_3_1_1(tmp_path: Path, mosquitto: Mosquitto) -> None:
     fussy = ClosesOnMqtt5(mosquitto.port)
     await fussy.start()
-    with center(tmp_path, mosquitto, readers=1) as bench:
-        bench.start_receiver()
-        text = bench.config.read_text()
-        bench.config.write_text(text.replace(f"127.0.0.1:{mosquitto.port}", f"127.0.0.1:{fussy.port}"))
-        bench.start_gateway()
-        await bench.until(lambda: bench.store.exists() and bench.waiting() == 0, "acks")
-        assert fussy.closed == 2
-        assert status(mosquitto)["mqtt"] == "3.1.1"
-        assert bench.stop_gateway() == 0
-    await fussy.stop()
+    try:
+        with center(tmp_path, mosquitto, readers=1) as bench:
+            bench.start_receiver()
+            text = bench.config.read_text()
+            bench.config.write_text(text.replace(f"127.0.0.1:{mosquitto.port}", f"127.0.0.1:{fussy.port}"))
+            bench.start_gateway()
+            await bench.until(lambda: bool(bench.receipts()) and bench.waiting() == 0, "acks")
+            assert fussy.closed == 2
+            assert status(mosquitto)["mqtt"] == "3.1.1"
+            assert bench.stop_gateway() == 0
+    finally:
+        await fussy.stop()
 
 
 async def test_a_pubacked_event_waits_until_the_center_has_it(tmp_path: Path, mosquitto: Mosquitto) -> None:

@@ -81,7 +81,9 @@ class Box:
     def many(self, count: int) -> list[Sent]:
         return [self.make(number=n) for n in range(count)]
 
-    def make(self, kind: str = "checkin.completed", data: dict[str, Json] | None = None, **members: Json) -> Sent:
+    def make(
+        self, kind: str = "checkin.completed", data: dict[str, Json] | None = None, **members: Json
+    ) -> Sent:
         sent = self.make_at(self.seq + 1, self.head, kind, {**(data or {}), **members})
         self.seq, self.head = sent.seq, sent.hash
         return sent
