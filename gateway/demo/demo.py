@@ -160,7 +160,9 @@ async def _show_center(receiver: Child, show: Show) -> None:
     async for line in receiver.lines():
         told = json.loads(line)
         if "seq" in told:
-            text = f"#{told['seq']:<5} {told['type']:<24} {told['outcome']}, verified, chain {told.get('chain')}"
+            text = (
+                f"#{told['seq']:<5} {told['type']:<24} {told['outcome']}, verified, chain {told.get('chain')}"
+            )
         else:
             text = f"{told['outcome']} {told.get('code', '')}"
         show.happened("center", text)
