@@ -31,7 +31,7 @@ from gateway.clock import (
 )
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.envelope import Draft
-from gateway.errors import ConfigError, StartError
+from gateway.errors import ConfigError, StartError, StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
 from gateway.evidence.keys import Role, TrustStore, load_signer, load_trust
@@ -41,7 +41,7 @@ from gateway.ingest.sealing import Sealer
 from gateway.metrics import LossCause, Metrics
 from gateway.mqtt_bridge import Endpoint
 from gateway.snapshot import Viewer
-from gateway.store.outbox import URGENT_LANE
+from gateway.store.outbox import URGENT_LANE, Levels
 from gateway.store.store import Store, StoreSettings, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
@@ -287,18 +287,24 @@ class _Gateway:
 
     async def _watch_levels(self) -> None:
         while True:
-            levels = await self.store.levels()
-            now = self.clock.now()
-            if levels != self.viewer.levels:
-                self.viewer.levels = levels
-                self.viewer.touch()
-            age_ms = 0 if levels.oldest_ms is None else max(0, now.wall_ms - levels.oldest_ms)
-            self.metrics.outbox_unsettled.set(levels.waiting)
-            self.metrics.outbox_oldest_unsettled_seconds.set(age_ms / 1000)
-            self.metrics.store_bytes.set(levels.bytes_used)
-            self.metrics.set_clock(synced=now.quality is ClockQuality.SYNCED, error_ms=now.error_ms)
+            try:
+                levels = await self.store.levels()
+            except StoreRefused:  # told by whoever has events to store; the last levels stand
+                levels = self.viewer.levels
+            self._show_levels(levels)
             await self._mind_refusal()
             await asyncio.sleep(LEVELS_EVERY_S)
+
+    def _show_levels(self, levels: Levels) -> None:
+        now = self.clock.now()
+        if levels != self.viewer.levels:
+            self.viewer.levels = levels
+            self.viewer.touch()
+        age_ms = 0 if levels.oldest_ms is None else max(0, now.wall_ms - levels.oldest_ms)
+        self.metrics.outbox_unsettled.set(levels.waiting)
+        self.metrics.outbox_oldest_unsettled_seconds.set(age_ms / 1000)
+        self.metrics.store_bytes.set(levels.bytes_used)
+        self.metrics.set_clock(synced=now.quality is ClockQuality.SYNCED, error_ms=now.error_ms)
 
     async def _mind_refusal(self) -> None:
         """While the store takes nothing, try with the alarm about it: when that gets in, it is over."""
@@ -311,10 +317,13 @@ class _Gateway:
 
     async def _keep_retention(self) -> None:
         while True:
-            # A clock that nobody vouches for may stand years ahead: nothing is old by its word.
-            gone = 1 if self.clock.now().quality is not ClockQuality.UNSYNCED else 0
-            while gone:
-                gone = await self.store.purge_step(self.clock.now().wall_ms)
+            try:
+                # A clock that nobody vouches for may stand years ahead: nothing is old by its word.
+                gone = 1 if self.clock.now().quality is not ClockQuality.UNSYNCED else 0
+                while gone:
+                    gone = await self.store.purge_step(self.clock.now().wall_ms)
+            except StoreRefused as exc:
+                log.warning("nothing was purged", extra={"code": exc.code})
             await asyncio.sleep(RETENTION_EVERY_S)
 
     async def _clock_notice(self, notice: ClockNotice) -> None:
@@ -332,7 +341,10 @@ class _Gateway:
         if notice.source is not ClockSource.RTC:  # a clock chip is no synchronisation
             boot_id = self.clock.now().boot_id
             self.clock.note_synced_in_boot()
-            await self.store.run(lambda box: box.note(SYNCED_BOOT, boot_id))
+            try:
+                await self.store.run(lambda box: box.note(SYNCED_BOOT, boot_id))
+            except StoreRefused as exc:
+                log.warning("clock state not remembered on disk", extra={"code": exc.code})
         await self.ingest.record("clock.synced", data)
 
     # -- what the parts tell each other ---------------------------------------------------------------

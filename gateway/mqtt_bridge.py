@@ -38,6 +38,7 @@ MAX_IN_FLIGHT = 32  # messages without PUBACK; paho gets slow beyond, brokers of
 SESSION_EXPIRY_S = 7 * 24 * 3600
 WILL_DELAY_S = 10
 CONNECT_TIMEOUT_S = 15.0
+DIAL_TIMEOUT_S = 4.0  # a thread waits so long at the most, also when the gateway is asked to end
 CLOSE_TIMEOUT_S = 5.0
 RECEIVE_MAXIMUM = 64  # ours; mosquitto may exceed it, so four times as many are taken before it is cut off
 TAKEN_OVER = 0x8E  # DISCONNECT reason: another client took this session
@@ -351,7 +352,7 @@ def _client(endpoint: Endpoint) -> Client:
     )
     client.max_inflight_messages_set(MAX_IN_FLIGHT)
     client.max_queued_messages_set(2 * MAX_IN_FLIGHT)
-    client.connect_timeout = CONNECT_TIMEOUT_S
+    client.connect_timeout = DIAL_TIMEOUT_S
     if endpoint.username is not None:
         client.username_pw_set(endpoint.username, endpoint.password)
     if endpoint.tls:

@@ -7,6 +7,7 @@ store whose rows cannot be purged. Severity is fixed per kind.
 import logging
 from collections.abc import Mapping
 
+from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.ingest.ingest import Ingest
 from gateway.store.store import Store
@@ -61,7 +62,7 @@ class Alarms:
         if committed is None:
             return  # counted as refused; whoever saw the cause will come again
         self._standing[key] = committed.id
-        await self._store.run(lambda box: box.note(_PREFIX + key, committed.id))
+        await self._note(key, committed.id)
         log.warning("alarm raised", extra={"kind": kind, "about": subject})
 
     async def clear(self, kind: str, subject: str) -> None:
@@ -74,5 +75,12 @@ class Alarms:
         if await self._ingest.record("alarm.cleared", data) is None:
             return
         del self._standing[key]
-        await self._store.run(lambda box: box.note(_PREFIX + key, None))
+        await self._note(key, None)
         log.info("alarm cleared", extra={"kind": kind, "about": subject})
+
+    async def _note(self, key: str, raised: str | None) -> None:
+        try:
+            await self._store.run(lambda box: box.note(_PREFIX + key, raised))
+        except StoreRefused as exc:
+            # The event is out; only a restart before the next change would not know of it.
+            log.warning("alarm not remembered on disk", extra={"code": exc.code})

@@ -5,6 +5,7 @@ person or the uplink; nobody may before.
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -167,7 +168,8 @@ class Store:
 
     async def ping(self) -> None:
         """A no-op answered by the db thread: the watchdog's question."""
-        await self._db.run(lambda: None)
+        with contextlib.suppress(StoreRefused):  # a refusal is an answer: the thread is there
+            await self._db.run(lambda: None)
 
     async def close(self, *, clean: bool) -> None:
         """Finish what waits and close; `clean` records that nothing was cut off."""

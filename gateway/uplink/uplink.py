@@ -16,7 +16,7 @@ from functools import partial
 
 from gateway.clock import Clock, Stamp
 from gateway.envelope import Draft
-from gateway.errors import ContractError
+from gateway.errors import ContractError, StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import FindKey, Signer
 from gateway.ingest.alarms import Alarms
@@ -107,6 +107,9 @@ class Uplink:
             except _ConnectionEnded as exc:
                 closed = exc.closed
                 self._note_offline(closed.code, closed.text)
+            except StoreRefused as exc:  # a disk that cannot be read or written is a state, not an end
+                closed = Closed("stalled", str(exc))
+                self._note_offline(closed.code, closed.text)
             attempt = 0 if time.monotonic() - began > STABLE_S else attempt + 1
             await asyncio.sleep(await self._backoff_s(attempt, closed))
 
@@ -143,7 +146,7 @@ class Uplink:
                 ):
                     group.create_task(serving, name=f"uplink-{name}")
         except ExceptionGroup as group_error:
-            ended, others = group_error.split(_ConnectionEnded)
+            ended, others = group_error.split((_ConnectionEnded, StoreRefused))
             if ended is None or others is not None:
                 raise  # a bug: let it rise
             raise ended.exceptions[0] from None  # the connection ended once: one reason is enough
@@ -182,6 +185,10 @@ class Uplink:
             message = await connection.incoming.get()
             if message.topic == self._topics.ack:
                 await self._take_ack(message)
+            else:
+                log.warning(
+                    "not acted upon: commands are not built yet", extra={"length": len(message.payload)}
+                )
             message.done()
 
     async def _take_ack(self, message: Message) -> None:

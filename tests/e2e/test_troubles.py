@@ -3,6 +3,7 @@
 Real processes, real ports, a real broker. No line of a traceback may ever reach a user.
 """
 
+import asyncio
 import json
 import os
 import socket
@@ -196,6 +197,26 @@ async def test_a_full_store_refuses_says_so_and_recovers_by_itself(
             await bench.until(
                 lambda: bool(said(bench, "alarm cleared", kind="store_full")), "the alarm's clear"
             )
+
+
+async def test_a_store_that_cannot_be_written_is_a_state_and_not_an_end(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """Another program holds the database for longer than anybody waits; a failing disk looks the same."""
+    with center(tmp_path, mosquitto, readers=1) as bench:
+        bench.start_receiver()
+        async with running(bench, counters=1):
+            await bench.until(lambda: len(bench.receipts()) > 3, "events")
+            with sqlite3.connect(bench.store, isolation_level=None) as holder:
+                holder.execute("BEGIN IMMEDIATE")
+                await bench.until(
+                    lambda: bool(said(bench, "store takes no events", code="store_io")), "the refusal"
+                )
+                await asyncio.sleep(2)  # the uplink and the watchers meet it too
+                holder.execute("ROLLBACK")
+            before = len(bench.receipts())
+            await bench.until(lambda: len(bench.receipts()) > before + 3, "events again")
+            await bench.until(lambda: bool(said(bench, "store takes events again")), "the recovery")
 
 
 def fill(store: Path, mib: int) -> None:
