@@ -41,8 +41,13 @@ from gateway.ingest.sealing import Sealer
 from gateway.metrics import LossCause, Metrics
 from gateway.mqtt_bridge import Endpoint
 from gateway.snapshot import Viewer
+from gateway.store.check import ChainCheck
+from gateway.store.database import StoreDamaged
+from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE, Levels
-from gateway.store.store import Store, StoreSettings, open_store
+from gateway.store.room import Level as Room
+from gateway.store.starting import TROUBLE, Started
+from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
@@ -57,6 +62,8 @@ log = logging.getLogger(__name__)
 STORE_FILE = "events.db"
 LEVELS_EVERY_S = 1.0
 RETENTION_EVERY_S = 60.0
+TESTIFY_EVERY_S = 60.0
+CHECK_PAUSE_S = 0.25  # between two looks of the chain check: about 400 events a second
 PAGE_AGAIN_S = 10.0
 SYNCED_BOOT = "synced_boot"  # boot in which the clock was synchronised
 
@@ -97,6 +104,8 @@ class _Gateway:
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
         self.drivers: list[Driver] = []
+        self._told_level = Room.NORMAL
+        self._refusal_told = True
         topics = Topics(config.gateway.org, config.gateway.id)
         self.sender = Sender(
             store,
@@ -152,6 +161,7 @@ class _Gateway:
             org=config.gateway.org,
             gateway=config.gateway.id,
             max_mib=config.store.max_mib or None,
+            reserve_mib=config.store.reserve_mib or None,
             retention_days=config.store.retention_days,
             retention_fix_days=config.store.retention_fix_days,
             receipts_fd=options.receipts_fd,
@@ -169,46 +179,61 @@ class _Gateway:
         loop = asyncio.get_running_loop()
         self.store.on_commit(lambda *told: loop.call_soon_threadsafe(self._committed, *told))
         stamp = self.clock.now()
-        reason = await self.store.start(stamp, partial(self._opening, stamp))
-        if reason is not None:
-            self.metrics.epochs_opened.labels(reason=reason).inc()
-            log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": reason})
-        if await self.store.run(lambda box: box.noted(SYNCED_BOOT)) == stamp.boot_id:
+        started = await self.store.start(stamp, partial(self._first_events, stamp))
+        if started.reason is not None:
+            self.metrics.epochs_opened.labels(reason=started.reason).inc()
+            log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": started.reason})
+        if await self.store.read(lambda box: box.noted(SYNCED_BOOT)) == stamp.boot_id:
             self.clock.note_synced_in_boot()
         await self.alarms.load()
-        self.activity.remember(await self.store.run(lambda box: box.recent(50)))
-        await self._tell_salvage()
+        self.activity.remember(await self.store.read(lambda box: box.recent(50)))
+        await self._tell(started)
         await self.ingest.record("system.started", {"software": __version__})
+
+    def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
+        """What a start itself has to say; an opening also says with what it is written."""
+        if kind == "system.epoch_opened":
+            return self._opening(stamp, data)
+        return self.ingest.draft(kind, data, stamp)
 
     def _opening(self, stamp: Stamp, data: dict[str, Json]) -> Draft:
         return self.ingest.draft(
             "system.epoch_opened", {**data, "profile": PROFILE, "software": __version__}, stamp
         )
 
-    async def _tell_salvage(self) -> None:
-        salvaged = self.store.salvaged
-        if salvaged is None:
-            for key in list(self.alarms.standing):  # a start without damage ends the alarm about it
+    async def _tell(self, started: Started) -> None:
+        """What the start found: losses counted, alarms raised; an alarm that no longer holds is cleared."""
+        for lost in started.lost:
+            cause = LossCause.ROLLBACK if started.reason == "store_rollback" else LossCause.RANGE_UNREADABLE
+            self.metrics.losses.labels(cause=cause).inc(lost.last - lost.first + 1)
+        if started.salvaged is not None:
+            self.metrics.store_salvages.inc()
+            log.error(
+                "store was damaged; what could be read was kept",
+                extra={
+                    "set_aside": started.salvaged.set_aside,
+                    "cause": started.salvaged.cause,
+                    "kept": started.salvaged.kept,
+                    "lost_ranges": len(started.salvaged.lost),
+                },
+            )
+        for trouble in started.troubles:
+            await self.alarms.raise_(trouble.kind, trouble.about, trouble.data)
+            if f"{trouble.kind}/{trouble.about}" in self.alarms.standing:
+                key = f"{TROUBLE}{trouble.kind}/{trouble.about}"
+                await self._note(key, None)
+        if not started.troubles:
+            for key in list(self.alarms.standing):  # a start without trouble ends the alarms about it
                 kind, _, about = key.partition("/")
-                if kind == "store_damaged":
+                if kind in {"store_damaged", "store_rollback"}:
                     await self.alarms.clear(kind, about)
-            return
-        self.metrics.store_salvages.inc()
-        log.error(
-            "store was damaged; what could be read was kept",
-            extra={"set_aside": salvaged.set_aside, "cause": salvaged.cause, "kept": salvaged.kept},
-        )
-        lost: list[Json] = []
-        for epoch, first, last in salvaged.lost:
-            self.metrics.losses.labels(cause=LossCause.RANGE_UNREADABLE).inc(last - first + 1)
-            span: dict[str, Json] = {"epoch": epoch, "from": first, "to": last}
-            lost.append(span)
-            await self.ingest.record("system.range_lost", {**span, "reason": "store_damaged"})
-        await self.alarms.raise_(
-            "store_damaged",
-            salvaged.set_aside,
-            {"kept": salvaged.kept, "lost": lost[:64], "lost_ranges": len(lost), "tail_unknown": True},
-        )
+
+    async def _note(self, key: str, value: str | None) -> None:
+        """Keep a small fact; a store that refuses makes it be found out again."""
+        try:
+            await self.store.run(lambda box: box.note(key, value))
+        except StoreRefused as exc:
+            log.warning("not remembered on disk", extra={"code": exc.code})
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -243,6 +268,8 @@ class _Gateway:
             "uplink": self.uplink.run(),
             "levels": self._watch_levels(),
             "retention": self._keep_retention(),
+            "witness": self._testify(),
+            "chain-check": self._check_chain(),
             "clock": ClockWatch(self.clock).run(self._clock_notice),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -292,7 +319,7 @@ class _Gateway:
             except StoreRefused:  # told by whoever has events to store; the last levels stand
                 levels = self.viewer.levels
             self._show_levels(levels)
-            await self._mind_refusal()
+            await self._mind_room()
             await asyncio.sleep(LEVELS_EVERY_S)
 
     def _show_levels(self, levels: Levels) -> None:
@@ -306,25 +333,63 @@ class _Gateway:
         self.metrics.store_bytes.set(levels.bytes_used)
         self.metrics.set_clock(synced=now.quality is ClockQuality.SYNCED, error_ms=now.error_ms)
 
-    async def _mind_refusal(self) -> None:
-        """While the store takes nothing, try with the alarm about it: when that gets in, it is over."""
+    async def _mind_room(self) -> None:
+        """One alarm while events are refused, and a statement when the room gets scarce or is back."""
+        await self.ingest.try_again()
+        level = self.store.level
+        if level is not self._told_level and await self._say_level(level):
+            self._told_level = level
         if self.ingest.refusal is not None:
-            data: dict[str, Json] = {"code": self.ingest.refusal.code, "refused": self.ingest.refused}
-            await self.alarms.raise_("store_full", "gateway", data)
+            self._refusal_told = False  # told when it is over: now nothing can be stored
             self.viewer.touch()
-        elif "store_full/gateway" in self.alarms.standing:
+            return
+        if level >= Room.ESSENTIAL or not self._refusal_told:
+            data: dict[str, Json] = {
+                "code": "store_full" if self.ingest.refused else "degraded",
+                "refused": self.ingest.refused,
+            }
+            await self.alarms.raise_("store_full", "gateway", data)
+            self._refusal_told = True
+        if level < Room.ESSENTIAL:
             await self.alarms.clear("store_full", "gateway")
+
+    async def _say_level(self, level: Room) -> bool:
+        data: dict[str, Json] = {"level": level.name.lower(), "reserve_bytes": self.store.reserve_bytes}
+        return level is Room.SETTLE or await self.ingest.record("system.degraded", data) is not None
 
     async def _keep_retention(self) -> None:
         while True:
             try:
                 # A clock that nobody vouches for may stand years ahead: nothing is old by its word.
-                gone = 1 if self.clock.now().quality is not ClockQuality.UNSYNCED else 0
-                while gone:
-                    gone = await self.store.purge_step(self.clock.now().wall_ms)
+                if self.clock.now().quality is not ClockQuality.UNSYNCED:
+                    await self.store.purge(self.clock.now().wall_ms)
             except StoreRefused as exc:
                 log.warning("nothing was purged", extra={"code": exc.code})
             await asyncio.sleep(RETENTION_EVERY_S)
+
+    async def _testify(self) -> None:
+        while True:
+            await asyncio.sleep(TESTIFY_EVERY_S)
+            await self.store.testify()
+
+    async def _check_chain(self) -> None:
+        """Once after each start, the whole chain, slowly; then rest."""
+        check, after_n = ChainCheck(self.config.gateway.state_dir / STORE_FILE), 0
+        damaged = 0
+        while True:
+            await asyncio.sleep(CHECK_PAUSE_S)
+            try:
+                look = await asyncio.get_running_loop().run_in_executor(None, check.step, after_n)
+            except StoreDamaged as damage:
+                self.store.suspect(damage)
+                raise
+            damaged += len(look.settled_damage)
+            if look.last_n is None:
+                break
+            after_n = look.last_n
+        log.info("whole chain looked at", extra={"up_to": after_n, "damaged": damaged})
+        if damaged:
+            await self.alarms.raise_("store_damaged", "settled", {"rows": damaged, "settled": True})
 
     async def _clock_notice(self, notice: ClockNotice) -> None:
         if isinstance(notice, ClockStepped):
@@ -341,10 +406,7 @@ class _Gateway:
         if notice.source is not ClockSource.RTC:  # a clock chip is no synchronisation
             boot_id = self.clock.now().boot_id
             self.clock.note_synced_in_boot()
-            try:
-                await self.store.run(lambda box: box.note(SYNCED_BOOT, boot_id))
-            except StoreRefused as exc:
-                log.warning("clock state not remembered on disk", extra={"code": exc.code})
+            await self._note(SYNCED_BOOT, boot_id)
         await self.ingest.record("clock.synced", data)
 
     # -- what the parts tell each other ---------------------------------------------------------------

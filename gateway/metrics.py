@@ -31,7 +31,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 CLASSES = ("checkin", "identity", "tracker", "presence", "alarm", "device", "audit", "clock", "system")
 LANES = ("L0", "L1", "L2")
 STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
-EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "chain_mismatch")
+EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
 MQTT_VERSIONS = ("5", "3.1.1")
 
 # Seconds. A commit on a good card takes 5 ms, on a tired one a second.

@@ -10,6 +10,7 @@ from gateway.config import Config
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.store.outbox import Levels
+from gateway.store.room import Level as Room
 from gateway.store.store import Store
 from gateway.uplink.sender import Sender
 from gateway.uplink.uplink import Uplink
@@ -116,10 +117,15 @@ class Viewer:
             backlog=self._store.waiting,
             oldest_unsettled_s=None if oldest is None else max(0, now.wall_ms - oldest) // 1000,
             bytes_used=self.levels.bytes_used,
-            state="ok" if self._ingest.refusal is None else self._ingest.refusal.code,
+            state=self._store_state(),
             committed_total=self._activity.committed_total,
             settled_total=self._activity.settled_total,
         )
+
+    def _store_state(self) -> str:
+        if self._ingest.refusal is not None:
+            return self._ingest.refusal.code
+        return "store_full" if self._store.level is Room.SETTLE else "ok"
 
     def _uplink_view(self) -> UplinkView:
         uplink, endpoint = self._uplink, self._uplink.endpoint
@@ -144,7 +150,9 @@ class Viewer:
             found.append(HealthItem(code=code, level=level, subject=subject, detail=detail))
 
         if buffer.state != "ok":
-            add(buffer.state, Level.FAULT, detail=str(self._ingest.refusal))
+            add(buffer.state, Level.FAULT, detail=str(self._ingest.refusal or ""))
+        elif self._store.level > Room.NORMAL:
+            add("store_low", Level.ATTENTION, detail=self._store.level.name.lower())
         for key in self._alarms.standing:
             kind, _, about = key.partition("/")
             if kind in _STANDING:

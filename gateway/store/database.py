@@ -9,11 +9,12 @@ from pathlib import Path
 
 from peewee import DatabaseError, PeeweeException, SqliteDatabase
 
-from gateway.errors import StoreRefused
+from gateway.errors import GatewayError, StoreRefused
 
 PAGE_SIZE = 4096  # bytes; the file system's block: smaller pages write less but tear more
 PRAGMAS = {
     "page_size": PAGE_SIZE,
+    "auto_vacuum": 2,  # incremental: purged pages can be given back, a few at a time
     "journal_mode": "wal",
     "synchronous": "full",
     "foreign_keys": 1,
@@ -46,8 +47,17 @@ _REFUSALS = {
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-class StoreDamaged(Exception):  # noqa: N818 - named for the condition
+class StoreDamaged(GatewayError):  # noqa: N818 - named for the condition
     """The file is torn or is no database. At start it is salvaged; while running the process ends and restarts."""
+
+    exit_code = 74  # EX_IOERR
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            "store_damaged",
+            f"the event store is damaged ({cause}); the next start sets it aside and keeps what can be read",
+        )
+        self.cause = cause
 
 
 def open_database(path: Path, *, max_pages: int | None) -> SqliteDatabase:

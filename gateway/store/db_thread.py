@@ -1,37 +1,84 @@
 """One thread, one writing connection, group commit.
 
 What waits is committed together: under load a commit carries many jobs, when idle a job is committed
-at once. A job that fails is undone alone (savepoint); when the commit itself fails, the jobs are run
-again one by one, so that one refused insert takes no good one with it.
+at once. A patient job (tracker fixes) waits for company, at most a second or until 50 of them wait.
+Reads run between commits and outside of any: they work on a disk that takes no more writes.
 
-Memory must not run ahead of the disk: `after_commit(seconds)` is called on this thread once COMMIT
-returned and before any caller hears of it; `after_rollback` when a commit came to nothing.
+A job that fails is undone alone: its savepoint on disk and its mark in memory. When the disk refuses a
+commit, room is made once (`make_room`) and the jobs are run again one by one, so that one refused
+insert takes no good one with it.
+
+Memory must not run ahead of the disk: `Memory.commit` is called on this thread once COMMIT returned
+and before any caller hears of it; `Memory.rollback` when a commit came to nothing.
 """
 
 import asyncio
+import contextlib
+import logging
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from peewee import PeeweeException, SqliteDatabase
 
+from gateway.errors import StoreRefused
 from gateway.store.database import StoreDamaged, translate
+
+log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 MAX_BATCH = 512  # jobs in one commit: bounds what a refused commit has to repeat
+PATIENCE_S = 1.0  # a patient job waits so long for company (contract: fixes within 1 s or 50)
+PATIENT_MOST = 50
+
+
+class Kind(Enum):
+    """What a job does, and how it is committed."""
+
+    WRITE = auto()
+    PATIENT = auto()  # a write that may wait for company
+    READ = auto()
+
+
+class Memory(Protocol):
+    """What is kept in memory about the disk, moved on in step with it."""
+
+    def mark(self) -> object:
+        """Remember where memory stands, before a job."""
+
+    def undo(self, mark: object) -> None:
+        """Back to `mark`: the job came to nothing."""
+
+    def commit(self, seconds: float) -> None:
+        """COMMIT returned."""
+
+    def rollback(self) -> None:
+        """The commit came to nothing."""
 
 
 @dataclass(slots=True)
 class _Job(Generic[ResultT]):
     run: Callable[[], ResultT]
     future: "asyncio.Future[ResultT]"
+    kind: Kind
 
 
-_Outcome: TypeAlias = tuple[_Job[object], object, BaseException | None]
+_AnyJob: TypeAlias = "_Job[object]"
+_Outcome: TypeAlias = tuple[_AnyJob, object, BaseException | None]
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What one turn works on."""
+
+    writes: list[_AnyJob] = field(default_factory=list)
+    reads: list[_AnyJob] = field(default_factory=list)
+    last: bool = False
 
 
 class DbThread:
@@ -40,16 +87,18 @@ class DbThread:
     def __init__(
         self,
         database: SqliteDatabase,
+        memory: Memory,
         *,
-        after_commit: Callable[[float], None],
-        after_rollback: Callable[[], None],
+        make_room: Callable[[], bool],
         on_damage: Callable[[StoreDamaged], None],
     ) -> None:
         self._database = database
-        self._after_commit = after_commit
-        self._after_rollback = after_rollback
+        self._memory = memory
+        self._make_room = make_room
         self._on_damage = on_damage
-        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_AnyJob | None] = queue.SimpleQueue()
+        self._patient: list[_AnyJob] = []
+        self._patient_since = 0.0
         self._thread: threading.Thread | None = None
         self._closing = False
 
@@ -58,15 +107,15 @@ class DbThread:
         self._thread = threading.Thread(target=self._work, name="zhijiao-db", daemon=True)
         self._thread.start()
 
-    async def run(self, fn: Callable[[], ResultT]) -> ResultT:
-        """Run `fn` inside a transaction; returns when it is committed. Raises `StoreRefused` or what `fn` raised.
+    async def run(self, fn: Callable[[], ResultT], kind: Kind = Kind.WRITE) -> ResultT:
+        """Run `fn` and return when it is committed. Raises `StoreRefused`, `StoreDamaged`, or what `fn` raised.
 
         Cancelling the caller does not undo the job.
         """
         if self._closing:
             raise RuntimeError("the store is closed")
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(fn, future))  # type: ignore[arg-type]  # a queue of jobs of any result
+        self._jobs.put(_Job(fn, future, kind))  # type: ignore[arg-type]  # a queue of jobs of any result
         return await asyncio.shield(future)
 
     async def stop(self) -> None:
@@ -76,44 +125,89 @@ class DbThread:
         if self._thread is not None:
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
 
+    # -- the thread -----------------------------------------------------------------------------------
+
     def _work(self) -> None:
-        while True:
-            batch, last = self._take()
-            if batch:
-                self._commit(batch)
-            if last:
-                self._database.close()
-                return
+        taken = _Taken()
+        while not taken.last:
+            taken = self._take()
+            if taken.writes:
+                self._guard(taken.writes, self._commit)
+            if taken.reads:
+                self._guard(taken.reads, self._read)
+        self._database.close()
 
-    def _take(self) -> tuple[list[_Job[object]], bool]:
-        job = self._jobs.get()
-        batch: list[_Job[object]] = []
-        while job is not None:
-            batch.append(job)
-            if len(batch) >= MAX_BATCH:
-                return batch, False
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
-
-    def _commit(self, batch: list[_Job[object]]) -> None:
+    def _guard(self, jobs: Sequence[_AnyJob], work: Callable[[Sequence[_AnyJob]], None]) -> None:
+        """A bug of ours must not end this thread in silence: whoever waits is told, and crashes loudly."""
         try:
-            outcomes = self._transaction(batch)
-        except (PeeweeException, sqlite3.Error) as exc:
-            self._after_rollback()
-            if len(batch) > 1:
-                for job in batch:
-                    self._commit([job])
-                return
-            error = translate(exc)
-            if isinstance(error, StoreDamaged):
-                self._on_damage(error)
-            outcomes = [(batch[0], None, error)]
+            work(jobs)
+        except Exception as exc:  # noqa: BLE001 - carried to the awaiting callers, who let it rise
+            self._memory.rollback()
+            _resolve([(job, None, exc) for job in jobs])
+
+    def _take(self) -> _Taken:
+        """What is there now, or the first that comes; patient jobs when they are due or a write goes anyway."""
+        taken, patience = _Taken(), None
+        if self._patient:
+            patience = max(0.0, self._patient_since + PATIENCE_S - time.monotonic())
+        try:
+            job = self._jobs.get(timeout=patience)
+            while True:
+                if job is None:
+                    taken.last = True
+                    break
+                self._sort(job, taken)
+                if len(taken.writes) + len(taken.reads) >= MAX_BATCH:
+                    break
+                job = self._jobs.get_nowait()
+        except queue.Empty:
+            pass
+        due = time.monotonic() - self._patient_since >= PATIENCE_S or len(self._patient) >= PATIENT_MOST
+        if self._patient and (taken.writes or taken.last or due):
+            taken.writes = self._patient + taken.writes
+            self._patient = []
+        return taken
+
+    def _sort(self, job: _AnyJob, taken: _Taken) -> None:
+        match job.kind:
+            case Kind.READ:
+                taken.reads.append(job)
+            case Kind.WRITE:
+                taken.writes.append(job)
+            case Kind.PATIENT:
+                if not self._patient:
+                    self._patient_since = time.monotonic()
+                self._patient.append(job)
+
+    def _read(self, jobs: Sequence[_AnyJob]) -> None:
+        outcomes: list[_Outcome] = []
+        for job in jobs:
+            try:
+                outcomes.append((job, job.run(), None))
+            except (PeeweeException, sqlite3.Error) as exc:
+                outcomes.append((job, None, self._translated(exc)))
+            except Exception as exc:  # noqa: BLE001 - carried to the awaiting caller, not handled here
+                outcomes.append((job, None, exc))
         _resolve(outcomes)
 
-    def _transaction(self, batch: list[_Job[object]]) -> list[_Outcome]:
+    def _commit(self, jobs: Sequence[_AnyJob]) -> None:
+        try:
+            outcomes = self._transaction(jobs)
+        except (PeeweeException, sqlite3.Error) as exc:
+            self._memory.rollback()
+            error = self._translated(exc)
+            full = isinstance(error, StoreRefused) and error.code == "store_full"
+            if full and self._make_room():
+                self._commit(jobs)
+            elif len(jobs) > 1:
+                for job in jobs:
+                    self._commit([job])
+            else:
+                _resolve([(jobs[0], None, error)])
+            return
+        _resolve(outcomes)
+
+    def _transaction(self, jobs: Sequence[_AnyJob]) -> list[_Outcome]:
         # Written out because SQLite ends the transaction by itself when the disk is full, which
         # peewee's context managers do not expect: their rollback would hide the first error.
         outcomes: list[_Outcome] = []
@@ -121,23 +215,38 @@ class DbThread:
         sql = self._sql
         try:
             sql("BEGIN IMMEDIATE")
-            for job in batch:
+            for job in jobs:
                 sql("SAVEPOINT job")
+                mark = self._memory.mark()
                 try:
                     outcomes.append((job, job.run(), None))
                 except (PeeweeException, sqlite3.Error):
                     raise  # the disk, not the job: the whole batch is at stake
                 except Exception as exc:  # noqa: BLE001 - carried to the awaiting caller, not handled here
                     sql("ROLLBACK TO job")
+                    self._memory.undo(mark)
                     outcomes.append((job, None, exc))
                 sql("RELEASE job")
             sql("COMMIT")
         except (PeeweeException, sqlite3.Error):
             if self._database.connection().in_transaction:
-                sql("ROLLBACK")
+                with contextlib.suppress(
+                    PeeweeException, sqlite3.Error
+                ):  # the first error is the one to tell
+                    sql("ROLLBACK")
             raise
-        self._after_commit(time.monotonic() - began)
+        self._memory.commit(time.monotonic() - began)
         return outcomes
+
+    def _translated(self, exc: PeeweeException | sqlite3.Error) -> Exception:
+        error = translate(exc)
+        if isinstance(error, StoreDamaged):
+            try:
+                self._on_damage(error)
+            except OSError as failed:
+                # The note for the next start could not be written; what is wrong is told all the same.
+                log.error("damage not noted on disk", extra={"cause": failed.strerror})  # noqa: TRY400
+        return error
 
     def _sql(self, statement: str) -> None:
         self._database.execute_sql(statement)
@@ -153,4 +262,5 @@ def _resolve(outcomes: list[_Outcome]) -> None:
             else:
                 job.future.set_exception(error)
 
-    outcomes[0][0].future.get_loop().call_soon_threadsafe(deliver)
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        outcomes[0][0].future.get_loop().call_soon_threadsafe(deliver)

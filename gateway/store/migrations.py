@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from peewee import IntegerField, Model, SqliteDatabase, TextField
 
 from gateway.errors import StartError
-from gateway.store.models import TABLES
 
 
 class Migration(Model):
@@ -22,18 +21,42 @@ class Migration(Model):
         table_name = "migration"
 
 
-def _first_tables(database: SqliteDatabase) -> None:
-    database.create_tables(TABLES, safe=False)
+# Written out: the models of today have moved on.
+_FIRST_TABLES = """
+CREATE TABLE epoch (first_n INTEGER NOT NULL PRIMARY KEY, epoch TEXT NOT NULL UNIQUE, reason TEXT NOT NULL,
+    opened_ms INTEGER NOT NULL);
+CREATE TABLE event (n INTEGER NOT NULL PRIMARY KEY, hash BLOB NOT NULL, recorded_ms INTEGER NOT NULL,
+    wire BLOB NOT NULL);
+CREATE TABLE waiting (lane INTEGER NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (lane, n)) WITHOUT ROWID;
+CREATE TABLE rejected (n INTEGER NOT NULL PRIMARY KEY, code TEXT NOT NULL, message TEXT NOT NULL);
+CREATE TABLE state (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL)
+"""
+_EPOCHS_END = """
+ALTER TABLE epoch ADD COLUMN last_seq INTEGER;
+ALTER TABLE epoch ADD COLUMN last_hash BLOB;
+CREATE TABLE day (day INTEGER NOT NULL PRIMARY KEY, n INTEGER NOT NULL)
+"""
+
+
+def _script(text: str) -> Callable[[SqliteDatabase], None]:
+    """A step of statements; each alone, because a script would end the transaction."""
+
+    def step(database: SqliteDatabase) -> None:
+        for statement in text.strip().split(";"):
+            database.execute_sql(statement)
+
+    return step
 
 
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
-    "0001_first_tables": _first_tables,
+    "0001_first_tables": _script(_FIRST_TABLES),
+    "0002_epochs_end_and_days": _script(_EPOCHS_END),
 }
 
 
 def migrate(database: SqliteDatabase, now_ms: int) -> None:
     """Bring the file up to date; raises `StartError` (store_newer)."""
-    with database.bind_ctx([Migration, *TABLES]):
+    with database.bind_ctx([Migration]):
         database.create_tables([Migration])
         applied = {row.name for row in Migration.select()}
         unknown = sorted(applied - MIGRATIONS.keys())

@@ -17,6 +17,8 @@ class Epoch(Model):
     epoch = TextField(unique=True)  # 8 hex, random
     reason = TextField()
     opened_ms = IntegerField()
+    last_seq = IntegerField(null=True)  # where it ended; null while it runs
+    last_hash = BlobField(null=True)
 
     class Meta:
         table_name = "epoch"
@@ -57,8 +59,18 @@ class Rejected(Model):
         table_name = "rejected"
 
 
+class Day(Model):
+    """How far the store had come on a day when the clock could be trusted: events age by this, not by their stamps."""
+
+    day = IntegerField(primary_key=True)  # days since 1970, UTC
+    n = IntegerField()
+
+    class Meta:
+        table_name = "day"
+
+
 class State(Model):
-    """Single facts about the store: boot id, clean-stop mark."""
+    """Single facts about the store: boot id, standing alarms, what a salvage found."""
 
     key = TextField(primary_key=True)
     value = TextField()
@@ -67,4 +79,4 @@ class State(Model):
         table_name = "state"
 
 
-TABLES = (Epoch, Event, Waiting, Rejected, State)
+TABLES = (Epoch, Event, Waiting, Rejected, Day, State)

@@ -1,15 +1,17 @@
 """What waits for the center: append, read on, settle. Runs inside a transaction of the db thread."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from peewee import SqliteDatabase, fn
 
 from gateway.clock import Stamp
 from gateway.envelope import Draft, Place, reissued, seal
+from gateway.errors import StoreRefused
 from gateway.event_types import event_class, is_urgent
 from gateway.evidence.jws import Signer
-from gateway.store.models import Event, Rejected, State, Waiting
+from gateway.store.models import Event, State, Waiting
+from gateway.store.room import LOW_CLASSES, Level
 from gateway.store.tail import Committed, Ledger, Tail
 
 URGENT_LANE = 0  # check-ins and alarms
@@ -41,16 +43,29 @@ class Outbox:
     """The tables `event`, `waiting` and `rejected` of one gateway."""
 
     def __init__(
-        self, database: SqliteDatabase, ledger: Ledger, signer: Signer, org: str, gateway: str
+        self,
+        database: SqliteDatabase,
+        ledger: Ledger,
+        signer: Signer,
+        org: str,
+        gateway: str,
+        level: Callable[[], Level] = lambda: Level.NORMAL,
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._signer = signer
         self._org = org
         self._gateway = gateway
+        self._level = level
 
-    def append(self, drafts: Sequence[Draft], recorded: Stamp) -> list[Committed]:
-        """Place, chain, sign and insert. Memory moves on only when all of them are in."""
+    def append(self, drafts: Sequence[Draft], recorded: Stamp, *, admit: bool = True) -> list[Committed]:
+        """Place, chain, sign and insert. Memory moves on only when all of them are in.
+
+        Raises `StoreRefused` (store_full, degraded) by how much room is left; without `admit` only the
+        disk itself refuses: what tells of a loss must get in.
+        """
+        if admit:
+            self._admit(drafts)
         tail = self._ledger.pending
         placed: list[Committed] = []
         events: list[tuple[int, bytes, int, bytes]] = []
@@ -74,6 +89,19 @@ class Outbox:
         self._ledger.fresh.extend(placed)
         return placed
 
+    def _admit(self, drafts: Sequence[Draft]) -> None:
+        level = self._level()
+        if level is Level.SETTLE:
+            raise StoreRefused(
+                "store_full",
+                "nothing was stored: the reserve is used up; free space or raise [store] max_mib",
+            )
+        if level is Level.ESSENTIAL and any(event_class(draft.type) in LOW_CLASSES for draft in drafts):
+            raise StoreRefused(
+                "degraded",
+                "not stored: space runs out and is kept for check-ins and alarms; free space on the disk",
+            )
+
     def after(self, lane: int, n: int, limit: int, *, below: int | None = None) -> list[Row]:
         """The next waiting events of a lane after `n` (and below `below`), in order."""
         query = (
@@ -91,7 +119,7 @@ class Outbox:
     def settle(self, ranges: Iterable[tuple[int, int]]) -> int:
         """The center has these (first and last `n`, both included): they wait no longer. The count."""
         settled = 0
-        for first, last in ranges:
+        for first, last in sorted(ranges):
             for lane in (URGENT_LANE, REST_LANE):
                 cursor = self._database.execute_sql(
                     "DELETE FROM waiting WHERE lane = ? AND n BETWEEN ? AND ?", (lane, first, last)
@@ -100,31 +128,33 @@ class Outbox:
         self._ledger.settled += settled
         return settled
 
-    def reissue(self, first_n: int, last_n: int, recorded: Stamp) -> int:
-        """Give the waiting events of a range a new place in the running epoch; how many.
+    def reissue(self, first_n: int, last_n: int, recorded: Stamp, limit: int) -> tuple[int, int]:
+        """Give waiting events of a range a new place in the running epoch, in order: (looked at, issued again).
 
         An epoch's own opening speaks of that epoch alone and is not said again.
         """
-        cursor = self._database.execute_sql(
-            "SELECT e.wire FROM waiting w JOIN event e ON e.n = w.n WHERE w.n BETWEEN ? AND ? ORDER BY w.n",
-            (first_n, last_n),
-        )
-        drafts = [reissued(row[0]) for row in cursor.fetchall()]
-        placed = self.append([d for d in drafts if d.type != "system.epoch_opened"], recorded)
-        self.settle([(first_n, last_n)])
-        return len(placed)
+        rows: list[tuple[int, bytes]] = []
+        for lane in (URGENT_LANE, REST_LANE):
+            rows += self._database.execute_sql(
+                "SELECT w.n, e.wire FROM waiting w JOIN event e ON e.n = w.n "
+                "WHERE w.lane = ? AND w.n BETWEEN ? AND ? ORDER BY w.n LIMIT ?",
+                (lane, first_n, last_n, limit),
+            ).fetchall()
+        rows = sorted(rows)[:limit]
+        drafts = [reissued(wire) for _, wire in rows]
+        placed = self.append([d for d in drafts if d.type != "system.epoch_opened"], recorded, admit=False)
+        self.settle((n, n) for n, _ in rows)
+        return len(rows), len(placed)
 
     def note_rejected(self, rejections: Iterable[tuple[int, str, str]]) -> list[int]:
         """Keep the center's refusals (`n`, code, message); those not known before."""
-        known = {row.n for row in Rejected.select(Rejected.n)}
-        fresh = [row for row in rejections if row[0] not in known]
-        for n, code, message in fresh:
-            Rejected.create(n=n, code=code, message=message)
-        return [n for n, _, _ in fresh]
+        insert = "INSERT OR IGNORE INTO rejected (n, code, message) VALUES (?, ?, ?)"
+        return [row[0] for row in rejections if self._database.execute_sql(insert, row).rowcount]
 
     def rejected_count(self, first_n: int, last_n: int) -> int:
         """Rejections known in a range."""
-        return int(Rejected.select().where(Rejected.n.between(first_n, last_n)).count())
+        query = "SELECT count(*) FROM rejected WHERE n BETWEEN ? AND ?"
+        return int(self._database.execute_sql(query, (first_n, last_n)).fetchone()[0])
 
     def levels(self) -> Levels:
         """How full it is. Cheap: two seeks on `waiting`, no scan."""
@@ -140,13 +170,18 @@ class Outbox:
         pages, page_size = self._database.pragma("page_count"), self._database.pragma("page_size")
         return Levels(self._ledger.waiting, oldest, oldest_n, int(pages) * int(page_size))
 
-    def lowest_waiting_from(self, n: int) -> int | None:
-        """The lowest waiting `n` that is not below `n`, over both lanes."""
+    def lowest_waiting(self, first_n: int, last_n: int) -> int | None:
+        """The lowest waiting `n` of a range, over both lanes."""
+        query = "SELECT min(n) FROM waiting WHERE lane = ? AND n BETWEEN ? AND ?"
         found = [
-            Waiting.select(fn.MIN(Waiting.n)).where((Waiting.lane == lane) & (Waiting.n >= n)).scalar()
+            self._database.execute_sql(query, (lane, first_n, last_n)).fetchone()[0]
             for lane in (URGENT_LANE, REST_LANE)
         ]
         return min((value for value in found if value is not None), default=None)
+
+    def lowest_waiting_from(self, n: int) -> int | None:
+        """The lowest waiting `n` that is not below `n`, over both lanes."""
+        return self.lowest_waiting(n, 1 << 62)
 
     def notes(self, prefix: str) -> dict[str, str]:
         """Small facts kept under keys with this prefix, which is left out."""

@@ -1,19 +1,23 @@
-"""What may leave the store: settled events that are old, or the oldest settled ones when the quota is near.
+"""What may leave the store: settled events that are old, or the oldest settled ones when room runs out.
 
 Unsettled events never go, whatever their age; nor does the newest event, from which the chain goes on.
 In steps, so that no check-in waits behind a purge. Tracker fixes, the bulk, go earlier than the rest.
+
+An event's age is counted from the first day with a trusted clock on which it was there (`day`), not
+from its own stamp: what was recorded at 1970 is not older than the rest.
 """
 
 from dataclasses import dataclass
 
-from peewee import SqliteDatabase
+from peewee import SqliteDatabase, fn
 
-from gateway.store.models import Event, State, Waiting
+from gateway.store.models import Day, Event
 
-STEP = 200  # events in one transaction: a few ms on a slow card
+STEP = 500  # events looked at in one transaction: a few ms on a slow card
 QUOTA_FILL = 0.9  # of the quota; above it settled events go before their time
+VACUUM_PAGES = 256  # given back to the disk in one transaction
+KEPT_PAGES = 4096  # free pages the file keeps for what comes next: 16 MiB
 DAY_MS = 24 * 3600 * 1000
-FIX_CURSOR = "fixes_purged_to"  # `n` up to which old fixes have been looked for
 _FIX = b'"type":"cn.zhijiao.tracker.fix"'
 
 
@@ -26,46 +30,79 @@ class Retention:
     max_pages: int | None = None  # quota
 
 
-def purge_step(database: SqliteDatabase, retention: Retention, now_ms: int) -> int:
-    """Delete at most a few settled events that may go; how many went."""
-    return _purge_old(database, retention, now_ms) + _purge_fixes(now_ms - retention.fix_days * DAY_MS)
+class Purge:
+    """One pass over what may go; `step` until it says that it is done. Runs in transactions of the db thread."""
+
+    def __init__(self, database: SqliteDatabase, retention: Retention, now_ms: int, *, short: bool) -> None:
+        """`short`: room runs out, settled events go whatever their age."""
+        self._database = database
+        self._retention = retention
+        self._today = now_ms // DAY_MS
+        self._short = short
+        self._looked: int | None = None  # `n` up to which this pass has looked
+        self.done = False
+        self.gone = 0
+
+    def step(self) -> int:
+        """Look at a few events and delete those that may go; how many went."""
+        if self._looked is None:
+            self._begin()
+        first = self._looked
+        if first is None or first >= self._end:
+            self.done = not self._vacuum()
+            return 0
+        last = self._database.execute_sql(
+            "SELECT max(n) FROM (SELECT n FROM event WHERE n > ? AND n <= ? ORDER BY n LIMIT ?)",
+            (first, self._end, STEP),
+        ).fetchone()[0]
+        self._looked = self._end if last is None else last
+        gone = self._delete(first, self._looked)
+        self.gone += gone
+        return gone
+
+    def _begin(self) -> None:
+        newest = Event.select(fn.MAX(Event.n)).scalar() or 0
+        Day.insert(day=self._today, n=newest).on_conflict_ignore().execute()
+        self._short = self._short or self._near_quota()
+        self._old = newest if self._short else self._cutoff(self._retention.days)
+        self._old_fix = max(self._old, self._cutoff(self._retention.fix_days))
+        self._end = min(newest - 1, self._old_fix)
+        self._looked = (Event.select(fn.MIN(Event.n)).scalar() or 1) - 1
+        needed = Day.select(fn.MAX(Day.day)).where(Day.day <= self._today - self._retention.days).scalar()
+        if needed is not None:
+            Day.delete().where(Day.day < needed).execute()
+
+    def _cutoff(self, days: int) -> int:
+        """Events up to this `n` were there `days` ago."""
+        return int(Day.select(fn.MAX(Day.n)).where(Day.day <= self._today - days).scalar() or 0)
+
+    def _near_quota(self) -> bool:
+        most = self._retention.max_pages
+        return most is not None and used_pages(self._database) > QUOTA_FILL * most
+
+    def _delete(self, first: int, last: int) -> int:
+        settled = (
+            "DELETE FROM event WHERE n > ? AND n <= ? "
+            "AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.lane IN (0, 1) AND w.n = event.n)"
+        )
+        gone = self._database.execute_sql(settled, (first, min(last, self._old))).rowcount
+        if last > self._old:
+            gone += self._database.execute_sql(
+                settled + " AND instr(wire, ?) > 0", (max(first, self._old), last, _FIX)
+            ).rowcount
+        return int(gone)
+
+    def _vacuum(self) -> bool:
+        """Give free pages back to the disk, a few at a time; whether there is more to give."""
+        free = int(str(self._database.pragma("freelist_count")))
+        spare = free if self._short else free - KEPT_PAGES
+        if spare <= 0 or int(str(self._database.pragma("auto_vacuum"))) == 0:
+            return False
+        # Each row of the pragma's answer frees one page: it must be read to its end.
+        self._database.execute_sql(f"PRAGMA incremental_vacuum({min(spare, VACUUM_PAGES)})").fetchall()
+        return True
 
 
-def _purge_old(database: SqliteDatabase, retention: Retention, now_ms: int) -> int:
-    cutoff_ms = now_ms - retention.days * DAY_MS
-    if retention.max_pages is not None and _used_pages(database) > QUOTA_FILL * retention.max_pages:
-        cutoff_ms = now_ms + DAY_MS  # any age
-    cursor = database.execute_sql(
-        "DELETE FROM event WHERE n IN (SELECT e.n FROM event e WHERE e.recorded_ms < ? "
-        "AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.lane IN (0, 1) AND w.n = e.n) "
-        "AND e.n < (SELECT max(n) FROM event) ORDER BY e.n LIMIT ?)",
-        (cutoff_ms, STEP),
-    )
-    return int(cursor.rowcount)
-
-
-def _purge_fixes(cutoff_ms: int) -> int:
-    """Old fixes among younger events; a cursor keeps what was looked at from being read again."""
-    kept = State.get_or_none(State.key == FIX_CURSOR)
-    start = int(kept.value) if kept is not None else 0
-    rows = list(
-        Event.select(Event.n, Event.wire)
-        .where((Event.n > start) & (Event.recorded_ms < cutoff_ms))
-        .order_by(Event.n)
-        .limit(STEP)
-    )
-    done, fixes = start, []
-    for row in rows:
-        if _FIX in row.wire:
-            if Waiting.select().where((Waiting.lane << (0, 1)) & (Waiting.n == row.n)).exists():
-                break  # it comes back to this one
-            fixes.append(row.n)
-        done = row.n
-    if done != start:
-        Event.delete().where(Event.n << fixes).execute()
-        State.insert(key=FIX_CURSOR, value=str(done)).on_conflict_replace().execute()
-    return len(fixes)
-
-
-def _used_pages(database: SqliteDatabase) -> int:
+def used_pages(database: SqliteDatabase) -> int:
+    """Pages that hold something."""
     return int(str(database.pragma("page_count"))) - int(str(database.pragma("freelist_count")))

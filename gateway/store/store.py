@@ -6,122 +6,192 @@ person or the uplink; nobody may before.
 
 import asyncio
 import contextlib
+import logging
 import os
-import sqlite3
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
-
-from peewee import PeeweeException, SqliteDatabase
 
 from gateway.clock import Stamp
 from gateway.envelope import Draft
-from gateway.errors import StartError, StoreRefused
+from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
-from gateway.store import epochs
-from gateway.store.database import PAGE_SIZE, StoreDamaged, open_database, translate
-from gateway.store.db_thread import DbThread
+from gateway.store import epochs, starting
+from gateway.store.database import PAGE_SIZE, StoreDamaged
+from gateway.store.db_thread import DbThread, Kind
 from gateway.store.epochs import EpochView
-from gateway.store.migrations import migrate
-from gateway.store.models import TABLES
+from gateway.store.opening import Opened, StoreSettings, note_suspect, open_files
 from gateway.store.outbox import Levels, Outbox, Row
-from gateway.store.retention import Retention, purge_step
-from gateway.store.salvage import Salvage, check_tail, salvage
-from gateway.store.tail import Committed, Ledger, Tail
+from gateway.store.retention import Purge, Retention, used_pages
+from gateway.store.room import Level
+from gateway.store.starting import MakeEvent, Started
+from gateway.store.tail import Committed, Ledger, Mark, Tail
+from gateway.store.witness import FileMark, Seen, Statement
+
+log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 MakeDraft = Callable[[dict[str, Json]], Draft]
 OnCommit = Callable[[float, Sequence[Committed]], object]
 
+REISSUED = 200  # events that get a new place in one transaction
+TESTIFY_EVERY_S = 1.0  # settles in quick succession are witnessed together
+LOOK_EVERY_S = 0.5  # at the room left
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoreSettings:
-    """How the store is kept."""
 
-    path: Path
-    org: str
-    gateway: str
-    max_mib: int | None = None  # quota of the file; None: the disk is the limit
-    retention_days: int = 180  # settled events stay this long
-    retention_fix_days: int = 30  # settled tracker fixes among them
-    receipts_fd: int | None = None  # one line per event, written only after COMMIT returned
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What leaving an epoch came to."""
+
+    count: int  # events that were issued again
+    opened: bool  # a new epoch was opened for it
 
 
 class Store:
     """One gateway's events on disk. Build with `open_store`."""
 
-    def __init__(
-        self, settings: StoreSettings, database: SqliteDatabase, signer: Signer, salvaged: Salvage | None
-    ) -> None:
-        self.salvaged = salvaged
+    def __init__(self, settings: StoreSettings, opened: Opened, signer: Signer) -> None:
+        self.started: Started | None = None
         self._settings = settings
-        self._database = database
+        self._opened = opened
+        self._database = opened.database
+        self._room = opened.room
         self._retention = Retention(
             days=settings.retention_days,
             fix_days=settings.retention_fix_days,
-            max_pages=_pages(settings.max_mib),
+            max_pages=settings.max_pages,
         )
         self._ledger = Ledger()
-        self._outbox = Outbox(database, self._ledger, signer, settings.org, settings.gateway)
+        self._outbox = Outbox(
+            opened.database, self._ledger, signer, settings.org, settings.gateway, lambda: self._room.level
+        )
         self._on_commit: OnCommit = lambda _seconds, _events: None
-        self._db = DbThread(
-            database,
-            after_commit=self._committed,
-            after_rollback=self._ledger.rollback,
-            on_damage=self._suspect,
+        self._receipts_fd = settings.receipts_fd
+        self._purge: Purge | None = None
+        self._boot_id = ""
+        self._settled_since = False  # something was settled that the witness does not know
+        self._testified_s = self._looked_s = 0.0
+        self._db = DbThread(opened.database, self, make_room=self._room.squeeze, on_damage=self.suspect)
+
+    # -- start and end --------------------------------------------------------------------------------
+
+    async def start(self, stamp: Stamp, make: MakeEvent) -> Started:
+        """Decide which epoch runs; a new one begins with what `make` makes of it. Committed when it returns."""
+        self._db.start()
+        self._boot_id = stamp.boot_id
+        self.started = await self._db.run(lambda: self._choose(stamp, make))
+        await self.testify()
+        return self.started
+
+    def _choose(self, stamp: Stamp, make: MakeEvent) -> Started:
+        self._look()
+        return starting.choose(
+            self._outbox,
+            self._ledger,
+            stamp,
+            make,
+            statement=self._opened.statement,
+            file=FileMark.of(self._settings.path),
+            left=self._opened.left,
         )
 
-    async def start(self, stamp: Stamp, opening: MakeDraft) -> str | None:
-        """Decide which epoch runs; open one where needed, with `opening`'s event as its sequence 1.
+    async def close(self, *, clean: bool) -> None:
+        """Finish what waits and close; `clean` leaves the mark that nothing was cut off."""
+        statement: Statement | None = None
+        if clean:
+            with contextlib.suppress(StoreRefused, StoreDamaged):  # no mark: the next start opens an epoch
+                statement = await self._db.run(self._statement, Kind.READ)
+        await self._db.stop()
+        try:
+            if statement is not None:
+                await asyncio.get_running_loop().run_in_executor(None, self._leave, statement)
+        finally:
+            os.close(self._opened.lock)
 
-        Returns the reason of a new epoch, None where the last one goes on.
+    def _leave(self, statement: Statement) -> None:
+        path = self._settings.path
+        wal = path.with_name(path.name + "-wal")
+        try:
+            if wal.exists() and wal.stat().st_size:
+                log.warning("store not closed whole; the next start opens a new epoch")
+                return
+            left = FileMark.of(path)
+            self._opened.witness.write(
+                Statement(statement.boot_id, statement.inode, statement.epochs, left=left)
+            )
+        except OSError as exc:
+            log.warning(
+                "clean stop not marked; the next start opens a new epoch", extra={"cause": exc.strerror}
+            )
+
+    # -- epochs ---------------------------------------------------------------------------------------
+
+    async def leave_epoch(self, epoch: str, reason: str, stamp: Stamp, opening: MakeDraft) -> Left:
+        """For a chain that the center does not share: its waiting events get a place in the running epoch.
+
+        Where `epoch` is the running one, another is opened first. In steps; cut off in the middle, the
+        rest still waits in the old place, and the next ack that differs brings it here again.
         """
-        self._db.start()
-        return await self._db.run(lambda: self._choose_epoch(stamp, opening))
+        opened = await self._db.run(lambda: self._switch(epoch, reason, stamp, opening))
+        count = 0
+        while True:
+            left, issued = await self._db.run(lambda: self._reissue(epoch, stamp))
+            count += issued
+            if not left:
+                return Left(count, opened)
 
-    def _choose_epoch(self, stamp: Stamp, opening: MakeDraft) -> str | None:
-        self._ledger.waiting = self._outbox.count_waiting()
-        lineage = epochs.lineage()
-        reason = epochs.reason_for_new(stamp.boot_id, salvaged=self.salvaged is not None)
-        epochs.note_running(stamp.boot_id)
-        last = lineage[-1] if lineage else None
-        if reason is None and last is not None:
-            self._ledger.pending = Tail(last.epoch, last.first_n, last.last_seq, last.last_hash)
-            return None
-        self._open_epoch(reason or "new_store", stamp, opening, last)
-        return reason
+    def _switch(self, epoch: str, reason: str, stamp: Stamp, opening: MakeDraft) -> bool:
+        last = epochs.lineage()[-1]
+        if last.epoch != epoch:
+            return False
+        starting.open_epoch(self._outbox, self._ledger, reason, stamp, opening, last)
+        return True
 
-    def _open_epoch(self, reason: str, stamp: Stamp, opening: MakeDraft, last: EpochView | None) -> None:
-        first_n = 1 if last is None else max(last.first_n, last.last_n + 1, self._outbox.highest_n() + 1)
-        self._ledger.pending = epochs.insert(first_n, reason, stamp.wall_ms)
-        previous: Json = None
-        if last is not None:
-            previous = {
-                "epoch": last.epoch,
-                "last_seq": last.last_seq,
-                "last_hash": last.last_hash.hex(),
-            }
-        self._outbox.append([opening({"reason": reason, "previous": previous})], stamp)
+    def _reissue(self, epoch: str, stamp: Stamp) -> tuple[int, int]:
+        view = next((one for one in epochs.lineage() if one.epoch == epoch), None)
+        if view is None:
+            return 0, 0
+        return self._outbox.reissue(view.first_n, view.last_n, stamp, REISSUED)
 
-    async def abandon_epoch(
-        self, epoch: str, reason: str, stamp: Stamp, opening: MakeDraft, *, reissue: bool
-    ) -> int | None:
-        """Close the running epoch and open another; with `reissue`, its waiting events get a place there.
+    async def lineage(self) -> list[EpochView]:
+        """All epochs, oldest first."""
+        return await self._db.run(epochs.lineage, Kind.READ)
 
-        For a chain that the center does not share. In one transaction. How many were issued again;
-        None where another epoch runs already.
-        """
+    # -- the witness ----------------------------------------------------------------------------------
 
-        def switch() -> int | None:
-            last = epochs.lineage()[-1]
-            if last.epoch != epoch:
-                return None
-            self._open_epoch(reason, stamp, opening, last)
-            return self._outbox.reissue(last.first_n, last.last_n, stamp) if reissue else 0
+    async def testify(self) -> None:
+        """Tell the second witness how far the store has come. A witness that cannot be written is said once."""
+        with contextlib.suppress(StoreRefused):
+            await self._db.run(self._testify, Kind.READ)
 
-        return await self._db.run(switch)
+    def _testify(self) -> None:
+        self._settled_since = False
+        self._testified_s = time.monotonic()
+        statement = self._statement()
+        last = self._opened.witness.last
+        if last is not None and (last.boot_id, last.inode, last.epochs, last.left) == (
+            statement.boot_id, statement.inode, statement.epochs, None,
+        ):  # fmt: skip
+            return
+        try:
+            self._opened.witness.write(statement)
+        except OSError as exc:
+            log.warning("witness not written", extra={"cause": exc.strerror})
+
+    def _statement(self) -> Statement:
+        """The running epoch, and older ones with something that waits, newest first."""
+        seen: list[Seen] = []
+        for view in reversed(epochs.lineage()):
+            lowest = self._outbox.lowest_waiting(view.first_n, view.last_n)
+            if lowest is None and seen:
+                continue
+            settled = view.last_seq if lowest is None else lowest - view.first_n
+            seen.append(Seen(view.epoch, view.first_n, view.last_seq, view.last_hash, settled))
+        return Statement(self._boot_id, FileMark.of(self._settings.path).inode, tuple(seen))
+
+    # -- events ---------------------------------------------------------------------------------------
 
     def on_commit(self, listener: OnCommit) -> None:
         """Call `listener(seconds, events)` on the db thread after each commit. It must post and return."""
@@ -137,55 +207,105 @@ class Store:
         """Unsettled events on disk."""
         return self._ledger.waiting
 
-    async def append(self, drafts: Sequence[Draft], recorded: Stamp) -> list[Committed]:
-        """Store events in this order; returns when they are on disk. Raises `StoreRefused`: nothing was stored."""
-        return await self._db.run(lambda: self._outbox.append(drafts, recorded))
+    @property
+    def level(self) -> Level:
+        """How much room is left."""
+        return self._room.level
+
+    @property
+    def reserve_bytes(self) -> int:
+        """What is held back on the disk."""
+        return self._room.held
+
+    async def append(
+        self, drafts: Sequence[Draft], recorded: Stamp, *, patient: bool = False
+    ) -> list[Committed]:
+        """Store events in this order; returns when they are on disk. Raises `StoreRefused`: nothing was stored.
+
+        `patient` ones may wait up to a second for company, so that a flood of positions wears the card less.
+        """
+        kind = Kind.PATIENT if patient else Kind.WRITE
+        return await self._db.run(lambda: self._outbox.append(drafts, recorded), kind)
 
     async def after(self, lane: int, n: int, limit: int, *, below: int | None = None) -> list[Row]:
         """The next waiting events of a lane."""
-        return await self._db.run(lambda: self._outbox.after(lane, n, limit, below=below))
+        return await self.read(lambda box: box.after(lane, n, limit, below=below))
 
     async def run(self, fn: Callable[[Outbox], ResultT]) -> ResultT:
         """Run `fn` in one transaction of the db thread."""
         return await self._db.run(lambda: fn(self._outbox))
+
+    async def read(self, fn: Callable[[Outbox], ResultT]) -> ResultT:
+        """Run `fn`, which only reads, on the db thread; works where nothing can be written."""
+        return await self._db.run(lambda: fn(self._outbox), Kind.READ)
 
     async def settle(self, ranges: Iterable[tuple[int, int]]) -> int:
         """The center has these ranges of `n`; how many waited."""
         fixed = list(ranges)
         return await self._db.run(lambda: self._outbox.settle(fixed))
 
-    async def purge_step(self, now_ms: int) -> int:
-        """Delete a few settled events that may go (`retention`); how many went."""
-        return await self._db.run(lambda: purge_step(self._database, self._retention, now_ms))
+    async def purge(self, now_ms: int) -> int:
+        """Delete settled events that may go (`retention`), in steps; how many went."""
+        purge = Purge(self._database, self._retention, now_ms, short=self._room.level >= Level.THIN)
+        while not purge.done:
+            await self._db.run(purge.step)
+        return purge.gone
 
     async def levels(self) -> Levels:
         """How full the outbox is."""
-        return await self._db.run(self._outbox.levels)
+        return await self.read(self._levels)
 
-    async def lineage(self) -> list[EpochView]:
-        """All epochs, oldest first."""
-        return await self._db.run(epochs.lineage)
+    def _levels(self, box: Outbox) -> Levels:
+        self._look()
+        return box.levels()
+
+    def _look(self) -> None:
+        self._looked_s = time.monotonic()
+        self._room.look(used_pages(self._database) * PAGE_SIZE)
 
     async def ping(self) -> None:
         """A no-op answered by the db thread: the watchdog's question."""
-        with contextlib.suppress(StoreRefused):  # a refusal is an answer: the thread is there
-            await self._db.run(lambda: None)
+        await self._db.run(lambda: None, Kind.READ)
 
-    async def close(self, *, clean: bool) -> None:
-        """Finish what waits and close; `clean` records that nothing was cut off."""
-        if clean:
-            await self._db.run(epochs.note_clean_stop)
-        await self._db.stop()
+    def suspect(self, damage: StoreDamaged) -> None:
+        """Leave a note for the next start; raises `OSError` where that cannot be written."""
+        note_suspect(self._settings.path, damage)
 
-    def _suspect(self, damage: StoreDamaged) -> None:
-        """Leave a note for the next start: this damage may lie where a start does not look."""
-        _note_of(self._settings.path).write_text(f"{damage}\n")
+    # -- memory, moved on by the db thread in step with the disk ----------------------------------------
 
-    def _committed(self, seconds: float) -> None:
+    def mark(self) -> object:
+        """`db_thread.Memory`."""
+        return self._ledger.mark()
+
+    def undo(self, mark: object) -> None:
+        """`db_thread.Memory`."""
+        if isinstance(mark, Mark):
+            self._ledger.undo(mark)
+
+    def rollback(self) -> None:
+        """`db_thread.Memory`."""
+        self._ledger.rollback()
+
+    def commit(self, seconds: float) -> None:
+        """`db_thread.Memory`."""
+        self._settled_since = self._settled_since or self._ledger.settled > 0
         fresh = self._ledger.commit()
-        if self._settings.receipts_fd is not None:
-            write_receipts(self._settings.receipts_fd, fresh)
+        self._receipt(fresh)
         self._on_commit(seconds, fresh)
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= LOOK_EVERY_S or self._room.level > Level.NORMAL:
+            self._look()
+        if self._settled_since and now_s - self._testified_s >= TESTIFY_EVERY_S:
+            self._testify()
+
+    def _receipt(self, fresh: Sequence[Committed]) -> None:
+        if self._receipts_fd is None:
+            return
+        try:
+            write_receipts(self._receipts_fd, fresh)
+        except OSError as exc:  # whoever read them went away; the events are on disk all the same
+            log.warning("receipts cannot be written any more", extra={"cause": exc.strerror})
+            self._receipts_fd = None
 
 
 def write_receipts(fd: int, events: Sequence[Committed]) -> None:
@@ -198,67 +318,7 @@ def write_receipts(fd: int, events: Sequence[Committed]) -> None:
 async def open_store(settings: StoreSettings, signer: Signer, stamp: Stamp) -> Store:
     """Open the file, bring its tables up to date, look at its end; salvage it when it is damaged.
 
-    Raises `StoreRefused` (no permission, read-only, disk full) and `StartError` (written by a newer release).
+    Raises `StoreRefused` (no permission, read-only, disk full) and `StartError` (store_in_use, store_newer).
     """
-    return await asyncio.get_running_loop().run_in_executor(None, _open, settings, signer, stamp)
-
-
-def _open(settings: StoreSettings, signer: Signer, stamp: Stamp) -> Store:
-    max_pages = _pages(settings.max_mib)
-    salvaged: Salvage | None = None
-    note = _note_of(settings.path)
-    try:
-        settings.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _heed(note)
-            database = _usable(settings.path, max_pages, stamp)
-        except StoreDamaged as damage:
-            aside = _set_aside(settings.path, stamp)
-            database = _usable(settings.path, max_pages, stamp)
-            salvaged = salvage(aside, database, cause=str(damage))
-            note.unlink(missing_ok=True)
-    except OSError as exc:
-        raise StoreRefused(
-            "store_io", f"{settings.path.parent}: {exc.strerror}; the service user must own and may write it"
-        ) from exc
-    return Store(settings, database, signer, salvaged)
-
-
-def _pages(mib: int | None) -> int | None:
-    return None if mib is None else mib * 1024 * 1024 // PAGE_SIZE
-
-
-def _heed(note: Path) -> None:
-    """Raise `StoreDamaged` when the last run left its note."""
-    if note.exists():
-        raise StoreDamaged(note.read_text().strip())
-
-
-def _note_of(path: Path) -> Path:
-    """The file that says: the store was found damaged while running."""
-    return path.with_name(path.name + ".suspect")
-
-
-def _usable(path: Path, max_pages: int | None, stamp: Stamp) -> SqliteDatabase:
-    database = open_database(path, max_pages=max_pages)
-    try:
-        migrate(database, stamp.wall_ms)
-        database.bind(TABLES)
-        check_tail()
-    except (PeeweeException, sqlite3.Error) as exc:
-        database.close()
-        raise translate(exc) from exc
-    except (StoreDamaged, StartError):
-        database.close()
-        raise
-    return database
-
-
-def _set_aside(path: Path, stamp: Stamp) -> Path:
-    """Rename the damaged file and its WAL; they are evidence and are never deleted by the gateway."""
-    aside = path.with_name(f"{path.name}.damaged-{stamp.wall_ms}")
-    for suffix in ("-wal", "-shm", ""):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+    opened = await asyncio.get_running_loop().run_in_executor(None, open_files, settings, stamp)
+    return Store(settings, opened, signer)

@@ -41,6 +41,15 @@ class Committed:
     detail: str | None = None  # code of a reason, where the event has one
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a transaction stood before one of its jobs."""
+
+    pending: Tail
+    fresh: int
+    settled: int
+
+
 @dataclass(slots=True)
 class Ledger:
     """Both copies, and what the running transaction added or settled."""
@@ -48,8 +57,18 @@ class Ledger:
     committed: Tail = field(default_factory=Tail)
     pending: Tail = field(default_factory=Tail)
     fresh: list[Committed] = field(default_factory=list)
-    settled: int = 0
     waiting: int = 0  # unsettled events on disk
+    settled: int = 0  # by the running transaction
+
+    def mark(self) -> Mark:
+        """Remember where the transaction stands."""
+        return Mark(self.pending, len(self.fresh), self.settled)
+
+    def undo(self, mark: Mark) -> None:
+        """Back to `mark`: the job since came to nothing."""
+        self.pending = mark.pending
+        del self.fresh[mark.fresh :]
+        self.settled = mark.settled
 
     def commit(self) -> list[Committed]:
         """COMMIT returned: the pending copy is the truth now. Returns what was added."""

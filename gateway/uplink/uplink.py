@@ -216,11 +216,11 @@ class Uplink:
     async def _act_on(self, applied: Applied) -> None:
         for epoch in applied.mismatched:
             # The center holds another chain under this name: ours cannot go on there.
-            await self._abandon(epoch, "chain_mismatch", reissue=True)
+            await self._abandon(epoch, "chain_mismatch")
             await self._alarms.raise_("chain_mismatch", epoch, {"epoch": epoch})
         for epoch, upto, last in applied.rolled_back:
             # The disk forgot what the center has: the places behind our end are taken.
-            await self._abandon(epoch, "restored", reissue=False)
+            await self._abandon(epoch, "store_rollback")
             data: dict[str, Json] = {"epoch": epoch, "center": upto, "local": last}
             await self._alarms.raise_("store_rollback", epoch, data)
         for epoch, rejection in applied.rejected:
@@ -236,14 +236,12 @@ class Uplink:
         for epoch, code in applied.blocked:
             log.error("center cannot go on", extra={"epoch": epoch, "code": code})
 
-    async def _abandon(self, epoch: str, reason: str, *, reissue: bool) -> None:
+    async def _abandon(self, epoch: str, reason: str) -> None:
         stamp = self._clock.now()
-        again = await self._store.abandon_epoch(
-            epoch, reason, stamp, partial(self._opening, stamp), reissue=reissue
-        )
-        if again is not None:
+        left = await self._store.leave_epoch(epoch, reason, stamp, partial(self._opening, stamp))
+        if left.opened:
             self._metrics.epochs_opened.labels(reason=reason).inc()
-            log.error("epoch abandoned", extra={"epoch": epoch, "reason": reason, "issued_again": again})
+            log.error("epoch abandoned", extra={"epoch": epoch, "reason": reason, "issued_again": left.count})
 
     async def _keep_status(self, connection: Connection) -> None:
         began = time.monotonic()

@@ -28,8 +28,8 @@ original_append = Outbox.append
 original_sql = DbThread._sql
 
 
-def append(self: Any, drafts: Any, recorded: Any) -> list[Committed]:
-    placed = original_append(self, drafts, recorded)
+def append(self: Any, drafts: Any, recorded: Any, *, admit: bool = True) -> list[Committed]:
+    placed = original_append(self, drafts, recorded, admit=admit)
     if wrong_fd:
         write_receipts(wrong_fd[0], placed)
     return placed

@@ -12,7 +12,9 @@ from gateway.envelope import Draft
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
 from gateway.store.database import StoreDamaged
-from gateway.store.store import MakeDraft, Store, StoreSettings, open_store
+from gateway.store.opening import StoreSettings
+from gateway.store.starting import MakeEvent
+from gateway.store.store import MakeDraft, Store, open_store
 from gateway.uuid7 import uuid7
 
 ORG, GATEWAY = "370102", "gw-370102-01"
@@ -32,6 +34,13 @@ def opening(stamp: Stamp) -> MakeDraft:
     return make
 
 
+def first_events(stamp: Stamp) -> MakeEvent:
+    def make(kind: str, data: dict[str, Json]) -> Draft:
+        return draft(stamp, kind, **data)
+
+    return make
+
+
 @asynccontextmanager
 async def running_store(
     path: Path,
@@ -41,10 +50,12 @@ async def running_store(
     max_mib: int | None = None,
     receipts_fd: int | None = None,
 ) -> AsyncIterator[Store]:
-    settings = StoreSettings(path=path, org=ORG, gateway=GATEWAY, max_mib=max_mib, receipts_fd=receipts_fd)
+    settings = StoreSettings(
+        path=path, org=ORG, gateway=GATEWAY, max_mib=max_mib, reserve_mib=1, receipts_fd=receipts_fd
+    )
     store = await open_store(settings, SIGNER, clock.now())
     try:
-        await store.start(clock.now(), opening(clock.now()))
+        await store.start(clock.now(), first_events(clock.now()))
         yield store
     except StoreDamaged:
         clean = False

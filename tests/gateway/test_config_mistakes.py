@@ -21,7 +21,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "unknown key with nothing near": (
         "[store]\nzzz = 1 #!\n",
         "unknown_key",
-        "[store] zzz: unknown key; known: max_mib, retention_days, retention_fix_days",
+        "[store] zzz: unknown key; known: max_mib, reserve_mib, retention_days, retention_fix_days",
     ),
     "key of another table": (
         "[uplink]\nretention_days = 30 #!\n",

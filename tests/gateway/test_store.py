@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from gateway.clock import ManualClock
 from gateway.errors import StartError, StoreRefused
 from gateway.evidence import canonical
+from gateway.store.outbox import Outbox
 from tests.gateway.store_fixtures import draft, opening, running_store
+
+DAY_MS = 24 * 3600 * 1000
 
 
 def events(path: Path) -> list[dict[str, object]]:
@@ -117,9 +120,9 @@ async def test_a_full_store_refuses_whole_events_and_recovers_by_itself(tmp_path
             await fill()
         assert caught.value.code == "store_full"
         assert store.tail.seq == taken, "memory must not run ahead of the disk"
-        assert await store.purge_step(clock.now().wall_ms) == 0, "nothing is settled: nothing may go"
+        assert await store.purge(clock.now().wall_ms) == 0, "nothing is settled: nothing may go"
         await store.settle([(1, taken)])
-        assert await store.purge_step(clock.now().wall_ms) == taken - 1, "all but the chain's last link"
+        assert await store.purge(clock.now().wall_ms) == taken - 1, "all but the chain's last link"
         await store.append([draft(clock.now())], clock.now())
         assert store.tail.seq == taken + 1
     found = events(tmp_path / "s.db")
@@ -214,12 +217,24 @@ async def test_settled_events_go_when_they_are_old_and_unsettled_ones_never(tmp_
     async with running_store(tmp_path / "s.db", clock) as store:
         await store.append([draft(clock.now()) for _ in range(9)], clock.now())
         await store.settle([(1, 5)])
-        clock.advance(179 * 24 * 3600 * 1000)
-        assert await store.purge_step(clock.now().wall_ms) == 0
-        clock.advance(2 * 24 * 3600 * 1000)
-        assert await store.purge_step(clock.now().wall_ms) == 5
-        assert await store.purge_step(clock.now().wall_ms) == 0
+        assert await store.purge(clock.now().wall_ms) == 0
+        clock.advance(179 * DAY_MS)
+        assert await store.purge(clock.now().wall_ms) == 0
+        clock.advance(1 * DAY_MS)
+        assert await store.purge(clock.now().wall_ms) == 5
+        assert await store.purge(clock.now().wall_ms) == 0
         assert store.waiting == 5
+
+
+async def test_what_was_recorded_at_1970_ages_from_the_day_the_clock_was_set(tmp_path: Path) -> None:
+    clock = ManualClock(wall_ms=3_000)
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(9)], clock.now())
+        clock.step(1_795_309_322_000)
+        await store.settle([(1, 10)])
+        assert await store.purge(clock.now().wall_ms) == 0
+        clock.advance(180 * DAY_MS)
+        assert await store.purge(clock.now().wall_ms) == 9
 
 
 async def test_tracker_fixes_go_earlier_than_what_stands_around_them(tmp_path: Path) -> None:
@@ -229,33 +244,130 @@ async def test_tracker_fixes_go_earlier_than_what_stands_around_them(tmp_path: P
             kind = "tracker.fix" if i % 2 else "identity.card_read"
             await store.append([draft(clock.now(), kind)], clock.now())
         await store.settle([(1, 5)])  # the last fix still waits
-        clock.advance(31 * 24 * 3600 * 1000)
-        assert await store.purge_step(clock.now().wall_ms) == 2
-        assert await store.purge_step(clock.now().wall_ms) == 0
+        await store.purge(clock.now().wall_ms)
+        clock.advance(31 * DAY_MS)
         await store.append([draft(clock.now())], clock.now())
-        await store.settle([(6, 7)])
-        assert await store.purge_step(clock.now().wall_ms) == 1
+        assert await store.purge(clock.now().wall_ms) == 2
+        assert await store.purge(clock.now().wall_ms) == 0
+        await store.settle([(6, 8)])
+        assert await store.purge(clock.now().wall_ms) == 1
     assert [e["type"] for e in events(tmp_path / "s.db")].count("cn.zhijiao.tracker.fix") == 0
 
 
-async def test_an_abandoned_epoch_says_its_waiting_facts_again_in_the_next(tmp_path: Path) -> None:
+async def test_a_purged_store_gives_room_back_to_the_disk(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "s.db"
+    async with running_store(path, clock, max_mib=53) as store:
+        for _ in range(90):
+            await store.append([draft(clock.now(), text="x" * 60_000) for _ in range(10)], clock.now())
+        assert path.stat().st_size > 48 * 1024 * 1024
+        await store.settle([(1, 901)])
+        assert await store.purge(clock.now().wall_ms) == 900
+    assert path.stat().st_size < 24 * 1024 * 1024, "the file keeps 16 MiB for what comes next"
+
+
+async def test_an_epoch_that_is_left_says_its_waiting_facts_again_in_the_next(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
         await store.append([draft(clock.now(), n=i) for i in range(4)], clock.now())
         await store.settle([(1, 3)])
         old = store.tail
         clock.advance(60_000)
-        again = await store.abandon_epoch(
-            old.epoch, "chain_mismatch", clock.now(), opening(clock.now()), reissue=True
-        )
-        assert again == 2
+        left = await store.leave_epoch(old.epoch, "chain_mismatch", clock.now(), opening(clock.now()))
+        assert (left.count, left.opened) == (2, True)
         assert store.waiting == 3, "the new epoch's opening and the two facts"
-        assert (
-            await store.abandon_epoch(old.epoch, "x", clock.now(), opening(clock.now()), reissue=True) is None
-        )
+        again = await store.leave_epoch(old.epoch, "x", clock.now(), opening(clock.now()))
+        assert (again.count, again.opened) == (0, False)
+        assert [(e.epoch, e.last_seq) for e in await store.lineage()] == [
+            (old.epoch, 5),
+            (store.tail.epoch, 3),
+        ]
     found = events(tmp_path / "s.db")
     assert_chained(found)
     for before, after in zip(found[3:5], found[6:8], strict=True):
         assert after["reissueof"] == f"{old.epoch}/{before['sequence']}"
         for name in ("id", "type", "time", "data", "monoms", "bootid", "subject"):
             assert after[name] == before[name]
+
+
+async def test_an_older_epoch_can_be_left_too(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock, clean=False) as store:
+        await store.append([draft(clock.now(), n=i) for i in range(450)], clock.now())
+        old = store.tail
+    clock.boot_id = "b" * 32
+    async with running_store(tmp_path / "s.db", clock) as store:
+        running = store.tail
+        left = await store.leave_epoch(old.epoch, "chain_mismatch", clock.now(), opening(clock.now()))
+        assert (left.count, left.opened) == (450, False)
+        assert store.tail.epoch == running.epoch
+        assert store.waiting == 451
+    assert_chained(events(tmp_path / "s.db"))
+
+
+async def test_a_job_that_fails_midway_leaves_no_trace_in_memory_either(tmp_path: Path) -> None:
+    """Its rows are undone on disk: no receipt may speak of them and the next event must not hang on them."""
+    clock = ManualClock()
+    receipts = os.open(tmp_path / "receipts", os.O_RDWR | os.O_CREAT)
+    async with running_store(tmp_path / "s.db", clock, receipts_fd=receipts) as store:
+
+        def fails(box: Outbox) -> None:
+            box.append([draft(clock.now())], clock.now())
+            box.settle([(1, 1)])
+            raise ValueError("a bug")
+
+        jobs = [
+            store.append([draft(clock.now())], clock.now()),
+            store.run(fails),
+            store.append([draft(clock.now())], clock.now()),
+        ]
+        outcomes = await asyncio.gather(*jobs, return_exceptions=True)
+        assert isinstance(outcomes[1], ValueError)
+        assert store.tail.seq == 3
+        assert store.waiting == 3
+    os.close(receipts)
+    found = events(tmp_path / "s.db")
+    assert_chained(found)
+    told = [line.split()[2] for line in (tmp_path / "receipts").read_text().splitlines()]
+    assert told == [event["id"] for event in found]
+
+
+async def test_receipts_that_nobody_reads_do_not_stop_the_store(tmp_path: Path) -> None:
+    clock = ManualClock()
+    reading, writing = os.pipe()
+    os.close(reading)
+    async with running_store(tmp_path / "s.db", clock, receipts_fd=writing) as store:
+        await store.append([draft(clock.now())], clock.now())
+        assert store.tail.seq == 2
+    os.close(writing)
+
+
+async def test_positions_wait_for_company_and_check_ins_take_them_along(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        batches: list[int] = []
+        store.on_commit(lambda _seconds, fresh: batches.append(len(fresh)))
+        fixes = [
+            asyncio.create_task(store.append([draft(clock.now(), "tracker.fix")], clock.now(), patient=True))
+            for _ in range(10)
+        ]
+        await store.ping()
+        assert not any(fix.done() for fix in fixes), "a fix waits for company"
+        await store.append([draft(clock.now(), "checkin.completed")], clock.now())
+        await asyncio.gather(*fixes)
+        assert batches == [11]
+        many = [
+            store.append([draft(clock.now(), "tracker.fix")], clock.now(), patient=True) for _ in range(50)
+        ]
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*many)
+        assert asyncio.get_running_loop().time() - began < 0.9, "fifty are company enough"
+        await store.append([draft(clock.now(), "tracker.fix")], clock.now(), patient=True)
+        assert asyncio.get_running_loop().time() - began < 5, "and one alone goes within a second"
+
+
+async def test_two_gateways_cannot_use_one_store(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock):
+        with pytest.raises(StartError, match="another gateway uses this store"):
+            async with running_store(tmp_path / "s.db", clock):
+                pass

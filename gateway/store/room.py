@@ -1,0 +1,154 @@
+"""How much room is left, and what is taken when it runs out.
+
+    NORMAL     everything
+    THIN       positions of one wearable at most every 10 min (by `ingest`)
+    ESSENTIAL  low classes are refused; the first part of the reserve is free for check-ins and alarms
+    SETTLE     nothing is taken; the last part of the reserve lets acks settle and settled events go
+
+The reserve is a file of real blocks beside the store: cutting it gives the disk room that nobody else
+was given before. It is made whole again when there is room. With a quota ([store] max_mib) the same
+levels are kept inside the quota; nothing needs to be held by a file for that.
+"""
+
+import contextlib
+import logging
+import os
+from enum import IntEnum
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+MIB = 1024 * 1024
+RULE_BYTES = 256 * MIB  # the reserve is this, or 5 % of the disk where that is more
+RULE_PART = 0.05
+LAST_BYTES = 32 * MIB  # the part of it that only settling and purging may use
+LOW_BYTES = 8 * MIB  # free space below which the next part of the reserve is given up
+MOST_OF_FREE = 4  # a reserve takes at most one part in so many of what is free when it is made
+
+LOW_CLASSES = frozenset({"tracker", "presence", "device"})
+
+
+class Level(IntEnum):
+    """What is taken, by how much room is left."""
+
+    NORMAL = 0
+    THIN = 1
+    ESSENTIAL = 2
+    SETTLE = 3
+
+
+class Room:
+    """The reserve beside one store. Used by the db thread alone; `level` may be read from anywhere."""
+
+    def __init__(self, folder: Path, *, quota: int | None, reserve: int | None) -> None:
+        """`quota` and `reserve` in bytes; None: the disk is the limit, the reserve is as the rule says."""
+        self.level = Level.NORMAL
+        self._file = folder / "reserve"
+        self._folder = folder
+        self._quota = quota
+        self._wanted = reserve
+        self._whole = 0
+        self._held = 0
+
+    def begin(self) -> None:
+        """Take up the reserve of the run before, or make one. Never raises: a full disk is why it exists."""
+        with contextlib.suppress(OSError):
+            self._held = self._file.stat().st_size
+        try:
+            self._whole = self._rule()
+        except OSError as exc:
+            log.warning("space left cannot be read", extra={"cause": exc.strerror})
+            return
+        if self._free() >= self._whole - self._held + 2 * self._low:
+            self._hold(self._whole)
+
+    def look(self, used: int) -> Level:
+        """Judge the room; `used` is what the store's pages take, in bytes."""
+        try:
+            disk = self._disk_level()
+        except OSError:  # the disk is gone or refuses: whoever writes next is told why
+            disk = self.level
+        level = max(disk, self._quota_level(used))
+        if level is not self.level:
+            log.warning("room for events changed", extra={"level": level.name.lower()})
+        self.level = level
+        return level
+
+    def squeeze(self) -> bool:
+        """The disk refused a write: give up the next part of the reserve; whether there was one."""
+        if self._held > self._last:
+            self._hold(self._last)
+            self.level = max(self.level, Level.ESSENTIAL)
+            return True
+        if self._held > 0:
+            self._hold(0)
+            self.level = Level.SETTLE
+            return True
+        return False
+
+    @property
+    def held(self) -> int:
+        """Bytes held in reserve on the disk."""
+        return self._held
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    @property
+    def _last(self) -> int:
+        return min(LAST_BYTES, self._whole // 8)
+
+    @property
+    def _low(self) -> int:
+        return min(LOW_BYTES, self._whole // 8)
+
+    def _rule(self) -> int:
+        stat = os.statvfs(self._folder)
+        free = stat.f_bavail * stat.f_frsize + self._held
+        wanted = self._wanted
+        if wanted is None:
+            wanted = max(RULE_BYTES, int(stat.f_blocks * stat.f_frsize * RULE_PART))
+        return min(wanted, free // MOST_OF_FREE)
+
+    def _free(self) -> int:
+        stat = os.statvfs(self._folder)
+        return stat.f_bavail * stat.f_frsize
+
+    def _disk_level(self) -> Level:
+        free = self._free()
+        if self._held < self._whole and free >= self._whole - self._held + 2 * self._low:
+            self._hold(self._whole)
+            free = self._free()
+        if self._held >= self._whole and free < self._low:
+            self._hold(self._last)
+            return Level.ESSENTIAL
+        if self._held < self._whole:
+            return Level.ESSENTIAL if self._held >= self._last and free >= self._low else Level.SETTLE
+        return Level.THIN if free < self._whole else Level.NORMAL
+
+    def _quota_level(self, used: int) -> Level:
+        if self._quota is None:
+            return Level.NORMAL
+        left = self._quota - used
+        reserve = min(RULE_BYTES if self._wanted is None else self._wanted, self._quota // MOST_OF_FREE)
+        if left < reserve // 8:
+            return Level.SETTLE
+        if left < reserve:
+            return Level.ESSENTIAL
+        return Level.THIN if left < 2 * reserve else Level.NORMAL
+
+    def _hold(self, size: int) -> None:
+        """Make the file this long, of real blocks. What cannot be had is not held."""
+        try:
+            handle = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                if size < self._held or size == 0:
+                    os.ftruncate(handle, size)
+                else:
+                    os.posix_fallocate(handle, 0, size)
+                self._held = size
+            finally:
+                os.close(handle)
+        except OSError as exc:
+            log.warning("reserve not changed", extra={"cause": exc.strerror, "bytes": size})
+            with contextlib.suppress(OSError):
+                self._held = self._file.stat().st_size
