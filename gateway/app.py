@@ -12,17 +12,16 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from drivers import registry
 from drivers.driver import Driver
 from drivers.errors import SettingsError
 from gateway import __version__
 from gateway.activity import Activity, Listener
+from gateway.care import Caretaker
 from gateway.clock import (
     Clock,
     ClockNotice,
-    ClockQuality,
     ClockSource,
     ClockStepped,
     ClockWatch,
@@ -31,22 +30,17 @@ from gateway.clock import (
 )
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.envelope import Draft
-from gateway.errors import ConfigError, StartError, StoreRefused
+from gateway.errors import StartError
 from gateway.evidence.canonical import Json
-from gateway.evidence.jws import Signer
-from gateway.evidence.keys import Role, TrustStore, load_signer, load_trust
+from gateway.evidence.keys import Role
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
-from gateway.ingest.sealing import Sealer
-from gateway.metrics import LossCause, Metrics
+from gateway.keyring import Keys
+from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
 from gateway.snapshot import Viewer
-from gateway.store.check import ChainCheck
-from gateway.store.database import StoreDamaged
 from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE, Levels
-from gateway.store.room import Level as Room
-from gateway.store.starting import TROUBLE, Started
 from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
@@ -60,10 +54,6 @@ from gateway.view import DeviceView
 log = logging.getLogger(__name__)
 
 STORE_FILE = "events.db"
-LEVELS_EVERY_S = 1.0
-RETENTION_EVERY_S = 60.0
-TESTIFY_EVERY_S = 60.0
-CHECK_PAUSE_S = 0.25  # between two looks of the chain check: about 400 events a second
 PAGE_AGAIN_S = 10.0
 SYNCED_BOOT = "synced_boot"  # boot in which the clock was synchronised
 
@@ -91,7 +81,7 @@ class _Gateway:
     """The parts of one running gateway."""
 
     def __init__(
-        self, config: Config, options: RunOptions, clock: Clock, store: Store, keys: "_Keys", metrics: Metrics
+        self, config: Config, options: RunOptions, clock: Clock, store: Store, keys: Keys, metrics: Metrics
     ) -> None:
         self.config = config
         self.options = options
@@ -104,8 +94,6 @@ class _Gateway:
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
         self.drivers: list[Driver] = []
-        self._told_level = Room.NORMAL
-        self._refusal_told = True
         topics = Topics(config.gateway.org, config.gateway.id)
         self.sender = Sender(
             store,
@@ -144,6 +132,16 @@ class _Gateway:
             activity=self.activity,
             devices=self._device_views,
         )
+        self.care = Caretaker(
+            store=store,
+            path=config.gateway.state_dir / STORE_FILE,
+            clock=clock,
+            ingest=self.ingest,
+            alarms=self.alarms,
+            metrics=metrics,
+            show=self._show_levels,
+            touch=self.viewer.touch,
+        )
         if options.listener is not None:
             self.activity.listen(options.listener)
         for device in config.devices:
@@ -155,7 +153,7 @@ class _Gateway:
     async def build(cls, config: Config, options: RunOptions) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
         clock, metrics = SystemClock(), Metrics()
-        keys = _Keys.load(config)
+        keys = Keys.load(config)
         settings = StoreSettings(
             path=config.gateway.state_dir / STORE_FILE,
             org=config.gateway.org,
@@ -187,7 +185,7 @@ class _Gateway:
             self.clock.note_synced_in_boot()
         await self.alarms.load()
         self.activity.remember(await self.store.read(lambda box: box.recent(50)))
-        await self._tell(started)
+        await self.care.tell(started)
         await self.ingest.record("system.started", {"software": __version__})
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
@@ -200,40 +198,6 @@ class _Gateway:
         return self.ingest.draft(
             "system.epoch_opened", {**data, "profile": PROFILE, "software": __version__}, stamp
         )
-
-    async def _tell(self, started: Started) -> None:
-        """What the start found: losses counted, alarms raised; an alarm that no longer holds is cleared."""
-        for lost in started.lost:
-            cause = LossCause.ROLLBACK if started.reason == "store_rollback" else LossCause.RANGE_UNREADABLE
-            self.metrics.losses.labels(cause=cause).inc(lost.last - lost.first + 1)
-        if started.salvaged is not None:
-            self.metrics.store_salvages.inc()
-            log.error(
-                "store was damaged; what could be read was kept",
-                extra={
-                    "set_aside": started.salvaged.set_aside,
-                    "cause": started.salvaged.cause,
-                    "kept": started.salvaged.kept,
-                    "lost_ranges": len(started.salvaged.lost),
-                },
-            )
-        for trouble in started.troubles:
-            await self.alarms.raise_(trouble.kind, trouble.about, trouble.data)
-            if f"{trouble.kind}/{trouble.about}" in self.alarms.standing:
-                key = f"{TROUBLE}{trouble.kind}/{trouble.about}"
-                await self._note(key, None)
-        if not started.troubles:
-            for key in list(self.alarms.standing):  # a start without trouble ends the alarms about it
-                kind, _, about = key.partition("/")
-                if kind in {"store_damaged", "store_rollback"}:
-                    await self.alarms.clear(kind, about)
-
-    async def _note(self, key: str, value: str | None) -> None:
-        """Keep a small fact; a store that refuses makes it be found out again."""
-        try:
-            await self.store.run(lambda box: box.note(key, value))
-        except StoreRefused as exc:
-            log.warning("not remembered on disk", extra={"code": exc.code})
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -266,10 +230,7 @@ class _Gateway:
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
         services = {
             "uplink": self.uplink.run(),
-            "levels": self._watch_levels(),
-            "retention": self._keep_retention(),
-            "witness": self._testify(),
-            "chain-check": self._check_chain(),
+            **self.care.tasks(),
             "clock": ClockWatch(self.clock).run(self._clock_notice),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -312,85 +273,6 @@ class _Gateway:
                 told = True
                 await asyncio.sleep(PAGE_AGAIN_S)
 
-    async def _watch_levels(self) -> None:
-        while True:
-            try:
-                levels = await self.store.levels()
-            except StoreRefused:  # told by whoever has events to store; the last levels stand
-                levels = self.viewer.levels
-            self._show_levels(levels)
-            await self._mind_room()
-            await asyncio.sleep(LEVELS_EVERY_S)
-
-    def _show_levels(self, levels: Levels) -> None:
-        now = self.clock.now()
-        if levels != self.viewer.levels:
-            self.viewer.levels = levels
-            self.viewer.touch()
-        age_ms = 0 if levels.oldest_ms is None else max(0, now.wall_ms - levels.oldest_ms)
-        self.metrics.outbox_unsettled.set(levels.waiting)
-        self.metrics.outbox_oldest_unsettled_seconds.set(age_ms / 1000)
-        self.metrics.store_bytes.set(levels.bytes_used)
-        self.metrics.set_clock(synced=now.quality is ClockQuality.SYNCED, error_ms=now.error_ms)
-
-    async def _mind_room(self) -> None:
-        """One alarm while events are refused, and a statement when the room gets scarce or is back."""
-        await self.ingest.try_again()
-        level = self.store.level
-        if level is not self._told_level and await self._say_level(level):
-            self._told_level = level
-        if self.ingest.refusal is not None:
-            self._refusal_told = False  # told when it is over: now nothing can be stored
-            self.viewer.touch()
-            return
-        if level >= Room.ESSENTIAL or not self._refusal_told:
-            data: dict[str, Json] = {
-                "code": "store_full" if self.ingest.refused else "degraded",
-                "refused": self.ingest.refused,
-            }
-            await self.alarms.raise_("store_full", "gateway", data)
-            self._refusal_told = True
-        if level < Room.ESSENTIAL:
-            await self.alarms.clear("store_full", "gateway")
-
-    async def _say_level(self, level: Room) -> bool:
-        data: dict[str, Json] = {"level": level.name.lower(), "reserve_bytes": self.store.reserve_bytes}
-        return level is Room.SETTLE or await self.ingest.record("system.degraded", data) is not None
-
-    async def _keep_retention(self) -> None:
-        while True:
-            try:
-                # A clock that nobody vouches for may stand years ahead: nothing is old by its word.
-                if self.clock.now().quality is not ClockQuality.UNSYNCED:
-                    await self.store.purge(self.clock.now().wall_ms)
-            except StoreRefused as exc:
-                log.warning("nothing was purged", extra={"code": exc.code})
-            await asyncio.sleep(RETENTION_EVERY_S)
-
-    async def _testify(self) -> None:
-        while True:
-            await asyncio.sleep(TESTIFY_EVERY_S)
-            await self.store.testify()
-
-    async def _check_chain(self) -> None:
-        """Once after each start, the whole chain, slowly; then rest."""
-        check, after_n = ChainCheck(self.config.gateway.state_dir / STORE_FILE), 0
-        damaged = 0
-        while True:
-            await asyncio.sleep(CHECK_PAUSE_S)
-            try:
-                look = await asyncio.get_running_loop().run_in_executor(None, check.step, after_n)
-            except StoreDamaged as damage:
-                self.store.suspect(damage)
-                raise
-            damaged += len(look.settled_damage)
-            if look.last_n is None:
-                break
-            after_n = look.last_n
-        log.info("whole chain looked at", extra={"up_to": after_n, "damaged": damaged})
-        if damaged:
-            await self.alarms.raise_("store_damaged", "settled", {"rows": damaged, "settled": True})
-
     async def _clock_notice(self, notice: ClockNotice) -> None:
         if isinstance(notice, ClockStepped):
             self.metrics.clock_steps.inc()
@@ -406,7 +288,7 @@ class _Gateway:
         if notice.source is not ClockSource.RTC:  # a clock chip is no synchronisation
             boot_id = self.clock.now().boot_id
             self.clock.note_synced_in_boot()
-            await self._note(SYNCED_BOOT, boot_id)
+            await self.care.note(SYNCED_BOOT, boot_id)
         await self.ingest.record("clock.synced", data)
 
     # -- what the parts tell each other ---------------------------------------------------------------
@@ -424,6 +306,10 @@ class _Gateway:
         self.activity.settled(ranges)
         self.viewer.touch()
 
+    def _show_levels(self, levels: Levels) -> None:
+        self.viewer.levels = levels
+        self.viewer.touch()
+
     def _device_views(self) -> Sequence[DeviceView]:
         return [task.view for task in self.devices]
 
@@ -435,37 +321,6 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks) if tasks else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Keys:
-    """What the gateway signs, seals and believes with."""
-
-    signer: Signer
-    trust: TrustStore
-    sealer: Sealer
-
-    @classmethod
-    def load(cls, config: Config) -> "_Keys":
-        """Read the key files; raises `ConfigError`."""
-        trust = load_trust(config.keys.trust_file, allow_demo=config.gateway.demo)
-        signer = load_signer(config.keys.event_key_file, config.keys.event_kid)
-        hmac_key = _read_hmac_key(config.keys.id_hmac_key_file)
-        return cls(signer, trust, Sealer(config.gateway.id, hmac_key, trust.seal_key()))
-
-
-def _read_hmac_key(path: Path) -> bytes:
-    try:
-        key = bytes.fromhex(path.read_text().strip())
-    except OSError as exc:
-        raise ConfigError(
-            "key_file", f"{path}: cannot be read ({exc.strerror}); enrol the gateway first"
-        ) from exc
-    except ValueError as exc:
-        raise ConfigError("key_file", f"{path}: not a key in hexadecimal digits; enrol anew") from exc
-    if len(key) < 32:
-        raise ConfigError("key_file", f"{path}: {len(key)} bytes; a key of at least 32 is needed; enrol anew")
-    return key
 
 
 def _endpoint(config: Config) -> Endpoint:

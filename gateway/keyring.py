@@ -1,0 +1,42 @@
+"""The key files of the configuration: what the gateway signs, seals and believes with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from gateway.config import Config
+from gateway.errors import ConfigError
+from gateway.evidence.jws import Signer
+from gateway.evidence.keys import TrustStore, load_signer, load_trust
+from gateway.ingest.sealing import Sealer
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the gateway signs, seals and believes with."""
+
+    signer: Signer
+    trust: TrustStore
+    sealer: Sealer
+
+    @classmethod
+    def load(cls, config: Config) -> Self:
+        """Read the key files; raises `ConfigError`."""
+        trust = load_trust(config.keys.trust_file, allow_demo=config.gateway.demo)
+        signer = load_signer(config.keys.event_key_file, config.keys.event_kid)
+        hmac_key = _read_hmac_key(config.keys.id_hmac_key_file)
+        return cls(signer, trust, Sealer(config.gateway.id, hmac_key, trust.seal_key()))
+
+
+def _read_hmac_key(path: Path) -> bytes:
+    try:
+        key = bytes.fromhex(path.read_text().strip())
+    except OSError as exc:
+        raise ConfigError(
+            "key_file", f"{path}: cannot be read ({exc.strerror}); enrol the gateway first"
+        ) from exc
+    except ValueError as exc:
+        raise ConfigError("key_file", f"{path}: not a key in hexadecimal digits; enrol anew") from exc
+    if len(key) < 32:
+        raise ConfigError("key_file", f"{path}: {len(key)} bytes; a key of at least 32 is needed; enrol anew")
+    return key
