@@ -94,8 +94,18 @@ def seal(draft: Draft, place: Place, recorded: Stamp, signer: Signer) -> Sealed:
     if draft.reissue_of is not None:
         event["reissueof"] = draft.reissue_of
     payload = canonical.encode(event)
-    event["jws"] = signer.sign(payload)
-    return Sealed(place.seq, hashlib.sha256(payload).digest(), canonical.encode(event))
+    return Sealed(place.seq, hashlib.sha256(payload).digest(), _with_jws(payload, signer.sign(payload)))
+
+
+# The member that follows `jws` in canonical order. It cannot stand later: behind it come only members
+# whose values are text, where quotation marks are escaped.
+_AFTER_JWS = b',"monoms":"'
+
+
+def _with_jws(payload: bytes, jws: str) -> bytes:
+    """Canonical bytes of the event with its signature, without encoding everything again."""
+    at = payload.rindex(_AFTER_JWS)
+    return b'%b,"jws":"%b"%b' % (payload[:at], jws.encode(), payload[at:])
 
 
 def reissued(wire: bytes) -> Draft:

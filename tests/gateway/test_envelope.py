@@ -2,19 +2,25 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway import envelope
 from gateway.clock import ClockQuality, ManualClock, Stamp, parse_iso_ms
 from gateway.envelope import Draft, Place
 from gateway.errors import ContractError
+from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
+from tests.gateway.store_fixtures import GATEWAY, ORG
+from tests.gateway.store_fixtures import draft as ready_draft
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/contract/contract.json").read_text())
 EVENTS = [v for v in VECTORS["vectors"] if v["id"].startswith("event")]
@@ -83,3 +89,20 @@ def test_what_cannot_be_an_event_is_refused_before_it_gets_a_sequence(
     with pytest.raises(ContractError) as caught:
         envelope.check(draft)
     assert caught.value.code == code
+
+
+@given(
+    st.dictionaries(st.sampled_from(["monoms", "jws", "text", "a"]), st.text(max_size=40) | st.none()),
+    st.sampled_from([None, ',"monoms":"', "3701020101"]),
+)
+def test_the_signature_is_put_in_where_canonical_order_wants_it(
+    data: dict[str, Json], unit: str | None
+) -> None:
+    data["text"] = ',"monoms":"1","jws":"x'
+    stamp = ManualClock().now()
+    made = replace(ready_draft(stamp, **data), unit=unit)
+    sealed = envelope.seal(made, Place(ORG, GATEWAY, "0a0b0c0d", 7, bytes(32)), stamp, SIGNER)
+    message = canonical.decode(sealed.wire)  # raises unless these are the canonical bytes
+    assert message["data"] == data
+    jws = message.pop("jws")
+    assert jws == SIGNER.sign(canonical.encode(message))
