@@ -135,6 +135,7 @@ class _Gateway:
         self.care = Caretaker(
             store=store,
             path=config.gateway.state_dir / STORE_FILE,
+            signer=keys.signer,
             clock=clock,
             ingest=self.ingest,
             alarms=self.alarms,

@@ -9,6 +9,7 @@ from typing import Any
 from gateway.clock import Clock, ClockQuality
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
+from gateway.evidence.jws import Signer
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.metrics import LossCause, Metrics
@@ -35,6 +36,7 @@ class Caretaker:
         *,
         store: Store,
         path: Path,
+        signer: Signer,
         clock: Clock,
         ingest: Ingest,
         alarms: Alarms,
@@ -46,6 +48,7 @@ class Caretaker:
         self.levels = Levels(store.waiting, None, None, 0)
         self._store = store
         self._path = path
+        self._signer = signer
         self._clock = clock
         self._ingest = ingest
         self._alarms = alarms
@@ -158,9 +161,17 @@ class Caretaker:
             await asyncio.sleep(TESTIFY_EVERY_S)
             await self._store.testify()
 
+    async def _mend(self, n: int, wire: bytes) -> None:
+        try:
+            await self._store.run(lambda box: box.mend(n, wire))
+        except StoreRefused as exc:
+            log.warning("damaged signature not mended", extra={"n": n, "code": exc.code})
+        else:
+            log.warning("damaged signature mended", extra={"n": n})
+
     async def _check_chain(self) -> None:
         """Once after each start, the whole chain, slowly; then rest."""
-        check, after_n = ChainCheck(self._path), 0
+        check, after_n = ChainCheck(self._path, self._signer), 0
         damaged = 0
         while True:
             await asyncio.sleep(CHECK_PAUSE_S)
@@ -170,6 +181,8 @@ class Caretaker:
                 self._store.suspect(damage)
                 raise
             damaged += len(look.settled_damage)
+            for n, wire in look.mended:
+                await self._mend(n, wire)
             if look.last_n is None:
                 break
             after_n = look.last_n

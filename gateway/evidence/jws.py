@@ -57,6 +57,10 @@ class Signer:
         payload = canonical.encode(message)
         return canonical.encode({**message, "jws": self.sign(payload)})
 
+    def is_ours(self, jws: str) -> bool:
+        """Whether a signature names this key."""
+        return jws.startswith(self._header + "..")
+
     @property
     def public(self) -> Ed25519PublicKey:
         """The key that verifies."""

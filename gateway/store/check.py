@@ -3,12 +3,15 @@
 A start looks at the newest events only, so that nobody waits at a kiosk. What stands before them is
 looked at here, slowly. A damaged row that still waits can never be sent: the store must be salvaged.
 A damaged row that is settled is evidence that is gone here and safe at the center.
+A row whose signed bytes prove themselves and whose signature does not is mended: Ed25519 gives the
+same signature again.
 """
 
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.evidence.jws import Signer
 from gateway.store.database import StoreDamaged
 from gateway.store.salvage import check_row
 
@@ -21,13 +24,15 @@ class Look:
 
     last_n: int | None  # go on behind this one; None: everything was looked at
     settled_damage: tuple[int, ...] = ()  # `n` of damaged rows that are settled
+    mended: tuple[tuple[int, bytes], ...] = ()  # `n` and wire bytes of rows with a damaged signature
 
 
 class ChainCheck:
     """A pass over all events. `step` runs in an executor thread, never on the loop or the db thread."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, signer: Signer) -> None:
         self._path = path
+        self._signer = signer
         self._before: tuple[int, bytes] | None = None  # n and hash of the row before
 
     def step(self, after_n: int) -> Look:
@@ -48,14 +53,20 @@ class ChainCheck:
         return self._judge(rows)
 
     def _judge(self, rows: list[tuple[int, bytes, bytes, int]]) -> Look:
-        damaged = []
+        damaged: list[int] = []
+        mended: list[tuple[int, bytes]] = []
         for n, digest, wire, waits in rows:
             before = self._before[1] if self._before is not None and self._before[0] == n - 1 else None
             self._before = (n, digest)
             try:
-                check_row(n, digest, wire, before)
+                event, jws = check_row(n, digest, wire, before)
             except StoreDamaged:
                 if waits:
                     raise
                 damaged.append(n)
-        return Look(rows[-1][0] if rows else None, tuple(damaged))
+                continue
+            if waits and self._signer.is_ours(jws):
+                whole = self._signer.sign_object(event)
+                if whole != wire:
+                    mended.append((n, whole))
+        return Look(rows[-1][0] if rows else None, tuple(damaged), tuple(mended))

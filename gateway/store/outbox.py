@@ -146,6 +146,10 @@ class Outbox:
         self.settle((n, n) for n, _ in rows)
         return len(rows), len(placed)
 
+    def mend(self, n: int, wire: bytes) -> None:
+        """Put back the wire bytes of a row whose signature was damaged on disk (`check`)."""
+        self._database.execute_sql("UPDATE event SET wire = ? WHERE n = ?", (wire, n))
+
     def note_rejected(self, rejections: Iterable[tuple[int, str, str]]) -> list[int]:
         """Keep the center's refusals (`n`, code, message); those not known before."""
         insert = "INSERT OR IGNORE INTO rejected (n, code, message) VALUES (?, ?, ?)"

@@ -69,25 +69,32 @@ def check_tail() -> None:
         check_row(rows[-1].n, rows[-1].hash, rows[-1].wire, None)
 
 
-def check_row(n: int, stored_hash: object, wire: object, before: object) -> None:
-    """Raise `StoreDamaged` unless the row proves itself and is chained to `before`, the hash of the row before."""
-    event = proven(stored_hash, wire) if isinstance(stored_hash, bytes) and isinstance(wire, bytes) else None
-    if event is None:
+def check_row(
+    n: int, stored_hash: object, wire: object, before: object
+) -> tuple[dict[str, canonical.Json], str]:
+    """The event and its signature; raises `StoreDamaged` unless the row proves itself and is chained to `before`.
+
+    `before` is the hash of the row before; None where that is not at hand.
+    """
+    found = proven(stored_hash, wire) if isinstance(stored_hash, bytes) and isinstance(wire, bytes) else None
+    if found is None:
         raise StoreDamaged(f"event row {n} does not match its hash")
+    event, _ = found
     first_of_epoch = event["sequence"] == f"{1:016d}"
     if isinstance(before, bytes) and not first_of_epoch and event["prevhash"] != before.hex():
         raise StoreDamaged(f"event row {n} is not chained to the row before")
+    return found
 
 
-def proven(stored_hash: bytes, wire: bytes) -> dict[str, canonical.Json] | None:
-    """The event, when its hash is that of its signed bytes."""
+def proven(stored_hash: bytes, wire: bytes) -> tuple[dict[str, canonical.Json], str] | None:
+    """The event without its signature, and the signature, when the hash is that of the signed bytes."""
     try:
         event = canonical.decode(wire)
-        event.pop("jws")
+        jws = str(event.pop("jws"))
         payload = canonical.encode(event)
     except (ContractError, KeyError):
         return None
-    return event if hashlib.sha256(payload).digest() == stored_hash else None
+    return (event, jws) if hashlib.sha256(payload).digest() == stored_hash else None
 
 
 def salvage(
@@ -140,9 +147,10 @@ class _Copy:
 
     def take(self, row: RawRow) -> None:
         n, digest, recorded_ms, wire = row
-        event = proven(digest, wire)
-        if event is None:
+        found = proven(digest, wire)
+        if found is None:
             return
+        event, _ = found
         epoch, seq = str(event["source"]).rpartition("/")[2], int(str(event["sequence"]))
         run = self._runs.setdefault(epoch, _Run(n - seq + 1, opened_ms=recorded_ms))
         if n != run.first_n + seq - 1:

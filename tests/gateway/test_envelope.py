@@ -100,7 +100,7 @@ def test_the_signature_is_put_in_where_canonical_order_wants_it(
 ) -> None:
     data["text"] = ',"monoms":"1","jws":"x'
     stamp = ManualClock().now()
-    made = replace(ready_draft(stamp, **data), unit=unit)
+    made = replace(ready_draft(stamp), data=data, unit=unit)
     sealed = envelope.seal(made, Place(ORG, GATEWAY, "0a0b0c0d", 7, bytes(32)), stamp, SIGNER)
     message = canonical.decode(sealed.wire)  # raises unless these are the canonical bytes
     assert message["data"] == data
