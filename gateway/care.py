@@ -120,6 +120,8 @@ class Caretaker:
         self._metrics.outbox_unsettled.set(levels.waiting)
         self._metrics.outbox_oldest_unsettled_seconds.set(age_ms / 1000)
         self._metrics.store_bytes.set(levels.bytes_used)
+        self._metrics.set_room(self._store.level.name.lower(), self._store.reserve_bytes)
+        self._metrics.set_written(written_bytes(), self._store.committed_total)
         self._metrics.set_clock(synced=now.quality is ClockQuality.SYNCED, error_ms=now.error_ms)
 
     async def _mind_room(self) -> None:
@@ -189,3 +191,13 @@ class Caretaker:
         log.info("whole chain looked at", extra={"up_to": after_n, "damaged": damaged})
         if damaged:
             await self._alarms.raise_("store_damaged", "settled", {"rows": damaged, "settled": True})
+
+
+def written_bytes(proc: Path = Path("/proc/self/io")) -> int | None:
+    """What the kernel counts as written to disk by this process; None where it does not tell."""
+    try:
+        lines = proc.read_text().splitlines()
+    except OSError:
+        return None
+    found = [line.partition(": ")[2] for line in lines if line.startswith("write_bytes: ")]
+    return int(found[0]) if found else None

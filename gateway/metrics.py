@@ -31,6 +31,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 CLASSES = ("checkin", "identity", "tracker", "presence", "alarm", "device", "audit", "clock", "system")
 LANES = ("L0", "L1", "L2")
 STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
+STORE_LEVELS = ("normal", "thin", "essential", "settle")
 EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
 MQTT_VERSIONS = ("5", "3.1.1")
 
@@ -164,6 +165,21 @@ class Metrics:
         )
 
         self.store_bytes = self._gauge("store_bytes", "Space the event store takes on disk, in bytes.")
+        self.written_bytes = self._gauge(
+            "written_bytes",
+            "What this process made the kernel write to disk since its start, in bytes; NaN where it is not told.",
+        )
+        self.written_bytes_per_event = self._gauge(
+            "written_bytes_per_event",
+            "The same for each event committed since the start; NaN before the first.",
+        )
+        self.written_bytes_per_event.set(math.nan)
+        self.store_reserve_bytes = self._gauge(
+            "store_reserve_bytes", "Space held back for check-ins and alarms on a full disk, in bytes."
+        )
+        self.store_level = self._one_of(
+            "store_level", "1 for how much room is left for events.", "level", STORE_LEVELS
+        )
         self.store_state = self._one_of(
             "store_state", "1 for the state the store is in.", "state", STORE_STATES
         )
@@ -193,6 +209,16 @@ class Metrics:
     def set_store_state(self, state: str) -> None:
         """The state of the store: one of `STORE_STATES`."""
         _choose(self.store_state, "state", STORE_STATES, state)
+
+    def set_room(self, level: str, reserve_bytes: int) -> None:
+        """How much room is left: one of `STORE_LEVELS`."""
+        _choose(self.store_level, "level", STORE_LEVELS, level)
+        self.store_reserve_bytes.set(reserve_bytes)
+
+    def set_written(self, written: int | None, events: int) -> None:
+        """Bytes this process had written so far, for so many events."""
+        self.written_bytes.set(math.nan if written is None else written)
+        self.written_bytes_per_event.set(math.nan if written is None or not events else written / events)
 
     def set_clock(self, *, synced: bool, error_ms: int | None) -> None:
         """What is known of the clock."""

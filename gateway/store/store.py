@@ -54,6 +54,7 @@ class Store:
 
     def __init__(self, settings: StoreSettings, opened: Opened, signer: Signer) -> None:
         self.started: Started | None = None
+        self.committed_total = 0  # events of this run
         self._settings = settings
         self._opened = opened
         self._database = opened.database
@@ -290,6 +291,7 @@ class Store:
         """`db_thread.Memory`."""
         self._settled_since = self._settled_since or self._ledger.settled > 0
         fresh = self._ledger.commit()
+        self.committed_total += len(fresh)
         self._receipt(fresh)
         self._on_commit(seconds, fresh)
         now_s = time.monotonic()

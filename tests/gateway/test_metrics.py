@@ -13,7 +13,7 @@ from gateway.metrics import CLASSES, LOSS_MEANINGS, STORE_STATES, LossCause, Met
 
 PAGE = Path(__file__).parents[2] / "docs/metrics.md"
 # Labels that exist. One that could name a person has no business here.
-LABELS = {"class", "reason", "cause", "lane", "result", "version", "device", "state", "python", "le"}
+LABELS = {"class", "reason", "cause", "lane", "result", "version", "device", "state", "python", "le", "level"}
 
 
 @pytest.fixture
