@@ -37,7 +37,7 @@ MakeDraft = Callable[[dict[str, Json]], Draft]
 OnCommit = Callable[[float, Sequence[Committed]], object]
 
 REISSUED = 200  # events that get a new place in one transaction
-TESTIFY_EVERY_S = 1.0  # settles in quick succession are witnessed together
+TESTIFY_EVERY_S = 5.0  # settles in quick succession are witnessed together: each costs the card a block
 LOOK_EVERY_S = 0.5  # at the room left
 
 
