@@ -284,7 +284,9 @@ class StoreConfig:
     reserve_mib: Annotated[
         int,
         Key(
-            kind=whole_number(1, 1_048_576, zero="256 MiB, or 5 % of the disk where that is more"),
+            kind=whole_number(
+                1, 1_048_576, zero="256 MiB, or 5 % of the disk where that is more, at most 2 GiB"
+            ),
             what="Space held back for check-ins and alarms on the day when the disk is full; at most a "
             "quarter of what is free.",
             when="Lower it on a small card.",

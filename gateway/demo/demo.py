@@ -39,6 +39,9 @@ event_kid = "{keys.event_kid}"
 trust_file = "{keys.trust}"
 id_hmac_key_file = "{keys.hmac_key}"
 
+[store]
+reserve_mib = 16
+
 [uplink]
 broker = "mqtt://{host}:{port}"
 

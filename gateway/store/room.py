@@ -5,9 +5,10 @@
     ESSENTIAL  low classes are refused; the first part of the reserve is free for check-ins and alarms
     SETTLE     nothing is taken; the last part of the reserve lets acks settle and settled events go
 
-The reserve is a file of real blocks beside the store: cutting it gives the disk room that nobody else
-was given before. It is made whole again when there is room. With a quota ([store] max_mib) the same
-levels are kept inside the quota; nothing needs to be held by a file for that.
+The reserve is a file of real blocks beside the store (256 MiB or 5 % of the disk, at most 2 GiB):
+cutting it gives the disk room that nobody else was given before. It is made whole again when there is
+room. With a quota ([store] max_mib) the same levels are kept inside the quota; nothing needs to be
+held by a file for that.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 MIB = 1024 * 1024
 RULE_BYTES = 256 * MIB  # the reserve is this, or 5 % of the disk where that is more
 RULE_PART = 0.05
+RULE_MOST = 2048 * MIB  # two million events: a larger disk needs no larger reserve
 LAST_BYTES = 32 * MIB  # the part of it that only settling and purging may use
 LOW_BYTES = 8 * MIB  # free space below which the next part of the reserve is given up
 MOST_OF_FREE = 4  # a reserve takes at most one part in so many of what is free when it is made
@@ -106,7 +108,8 @@ class Room:
         free = stat.f_bavail * stat.f_frsize + self._held
         wanted = self._wanted
         if wanted is None:
-            wanted = max(RULE_BYTES, int(stat.f_blocks * stat.f_frsize * RULE_PART))
+            part = int(stat.f_blocks * stat.f_frsize * RULE_PART)
+            wanted = min(RULE_MOST, max(RULE_BYTES, part))
         return min(wanted, free // MOST_OF_FREE)
 
     def _free(self) -> int:

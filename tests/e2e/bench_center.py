@@ -95,7 +95,7 @@ format = "json"
 [api]
 {self.api_config}
 [store]
-{self.store_config}
+{self.store_config if "reserve_mib" in self.store_config else "reserve_mib = 8" + chr(10) + self.store_config}
 """
         for n in range(1, self.readers + 1):
             text += f"""
