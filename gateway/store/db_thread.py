@@ -216,18 +216,21 @@ class DbThread:
         try:
             sql("BEGIN IMMEDIATE")
             for job in jobs:
-                sql("SAVEPOINT job")
+                if len(jobs) > 1:  # a job that is alone is undone with the transaction
+                    sql("SAVEPOINT job")
                 mark = self._memory.mark()
                 try:
                     outcomes.append((job, job.run(), None))
                 except (PeeweeException, sqlite3.Error):
                     raise  # the disk, not the job: the whole batch is at stake
                 except Exception as exc:  # noqa: BLE001 - carried to the awaiting caller, not handled here
-                    sql("ROLLBACK TO job")
-                    self._memory.undo(mark)
                     outcomes.append((job, None, exc))
-                sql("RELEASE job")
-            sql("COMMIT")
+                    self._memory.undo(mark)
+                    sql("ROLLBACK TO job" if len(jobs) > 1 else "ROLLBACK")
+                if len(jobs) > 1:
+                    sql("RELEASE job")
+            if self._database.connection().in_transaction:
+                sql("COMMIT")
         except (PeeweeException, sqlite3.Error):
             if self._database.connection().in_transaction:
                 with contextlib.suppress(

@@ -331,6 +331,22 @@ async def test_a_job_that_fails_midway_leaves_no_trace_in_memory_either(tmp_path
     assert told == [event["id"] for event in found]
 
 
+async def test_a_job_that_fails_alone_leaves_no_trace(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+
+        def fails(box: Outbox) -> None:
+            box.append([draft(clock.now())], clock.now())
+            raise ValueError("a bug")
+
+        for _ in range(2):
+            with pytest.raises(ValueError, match="a bug"):
+                await store.run(fails)
+            await store.append([draft(clock.now())], clock.now())
+        assert (store.tail.seq, store.waiting) == (3, 3)
+    assert_chained(events(tmp_path / "s.db"))
+
+
 async def test_receipts_that_nobody_reads_do_not_stop_the_store(tmp_path: Path) -> None:
     clock = ManualClock()
     reading, writing = os.pipe()
