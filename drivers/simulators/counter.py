@@ -19,7 +19,7 @@ from drivers.simulators.cards import (
     with_unknown_type,
 )
 from drivers.simulators.faults import FaultMix
-from drivers.simulators.idcard import Habit, SimulatedReader
+from drivers.simulators.idcard import Habit, SimulatedReader, sam_id
 from drivers.simulators.pty_host import PtyHost
 from firmware_protocols.idcard_sam.commands import Command
 
@@ -60,7 +60,7 @@ async def run_idcard(
     port_link.parent.mkdir(parents=True, exist_ok=True)
     rng = random.Random(seed)  # noqa: S311 - repeatable on purpose, no secret
     loop = asyncio.get_running_loop()
-    reader = SimulatedReader(habit=habit, baud=baud, read_s=read_s, mix=mix)
+    reader = SimulatedReader(sam_id=sam_id(seed), habit=habit, baud=baud, read_s=read_s, mix=mix)
     async with PtyHost(port_link) as port:
         tell(f"reader on {port_link}")
         serving = asyncio.create_task(_serve(reader, port), name="simulated reader")

@@ -36,6 +36,11 @@ HARMLESS = frozenset({None, FaultKind.NOISE_BEFORE, FaultKind.TWICE})  # the rep
 LATE_S = 1.5  # later than any host waits for a short reply
 
 
+def sam_id(seed: int) -> str:
+    """The number of one reader's security module: no two readers share it."""
+    return f"{SAM_ID[:-10]}{4_012_345_678 + seed:010d}"
+
+
 class Habit(StrEnum):
     """What the reader says to "find" while a card lies there that it has read or refused."""
 
