@@ -101,7 +101,7 @@ class _Gateway:
             metrics,
             drain_cap_per_s=config.uplink.drain_cap_per_s,
             settle_on_puback=config.uplink.ack_mode == "broker",
-            mono_ms=self._mono_ms,
+            clock=clock,
             on_sent=self.activity.sent,
             on_settled=self._settled,
         )

@@ -5,12 +5,12 @@
     L2  the rest
 
 By sequence inside a lane; at least one send in four comes from the lowest lane that has something, so
-that a stream of alarms cannot stop a backlog from draining (contract, 3). L1 and L2 leave a quarter
-of each window free: when a check-in is made in the middle of a drain, there is a slot for it.
+that a stream of alarms cannot stop a backlog from draining (contract, 3). A drain by itself leaves a
+quarter of the window free: when a check-in is made in the middle of it, there is a slot for it.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Container, Sequence
 
 from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
 
@@ -20,37 +20,56 @@ NAMES = ("L0", "L1", "L2")
 
 
 class Lane:
-    """A cursor over one lane of the outbox, with a few rows read ahead."""
+    """A cursor over one lane of the outbox, with some rows read ahead."""
 
-    def __init__(self, name: str, store_lane: int) -> None:
+    def __init__(self, name: str, store_lane: int, held: set[int]) -> None:
         self.name = name
         self.store_lane = store_lane
         self.cursor = 0  # highest `n` read
         self.rows: deque[Row] = deque()
         self.exhausted = False  # nothing behind the cursor when last asked
+        self._held = held  # `n` of the rows that any lane has read ahead
 
     def rewind(self) -> None:
         """Read again from the beginning."""
         self.cursor = 0
+        self._held.difference_update(row.n for row in self.rows)
         self.rows.clear()
         self.exhausted = False
 
-    def take_up(self, rows: Sequence[Row], *, skip: Callable[[Row], bool], exhausted: bool) -> None:
-        """Rows read from the store after the cursor; those to `skip` are passed over."""
-        self.rows.extend([row for row in rows if not skip(row)])
+    def take_up(self, rows: Sequence[Row], *, skip: Container[int], exhausted: bool) -> None:
+        """Rows read from the store after the cursor; those in `skip` or in another lane are passed over."""
+        for row in rows:
+            if row.n not in skip and row.n not in self._held:
+                self._held.add(row.n)
+                self.rows.append(row)
         if rows:
             self.cursor = rows[-1].n
         self.exhausted = exhausted
+
+    def pop(self) -> Row:
+        """The next row."""
+        row = self.rows.popleft()
+        self._held.discard(row.n)
+        return row
+
+    def drop(self, gone: Container[int]) -> None:
+        """These wait no longer."""
+        left = [row for row in self.rows if row.n not in gone]
+        if len(left) != len(self.rows):
+            self._held.difference_update(row.n for row in self.rows if row.n in gone)
+            self.rows = deque(left)
 
 
 class Lanes:
     """The three lanes and the order between them."""
 
     def __init__(self) -> None:
-        self.fresh = Lane("L0", URGENT_LANE)
-        self.aged = Lane("L1", URGENT_LANE)
-        self.rest = Lane("L2", REST_LANE)
-        self._turn = 0
+        held: set[int] = set()
+        self.fresh = Lane("L0", URGENT_LANE, held)
+        self.aged = Lane("L1", URGENT_LANE, held)
+        self.rest = Lane("L2", REST_LANE, held)
+        self._passed = 0  # sends since the last one from the lowest lane
 
     @property
     def all(self) -> tuple[Lane, Lane, Lane]:
@@ -62,14 +81,29 @@ class Lanes:
         for lane in self.all:
             lane.rewind()
 
-    def choose(self, room: int, size: int) -> Lane | None:
-        """The lane to send from next; None when nothing may be sent. `room` slots are free of `size`."""
-        reserve = max(1, size // 4)
-        may_send = [lane for lane in self.all if lane.rows and room > (0 if lane is self.fresh else reserve)]
-        if not may_send:
+    def drop(self, gone: Container[int]) -> None:
+        """These wait no longer."""
+        for lane in self.all:
+            lane.drop(gone)
+
+    def choose(self, room: int, size: int, *, drain: bool) -> Lane | None:
+        """The lane to send from next; None when nothing may be sent.
+
+        `room` slots are free of `size`; without `drain` the rate is used up and only fresh rows may go.
+        """
+        full = [lane for lane in self.all if lane.rows]
+        if not full or room <= 0:
             return None
-        self._turn = (self._turn + 1) % LOWEST_EVERY
-        return may_send[-1] if self._turn == 0 else may_send[0]
+        if not self.fresh.rows and room <= max(1, size // 4):
+            return None
+        highest, lowest = full[0], full[-1]
+        if not drain:
+            return highest if highest is self.fresh else None
+        self._passed += 1
+        chosen = lowest if self._passed >= LOWEST_EVERY else highest
+        if chosen is lowest:
+            self._passed = 0
+        return chosen
 
 
 class FreshMarks:

@@ -1,56 +1,39 @@
-"""Outbox to broker, over one connection: lanes, both windows, drain cap, rewind.
+"""Outbox to broker, over one connection: lanes, both windows, drain cap, what is sent again and when.
 
 What was sent on an earlier connection counts as not sent: only the center's ack says otherwise.
-Memory is bounded by the settle window (at most 512 events are out).
+Memory is bounded by the settle window (at most 512 events are out) and by the bytes read ahead.
 """
 
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from gateway.metrics import Metrics
-from gateway.mqtt_bridge import CONTENT_CLOUDEVENT, Connection
-from gateway.store.outbox import Row
+from gateway.clock import Clock
+from gateway.errors import StoreRefused
+from gateway.metrics import LANES, Metrics
+from gateway.mqtt_bridge import Connection
+from gateway.store.outbox import URGENT_LANE, Outbox, Row
 from gateway.store.store import Store
+from gateway.uplink.ages import mono_ms
+from gateway.uplink.drain_cap import DrainCap
 from gateway.uplink.lanes import FreshMarks, Lane, Lanes
+from gateway.uplink.outstanding import Out, Outstanding
+from gateway.uplink.refusals import Refusals
+from gateway.uplink.spans import Spans, of_numbers
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import SettleWindow
 
 log = logging.getLogger(__name__)
 
-READ_AHEAD = 32  # rows per lane and read: about 30 KiB
+READ_STEP = 32  # rows of one query: 2 MiB at the very most
+READ_BYTES = 512 * 1024  # read ahead per lane until this is exceeded: about 500 events
+READ_ROWS = 512
 NOBODY_LISTENS = 0x10  # MQTT 5 PUBACK: no matching subscribers
-FAILURE = 0x80
 IDLE_S = 1.0  # how often lanes are looked at again when nothing happens: rows age from L0 to L1
-
-
-class DrainCap:
-    """At most so many backlog events per second, so that 140 gateways do not drown a province. 0: no cap."""
-
-    def __init__(self, per_s: int) -> None:
-        self._per_s = per_s
-        self._tokens = float(per_s)
-        self._at = 0.0
-
-    def wait_s(self, now_s: float) -> float:
-        """Take one token; how long to wait for it."""
-        if self._per_s == 0:
-            return 0.0
-        self._tokens = min(float(self._per_s), self._tokens + (now_s - self._at) * self._per_s)
-        self._at = now_s
-        self._tokens -= 1
-        return max(0.0, -self._tokens / self._per_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Out:
-    """A sent event that is not settled."""
-
-    sent_s: float
-    recorded_ms: int
+AGAIN_AT_ONCE = 64  # overtaken events read at a time
 
 
 class Sender:
@@ -64,43 +47,48 @@ class Sender:
         *,
         drain_cap_per_s: int,
         settle_on_puback: bool,
-        mono_ms: Callable[[], int],
+        clock: Clock,
         on_sent: Callable[[int], None],
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
     ) -> None:
         self.window = SettleWindow()
         self.marks = FreshMarks(store.tail.next_n)
-        self.out: dict[int, Out] = {}  # by `n`
-        self.refused_code: int | None = None  # last PUBACK >= 0x80
+        self.out = Outstanding()
+        self.refusals = Refusals()
         self.nobody_listens = False
         self._store = store
         self._topics = topics
         self._metrics = metrics
         self._cap = DrainCap(drain_cap_per_s)
         self._settle_on_puback = settle_on_puback
-        self._mono_ms = mono_ms
+        self._clock = clock
+        self._boot_id = clock.now().boot_id
         self._on_sent = on_sent
         self._on_settled = on_settled
         self._lanes = Lanes()
-        self._sent_up_to = [0, 0]  # per store lane: highest `n` sent in this run, to mark replays
+        self._again: deque[Row] = deque()  # overtaken: to be sent once more, alone
         self._wake = asyncio.Event()
         self._commits = 0
         self._first_fresh = store.tail.next_n
-        self._settling: set[asyncio.Task[None]] = set()
+        self._pubacked: list[int] = []  # to be settled, where the broker's word counts
+        self._settling: asyncio.Task[None] | None = None
+        self._sent_by_lane = {name: metrics.events_sent.labels(lane=name) for name in LANES}
+        self._topic_of: dict[str, str] = {}
 
     def committed(self, urgent: Iterable[tuple[int, int]]) -> None:
         """Events were committed; `urgent` are those of the fast lanes: (n, monotonic ms)."""
-        for n, mono_ms in urgent:
-            self.marks.add(n, mono_ms)
+        for n, at_ms in urgent:
+            self.marks.add(n, at_ms)
         self._commits += 1
         for lane in self._lanes.all:
             lane.exhausted = False
         self._wake.set()
 
-    def settled(self, ranges: Iterable[tuple[int, int]], count: int) -> list[Out]:
+    def settled(self, ranges: Sequence[tuple[int, int]], count: int) -> list[Out]:
         """The center has these; those of them that were out."""
-        covered = [n for n in self.out if any(first <= n <= last for first, last in ranges)]
-        gone = [self.out.pop(n) for n in covered]
+        covered = Spans(ranges)
+        self._lanes.drop(covered)
+        gone = self.out.settle(covered)
         if count:
             self.window.settled(time.monotonic())
         self._wake.set()
@@ -109,120 +97,164 @@ class Sender:
     async def run(self, connection: Connection) -> None:
         """Send over `connection` until it is closed."""
         self.out.clear()
+        self._again.clear()
         self._lanes.rewind()
+        self.refusals.reconnected()
         self.window.begin(time.monotonic())
-        slots = asyncio.Semaphore(connection.receive_maximum)
+        connection.on_room = self._wake.set
+        connection.closed.add_done_callback(lambda _closed: self._wake.set())
         while not connection.closed.done():
             self._wake.clear()
-            self._rewind_if_stalled()
-            self._look_at_ages()
-            row = await self._next()
-            if row is None:
-                await self._sleep(connection, IDLE_S)
+            await self._mind(time.monotonic())
+            for lane in self._lanes.all:
+                await self._fill(lane)
+            wait_s = self._pump(connection)
+            if self._hungry(connection):
                 continue
-            await self._slot(slots, connection)
-            if connection.closed.done():
-                return
-            self._send(row, connection, slots)
+            await self._rest(wait_s)
 
-    def _send(self, row: Row, connection: Connection, slots: asyncio.Semaphore) -> None:
-        if not self.out:
-            self.window.begin(time.monotonic())
-        replay = row.n <= self._sent_up_to[row.lane]
-        self._sent_up_to[row.lane] = max(self._sent_up_to[row.lane], row.n)
-        self.out[row.n] = Out(time.monotonic(), row.recorded_ms)
-        future = connection.publish(
-            self._topics.event(row.cls), row.wire, replay=replay, content_type=CONTENT_CLOUDEVENT
-        )
-        if replay:
-            self._metrics.events_resent.inc()
-        self._on_sent(row.n)
-        future.add_done_callback(lambda done: self._puback(row, done, slots))
+    # -- what is due ----------------------------------------------------------------------------------
 
-    def _puback(self, row: Row, done: "asyncio.Future[int]", slots: asyncio.Semaphore) -> None:
-        slots.release()
-        if done.cancelled():
-            return
-        code = done.result()
-        self._metrics.pubacks.labels(reason=f"0x{code:02x}").inc()
-        self.nobody_listens = code == NOBODY_LISTENS
-        if code >= FAILURE:
-            self.refused_code = code
-            log.warning("broker refuses an event", extra={"reason": f"0x{code:02x}", "class": row.cls})
-            return
-        self.refused_code = None
-        if self._settle_on_puback and code != NOBODY_LISTENS:
-            task = asyncio.get_running_loop().create_task(self._settle_one(row.n), name="settle-on-puback")
-            self._settling.add(task)
-            task.add_done_callback(self._settling.discard)
-
-    async def _settle_one(self, n: int) -> None:
-        count = await self._store.settle([(n, n)])
-        self.settled([(n, n)], count)
-        self._on_settled([(n, n)])
-
-    def _rewind_if_stalled(self) -> None:
-        now = time.monotonic()
-        if self.out and self.window.stalled(now):
-            self.window.rewound(now)
-            self._metrics.rewinds.inc()
-            log.warning(
-                "no progress at the center, sending again",
-                extra={"out": len(self.out), "window": self.window.size, "next_s": self.window.patience_s},
-            )
-            self.out.clear()
-            self._lanes.rewind()
-
-    async def _next(self) -> Row | None:
-        """The next row to send; None when nothing may be sent now."""
-        for lane in self._lanes.all:
-            await self._fill(lane)
-        chosen = self._lanes.choose(self.window.size - len(self.out), self.window.size)
-        if chosen is None:
-            return None
-        row = chosen.rows.popleft()
-        if chosen is not self._lanes.fresh:
-            wait = self._cap.wait_s(time.monotonic())
-            if wait > 0:
-                await asyncio.sleep(wait)
-        self._metrics.events_sent.labels(lane=chosen.name).inc()
-        return row
-
-    async def _fill(self, lane: Lane) -> None:
-        while not lane.rows and not lane.exhausted:
-            first_fresh = self._first_fresh
-            below = first_fresh if lane is self._lanes.aged else None
-            start = max(lane.cursor, first_fresh - 1) if lane is self._lanes.fresh else lane.cursor
-            asked_at = self._commits
-            rows = await self._store.after(lane.store_lane, start, READ_AHEAD, below=below)
-            # A commit during the read may have added what the read did not see.
-            exhausted = len(rows) < READ_AHEAD and asked_at == self._commits
-            lane.take_up(rows, skip=self._taken, exhausted=exhausted)
-
-    def _look_at_ages(self) -> None:
-        """Rows age from L0 to L1 without a commit."""
-        first_fresh = self.marks.first_fresh(self._mono_ms())
+    async def _mind(self, now_s: float) -> None:
+        """What time alone brings: rows age, patience ends, a refused class is tried again."""
+        first_fresh = self.marks.first_fresh(self._clock.now().mono_ms)
         if first_fresh != self._first_fresh:
             self._first_fresh = first_fresh
             self._lanes.aged.exhausted = False
+        if self.refusals.look(now_s):
+            self._lanes.rewind()  # what is out is passed over
+        if len(self.out) and self.window.stalled(now_s):
+            self._rewind(now_s)
+        elif not self._again:
+            await self._read_overtaken(now_s)
 
-    def _taken(self, row: Row) -> bool:
-        """Sent already, or read ahead by another lane: a row that aged between two reads."""
-        return row.n in self.out or any(held.n == row.n for lane in self._lanes.all for held in lane.rows)
+    def _rewind(self, now_s: float) -> None:
+        self.window.rewound(now_s)
+        self._metrics.rewinds.inc()
+        log.warning(
+            "no progress at the center, sending again",
+            extra={"out": len(self.out), "window": self.window.size, "next_s": self.window.patience_s},
+        )
+        self.out.clear()
+        self._again.clear()
+        self._lanes.rewind()
 
-    async def _slot(self, slots: asyncio.Semaphore, connection: Connection) -> None:
-        acquiring = asyncio.ensure_future(slots.acquire())
-        await _first_of(acquiring, connection.closed)
-        if not acquiring.done():
-            acquiring.cancel()
+    async def _read_overtaken(self, now_s: float) -> None:
+        due = self.out.overtaken(now_s)[:AGAIN_AT_ONCE]
+        if not due:
+            return
+        log.warning("overtaken at the broker, sending again", extra={"events": len(due)})
+        places = [(out.lane, n) for n, out in due]
+        self._again.extend(await self._store.run(lambda box: _rows_at(box, places)))
+        still = {row.n for row in self._again}
+        for _, n in places:
+            if n not in still:
+                self.out.take(n)  # it waits no longer
 
-    async def _sleep(self, connection: Connection, seconds: float) -> None:
-        waking = asyncio.ensure_future(self._wake.wait())
+    async def _fill(self, lane: Lane) -> None:
+        while not lane.rows and not lane.exhausted:
+            fresh = lane is self._lanes.fresh
+            below = self._first_fresh if lane is self._lanes.aged else None
+            start = max(lane.cursor, self._first_fresh - 1) if fresh else lane.cursor
+            asked_at = self._commits
+            rows, end = await self._store.run(
+                partial(_read_ahead, lane=lane.store_lane, after=start, below=below)
+            )
+            # A commit during the read may have added what the read did not see.
+            lane.take_up(rows, skip=self.out, exhausted=end and asked_at == self._commits)
+
+    def _hungry(self, connection: Connection) -> bool:
+        """Whether reading on may give something to send at once."""
+        may_send = connection.room > 0 and len(self.out) < self.window.size
+        return may_send and any(not lane.rows and not lane.exhausted for lane in self._lanes.all)
+
+    # -- what goes out --------------------------------------------------------------------------------
+
+    def _pump(self, connection: Connection) -> float:
+        """Send what may be sent now; how long to rest then when nothing else happens."""
+        now_s = time.monotonic()
+        while connection.room > 0 and not connection.closed.done():
+            if self._again:
+                row = self._again.popleft()
+                if row.n in self.out:
+                    self._sent_by_lane["L1" if row.lane == URGENT_LANE else "L2"].inc()
+                    self._send(row, connection, now_s)
+                continue
+            wait_s = self._cap.wait_s(now_s)
+            lane = self._lanes.choose(self.window.size - len(self.out), self.window.size, drain=wait_s == 0.0)
+            if lane is None:
+                return min(IDLE_S, wait_s) if wait_s else IDLE_S
+            row = lane.pop()
+            if self.refusals.paused(row.cls, now_s):
+                continue  # passed over: read again when the pause ends
+            if lane is not self._lanes.fresh:
+                self._cap.take()
+            if not len(self.out):
+                self.window.begin(now_s)
+            self._sent_by_lane[lane.name].inc()
+            self._send(row, connection, now_s)
+        return IDLE_S
+
+    def _send(self, row: Row, connection: Connection, now_s: float) -> None:
+        again = self.out.was_sent(row.n)
+        before = self.out.take(row.n)
+        tries = 1 if before is None else before.tries + 1
+        self.out.put(row.n, Out(now_s, row.lane, row.recorded_ms, mono_ms(row.wire, self._boot_id), tries))
+        topic = self._topic_of.get(row.cls)
+        if topic is None:
+            topic = self._topic_of[row.cls] = self._topics.event(row.cls)
+        connection.publish_event(topic, row.wire, partial(self._puback, row.n, row.cls), replay=again)
+        if again:
+            self._metrics.events_resent.inc()
+        self._on_sent(row.n)
+
+    def _puback(self, n: int, cls: str, code: int) -> None:
+        self._metrics.pubacks.labels(f"0x{code:02x}").inc()
+        self.nobody_listens = code == NOBODY_LISTENS
+        if self.refusals.note(cls, code, time.monotonic()):
+            self.out.take(n)
+            log.warning("broker refuses an event", extra={"reason": f"0x{code:02x}", "class": cls})
+        elif self._settle_on_puback and code != NOBODY_LISTENS:
+            self._pubacked.append(n)
+            if self._settling is None or self._settling.done():
+                self._settling = asyncio.get_running_loop().create_task(
+                    self._settle_pubacked(), name="settle-on-puback"
+                )
+
+    async def _settle_pubacked(self) -> None:
+        while self._pubacked:
+            numbers, self._pubacked = self._pubacked, []
+            ranges = of_numbers(numbers)
+            try:
+                count = await self._store.settle(ranges)
+            except StoreRefused as exc:  # they are sent again when patience ends
+                log.warning("broker's receipts not stored", extra={"code": exc.code})
+                return
+            self.settled(ranges, count)
+            self._on_settled(ranges)
+
+    async def _rest(self, seconds: float) -> None:
         try:
-            await _first_of(waking, connection.closed, timeout_s=seconds)
-        finally:
-            waking.cancel()
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
 
 
-async def _first_of(*futures: "asyncio.Future[Any]", timeout_s: float | None = None) -> None:
-    await asyncio.wait(set(futures), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+def _read_ahead(box: Outbox, lane: int, after: int, below: int | None) -> tuple[list[Row], bool]:
+    """Rows of a lane until the bounds are reached, and whether these were the last ones."""
+    rows: list[Row] = []
+    size = 0
+    while len(rows) < READ_ROWS and size < READ_BYTES:
+        step = box.after(lane, after, READ_STEP, below=below)
+        rows += step
+        size += sum(len(row.wire) for row in step)
+        if len(step) < READ_STEP:
+            return rows, True
+        after = step[-1].n
+    return rows, False
+
+
+def _rows_at(box: Outbox, places: Sequence[tuple[int, int]]) -> list[Row]:
+    """Those of some (store lane, `n`) that still wait."""
+    return [row for lane, n in places for row in box.after(lane, n - 1, 1) if row.n == n]

@@ -12,19 +12,19 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 from gateway.clock import Clock, Stamp
 from gateway.envelope import Draft
-from gateway.errors import ContractError, StoreRefused
+from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import FindKey, Signer
 from gateway.ingest.alarms import Alarms
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import Closed, ConnectFailed, Connection, Endpoint, Message, connect
+from gateway.mqtt_bridge import Closed, ConnectFailed, Connection, Endpoint, connect
 from gateway.store.store import Store
 from gateway.uplink import documents
-from gateway.uplink.acks import Applied, apply, read_ack
+from gateway.uplink.ages import oldest_age_ms
+from gateway.uplink.center import Center
 from gateway.uplink.documents import Level
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
@@ -39,6 +39,10 @@ TAKEOVER_BACKOFF_S = 60.0
 TAKEOVER_WITHIN_S = 600.0
 STABLE_S = 30.0  # a connection that lasted this long resets the backoff
 WATCH_EVERY_S = 1.0
+NO_PUBACK_S = 30.0  # publishes are out and none is answered, though pings may be
+# Times the keepalive without a byte from the broker. A ping goes out after one, so its answer has 12 s of
+# 30; paho by itself would wait for twice the keepalive.
+SILENCE_FACTOR = 1.4
 
 
 class Uplink:
@@ -67,9 +71,18 @@ class Uplink:
         self.since_ms = clock.now().wall_ms
         self.code: str | None = None
         self.detail: str | None = None
-        self.last_ack_ms: int | None = None
-        self.blocked = False  # the center cannot go on: it does not know our key
-        self.not_verified = False  # the last ack was not believed
+        self.center = Center(
+            gateway=topics.gateway,
+            kid=signer.kid,
+            store=store,
+            sender=sender,
+            clock=clock,
+            ack_key=ack_key,
+            alarms=alarms,
+            metrics=metrics,
+            on_settled=on_settled,
+            opening=opening,
+        )
         self.endpoint = endpoint
         self.ack_mode = ack_mode
         self._auto_version = auto_version
@@ -78,18 +91,30 @@ class Uplink:
         self._sender = sender
         self._clock = clock
         self._signer = signer
-        self._ack_key = ack_key
         self._alarms = alarms
         self._metrics = metrics
         self._devices = devices
-        self._on_settled = on_settled
-        self._opening = opening
         self._connection: Connection | None = None
         self._acked_once = False
         self._early_closes = 0
         self._takeovers: list[float] = []
         self._shown: dict[str, bytes] = {}  # device status as last published on this connection
         self._shown_quality: str | None = None
+
+    @property
+    def last_ack_ms(self) -> int | None:
+        """When the last believed ack came, by the wall clock."""
+        return self.center.last_ack_ms
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the center waits for our key."""
+        return self.center.blocked
+
+    @property
+    def not_verified(self) -> bool:
+        """Whether the last ack was not believed."""
+        return self.center.not_verified
 
     async def run(self) -> None:
         """Be connected, for ever."""
@@ -184,64 +209,13 @@ class Uplink:
         while True:
             message = await connection.incoming.get()
             if message.topic == self._topics.ack:
-                await self._take_ack(message)
+                if await self.center.take_ack(message.payload) is not None:
+                    self._acked_once = True
             else:
                 log.warning(
                     "not acted upon: commands are not built yet", extra={"length": len(message.payload)}
                 )
             message.done()
-
-    async def _take_ack(self, message: Message) -> None:
-        try:
-            acks = read_ack(message.payload, self._topics.gateway, self._ack_key)
-        except ContractError as exc:
-            self._metrics.acks_rejected.labels(reason=exc.code).inc()
-            log.warning("ack not believed", extra={"reason": exc.code, "cause": str(exc)})
-            self.not_verified = True
-            return
-        self.not_verified = False
-        self._acked_once = True
-        self.last_ack_ms = self._clock.now().wall_ms
-        applied = await apply(self._store, acks)
-        self._settle(applied)
-        await self._act_on(applied)
-
-    def _settle(self, applied: Applied) -> None:
-        now_ms = self._clock.now().wall_ms
-        for out in self._sender.settled(applied.ranges, applied.count):
-            self._metrics.ack_latency_seconds.observe(max(0, now_ms - out.recorded_ms) / 1000)
-        self._metrics.events_settled.inc(applied.count)
-        self._on_settled(applied.ranges)
-
-    async def _act_on(self, applied: Applied) -> None:
-        for epoch in applied.mismatched:
-            # The center holds another chain under this name: ours cannot go on there.
-            await self._abandon(epoch, "chain_mismatch")
-            await self._alarms.raise_("chain_mismatch", epoch, {"epoch": epoch})
-        for epoch, upto, last in applied.rolled_back:
-            # The disk forgot what the center has: the places behind our end are taken.
-            await self._abandon(epoch, "store_rollback")
-            data: dict[str, Json] = {"epoch": epoch, "center": upto, "local": last}
-            await self._alarms.raise_("store_rollback", epoch, data)
-        for epoch, rejection in applied.rejected:
-            log.error(
-                "center refuses an event",
-                extra={"epoch": epoch, "seq": rejection.seq, "code": rejection.code},
-            )
-            if rejection.code != "alarm":  # no alarm about alarms
-                await self._alarms.raise_(
-                    "rejected", rejection.code, {"code": rejection.code, "epoch": epoch, "seq": rejection.seq}
-                )
-        self.blocked = bool(applied.blocked)
-        for epoch, code in applied.blocked:
-            log.error("center cannot go on", extra={"epoch": epoch, "code": code})
-
-    async def _abandon(self, epoch: str, reason: str) -> None:
-        stamp = self._clock.now()
-        left = await self._store.leave_epoch(epoch, reason, stamp, partial(self._opening, stamp))
-        if left.opened:
-            self._metrics.epochs_opened.labels(reason=reason).inc()
-            log.error("epoch abandoned", extra={"epoch": epoch, "reason": reason, "issued_again": left.count})
 
     async def _keep_status(self, connection: Connection) -> None:
         began = time.monotonic()
@@ -275,25 +249,31 @@ class Uplink:
     async def _watch(self, connection: Connection) -> None:
         while not connection.closed.done():
             await asyncio.wait({connection.closed}, timeout=WATCH_EVERY_S)
-            if not connection.closed.done() and not connection.alive:
-                raise _ConnectionEnded(Closed("thread_ended", "the broker connection's thread ended"))
+            if connection.closed.done():
+                break
+            if not connection.alive:
+                connection.give_up("thread_ended", "the connection's thread ended")
+            elif connection.unacked_s(time.monotonic()) >= NO_PUBACK_S:
+                connection.give_up("no_puback", f"no publish was answered for {NO_PUBACK_S:.0f} s")
+            elif connection.silent_s() >= SILENCE_FACTOR * self.endpoint.keepalive_s:
+                connection.give_up("keepalive", "the broker answers nothing, pings included")
         raise _ConnectionEnded(connection.closed.result())
 
     # -- documents ------------------------------------------------------------------------------------
 
     async def _level(self) -> Level:
         tail = self._store.tail
-        lowest, levels = await self._store.run(
-            lambda box: (box.lowest_waiting_from(tail.first_n), box.levels())
+        now = self._clock.now()
+        lowest, levels, oldest = await self._store.run(
+            lambda box: (box.lowest_waiting_from(tail.first_n), box.levels(), oldest_age_ms(box, now))
         )
         acked = tail.seq if lowest is None else min(tail.seq, lowest - tail.first_n)
-        age_ms = 0 if levels.oldest_ms is None else self._clock.now().wall_ms - levels.oldest_ms
         return Level(
             epoch=tail.epoch,
             last_seq=tail.seq,
             acked=acked,
             backlog=levels.waiting,
-            oldest_unacked_s=max(0, age_ms // 1000),
+            oldest_unacked_s=oldest // 1000,
         )
 
     async def _status(self, state: str) -> bytes:

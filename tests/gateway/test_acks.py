@@ -1,5 +1,6 @@
 """Acks: believed only when they are the center's and ours; what they settle, and what they must not."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,18 @@ from gateway.errors import ContractError
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import FindKey, Signer
 from gateway.evidence.keys import Role, TrustedKey, TrustStore
+from gateway.store.models import Event, Waiting
 from gateway.store.store import Store
-from gateway.uplink.acks import Applied, apply, read_ack
+from gateway.uplink.acks import read_ack
+from gateway.uplink.settling import Applied, apply
 from tests.gateway.store_fixtures import GATEWAY, draft, running_store
 
 CENTER = Signer("center-ack#1", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 MALLORY = Signer("center-ack#1", Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32))
+
+
+HASH = "ab" * 32
+EVERYTHING = range(1, 10_000)  # as if all of it had been sent in this run
 
 
 def trusted() -> FindKey:
@@ -41,8 +48,8 @@ def ack(*entries: dict[str, Json], gw: str = GATEWAY, signer: Signer = CENTER) -
     return signer.sign_object({"v": 1, "gw": gw, "epochs": list(entries), "ts": "2026-11-22T01:02:05.400Z"})
 
 
-async def taken(store: Store, wire: bytes) -> Applied:
-    return await apply(store, read_ack(wire, GATEWAY, trusted()))
+async def taken(store: Store, wire: bytes, sent: Collection[int] = EVERYTHING) -> Applied:
+    return await apply(store, read_ack(wire, GATEWAY, trusted()), sent)
 
 
 async def head_of(store: Store, seq: int) -> str:
@@ -63,9 +70,19 @@ async def head_of(store: Store, seq: int) -> str:
         (CENTER.sign_object({"v": 2, "gw": GATEWAY, "epochs": []}), "malformed"),
         (CENTER.sign_object({"v": 1, "gw": GATEWAY, "epochs": [1]}), "malformed"),
         (ack({"epoch": "x"}), "malformed"),
-        (ack(entry("e", 1, "", sack=[[2, 1]])), "malformed"),
-        (ack(entry("e", 1, "", sack=[["a", "b"]])), "malformed"),
-        (ack(entry("e", 1, "", rejected=[3])), "malformed"),
+        (ack(entry("e", 1, HASH, sack=[[2, 1]])), "malformed"),
+        (ack(entry("e", 1, HASH, sack=[["a", "b"]])), "malformed"),
+        (ack(entry("e", 1, HASH, rejected=[3])), "malformed"),
+        (ack(entry("e", 1, "")), "malformed"),
+        (ack(entry("e", 1, HASH) | {"upto": "1"}), "malformed"),
+        (ack(entry("e", 1, HASH) | {"upto": "٠" * 16}), "malformed"),
+        (ack(entry("e", 1, HASH) | {"upto": True}), "malformed"),
+        (ack(entry("e", 1, HASH) | {"upto": -1}), "malformed"),
+        (ack(entry("e", 1, HASH, rejected_n=-1)), "malformed"),
+        (ack(entry("e", 1, HASH, sack=[[0, 4]])), "malformed"),
+        (ack(entry("e", 1, HASH, rejected=[{"seq": 0, "code": "x"}])), "malformed"),
+        (ack(entry("e", 1, HASH, rejected=[{"seq": "9" * 17, "code": "x"}])), "malformed"),
+        (ack(entry("e", 1, HASH, rejected=[{"seq": "1" * 400, "code": "x"}])), "malformed"),
     ],
 )
 def test_what_is_not_our_centers_ack_is_not_believed(wire: bytes, code: str) -> None:
@@ -100,25 +117,86 @@ async def test_another_head_than_ours_settles_nothing_of_that_epoch(tmp_path: Pa
     async with running_store(tmp_path / "s.db", clock) as store:
         await store.append([draft(clock.now()) for _ in range(4)], clock.now())
         applied = await taken(store, ack(entry(store.tail.epoch, 4, "00" * 32, sack=[[5, 5]])))
-        assert applied.mismatched == (store.tail.epoch,)
+        assert applied.mismatched == [store.tail.epoch]
         assert applied.count == 0
         assert store.waiting == 5
 
 
-async def test_an_upto_beyond_our_end_settles_the_epoch_and_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "beyond", [{"upto": f"{9:016d}"}, {"sack": [[4, 9]]}, {"upto": f"{3:016d}", "sack": [[9, 9]]}]
+)
+async def test_an_ack_beyond_our_end_settles_nothing_of_that_epoch(
+    tmp_path: Path, beyond: dict[str, Json]
+) -> None:
+    """A store put back from a backup gives out again what an older one gave out: those are other events."""
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
         await store.append([draft(clock.now()) for _ in range(4)], clock.now())
-        applied = await taken(store, ack(entry(store.tail.epoch, 9, "00" * 32)))
-        assert applied.rolled_back == ((store.tail.epoch, 9, 5),)
-        assert store.waiting == 0
+        applied = await taken(store, ack(entry(store.tail.epoch, 0, await head_of(store, 3)) | beyond))
+        assert applied.rolled_back == [(store.tail.epoch, 9, 5)]
+        assert applied.count == 0
+        assert store.waiting == 5
+
+
+async def test_a_sack_settles_only_what_was_sent_in_this_run(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(9)], clock.now())
+        wire = ack(entry(store.tail.epoch, 2, await head_of(store, 2), sack=[[4, 8]]))
+        applied = await taken(store, wire, sent={5, 6, 8, 9})
+        assert applied.count == 5
+        assert [row.n for row in await store.after(1, 0, 20)] == [3, 4, 7, 9, 10]
+
+
+async def test_a_head_is_proven_by_the_next_event_where_its_own_is_gone(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(5)], clock.now())
+        head, epoch = await head_of(store, 4), store.tail.epoch
+        await forget(store, 4)
+        assert (await taken(store, ack(entry(epoch, 4, HASH)), sent=())).mismatched == [epoch]
+        assert store.waiting == 5
+        await taken(store, ack(entry(epoch, 4, head)), sent=())
+        assert [row.n for row in await store.after(1, 0, 20)] == [5, 6]
+
+
+async def test_a_head_that_nothing_here_can_prove_settles_only_what_was_sent(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(5)], clock.now())
+        await forget(store, 4)
+        await forget(store, 5)
+        await taken(store, ack(entry(store.tail.epoch, 4, HASH)), sent={2, 6})
+        assert [row.n for row in await store.after(1, 0, 20)] == [1, 3, 6]
+
+
+async def test_a_head_below_a_lost_range_is_compared_at_its_own_place(tmp_path: Path) -> None:
+    """`head` is the hash of the highest *stored* event up to `upto`."""
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(6)], clock.now())
+        wire = ack(entry(store.tail.epoch, 5, await head_of(store, 3), lost=[[4, 5]]))
+        applied = await taken(store, wire, sent={5})
+        assert applied.mismatched == []
+        assert [row.n for row in await store.after(1, 0, 20)] == [4, 6, 7], "4 is here after all: it goes out"
+
+
+async def forget(store: Store, n: int) -> None:
+    """What salvage could not read of a damaged file."""
+
+    def lose() -> None:
+        Event.delete().where(Event.n == n).execute()
+        Waiting.delete().where(Waiting.lane == 1, Waiting.n == n).execute()
+
+    await store.run(lambda _box: lose())
+    store._ledger.waiting -= 1
 
 
 async def test_an_epoch_we_never_had_is_passed_over(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
         applied = await taken(store, ack(entry("ffffffff", 9, "00" * 32)))
-        assert applied == Applied(ranges=(), count=0)
+        assert applied == Applied()
         assert store.waiting == 1
 
 
@@ -141,9 +219,22 @@ async def test_a_rejection_settles_is_kept_and_is_told_once(tmp_path: Path) -> N
     async with running_store(tmp_path / "s.db", clock) as store:
         await store.append([draft(clock.now()) for _ in range(2)], clock.now())
         refused: Json = [{"seq": f"{2:016d}", "code": "schema", "msg": "no"}]
-        wire = ack(entry(store.tail.epoch, 3, await head_of(store, 3), rejected_n=2, rejected=refused))
+        epoch = store.tail.epoch
+        wire = ack(entry(epoch, 3, await head_of(store, 3), rejected_n=2, rejected=refused))
         first, second = await taken(store, wire), await taken(store, wire)
-        assert [(r.seq, r.code) for _, r in first.rejected] == [(2, "schema")]
-        assert first.missing_rejections, "the center refused two and listed one"
-        assert second.rejected == ()
+        assert [(r.rejection.seq, r.rejection.code, r.type) for r in first.rejected] == [
+            (2, "schema", "identity.card_read")
+        ]
+        assert first.unlisted == second.unlisted == [(epoch, 2)], "the center refused two and listed one"
+        assert second.rejected == []
         assert store.waiting == 0
+
+
+async def test_a_rejection_of_a_place_that_was_never_given_out_is_passed_over(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        refused: Json = [{"seq": seq, "code": "schema"} for seq in (7, 2**53 - 1, "9" * 16)]
+        wire = ack(entry(store.tail.epoch, 1, await head_of(store, 1), rejected_n=3, rejected=refused))
+        applied = await taken(store, wire)
+        assert applied.rejected == []
+        assert applied.count == 1

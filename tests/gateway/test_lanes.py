@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
+from gateway.uplink.drain_cap import DrainCap
 from gateway.uplink.lanes import FreshMarks, Lanes
-from gateway.uplink.sender import DrainCap
+from gateway.uplink.spans import Spans, of_numbers
 from gateway.uplink.window import FIRST, LEAST, MOST, SettleWindow
 
 
@@ -18,17 +19,17 @@ def filled(fresh: int, aged: int, rest: int) -> Lanes:
     n = 0
     for lane, count in ((lanes.aged, aged), (lanes.rest, rest), (lanes.fresh, fresh)):
         rows = [row(n := n + 1, lane.store_lane) for _ in range(count)]
-        lane.take_up(rows, skip=lambda _row: False, exhausted=True)
+        lane.take_up(rows, skip=(), exhausted=True)
     return lanes
 
 
 def drained(lanes: Lanes, sends: int) -> list[str]:
     order: list[str] = []
     for _ in range(sends):
-        lane = lanes.choose(1000, 1000)
+        lane = lanes.choose(1000, 1000, drain=True)
         if lane is None:
             break
-        lane.rows.popleft()
+        lane.pop()
         order.append(lane.name)
     return order
 
@@ -51,11 +52,52 @@ def test_every_row_is_sent_once_and_one_in_four_comes_from_the_lowest(
 
 def test_the_backlog_leaves_room_for_a_check_in() -> None:
     lanes = filled(fresh=0, aged=0, rest=100)
-    assert lanes.choose(room=17, size=64) is lanes.rest
-    assert lanes.choose(room=16, size=64) is None
-    lanes.fresh.take_up([row(999, URGENT_LANE)], skip=lambda _row: False, exhausted=True)
-    assert lanes.choose(room=16, size=64) is lanes.fresh
-    assert lanes.choose(room=0, size=64) is None
+    assert lanes.choose(room=17, size=64, drain=True) is lanes.rest
+    assert lanes.choose(room=16, size=64, drain=True) is None
+    lanes.fresh.take_up([row(999, URGENT_LANE)], skip=(), exhausted=True)
+    assert lanes.choose(room=16, size=64, drain=True) is lanes.fresh
+    assert lanes.choose(room=0, size=64, drain=True) is None
+
+
+def test_a_stream_of_check_ins_that_fills_the_window_does_not_starve_the_backlog() -> None:
+    lanes = filled(fresh=40, aged=0, rest=40)
+    order = []
+    for _ in range(16):
+        lane = lanes.choose(room=3, size=64, drain=True)  # over three quarters are out, all the time
+        assert lane is not None
+        lane.pop()
+        order.append(lane.name)
+    assert order.count("L2") == 4
+
+
+def test_when_the_rate_is_used_up_only_fresh_events_go_and_the_turn_is_kept() -> None:
+    lanes = filled(fresh=5, aged=0, rest=5)
+    for _ in range(4):
+        lane = lanes.choose(room=60, size=64, drain=False)
+        assert lane is lanes.fresh
+        lane.pop()
+    assert filled(fresh=0, aged=3, rest=3).choose(room=60, size=64, drain=False) is None
+
+
+def test_a_row_is_held_by_one_lane_and_what_is_settled_is_dropped() -> None:
+    lanes = Lanes()
+    lanes.fresh.take_up([row(5, URGENT_LANE)], skip=(), exhausted=True)
+    lanes.aged.take_up([row(4, URGENT_LANE), row(5, URGENT_LANE)], skip={4}, exhausted=True)
+    assert not lanes.aged.rows, "4 is out and 5 is held as fresh"
+    lanes.rest.take_up([row(n) for n in range(10, 20)], skip=(), exhausted=True)
+    lanes.drop(Spans([(1, 5), (12, 18)]))
+    assert [r.n for r in lanes.rest.rows] == [10, 11, 19]
+    assert not lanes.fresh.rows
+    lanes.aged.take_up([row(5, URGENT_LANE)], skip=(), exhausted=True)
+    assert [r.n for r in lanes.aged.rows] == [5], "a dropped row is held by nobody"
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9))), st.integers(0, 75))
+def test_spans_hold_what_any_of_their_ranges_holds(pairs: list[tuple[int, int]], n: int) -> None:
+    ranges = [(first, first + more) for first, more in pairs]
+    assert (n in Spans(ranges)) == any(first <= n <= last for first, last in ranges)
+    numbers = {k for first, last in ranges for k in range(first, last + 1)}
+    assert {k for first, last in of_numbers(numbers) for k in range(first, last + 1)} == numbers
 
 
 def test_urgent_events_are_fresh_for_a_minute_and_none_from_before_the_start() -> None:
@@ -101,6 +143,8 @@ def test_the_cap_holds_over_any_second(per_s: int, sends: int) -> None:
     times = []
     for _ in range(sends):
         now += cap.wait_s(now)
+        assert cap.wait_s(now) == 0, "after the wait it may go"
+        cap.take()
         times.append(now)
     for start in range(0, len(times) - 2 * per_s, per_s):
         assert times[start + 2 * per_s] - times[start] > 0.99

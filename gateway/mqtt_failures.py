@@ -1,0 +1,95 @@
+"""Why there is no connection, or no more: a catalogue key, a text with cause and remedy, what it hints at."""
+
+import socket
+import ssl
+from dataclasses import dataclass
+
+TAKEN_OVER = 0x8E  # DISCONNECT reason: another client took this session
+KEEP_ALIVE_TIMEOUT = 0x8D
+
+# CONNACK codes that say "not this protocol version" or nothing in particular: the other version may do.
+# The rest (credentials, banned, busy, moved) say the same on any version.
+_VERSION_REFUSALS = frozenset({0x80, 0x81, 0x82, 0x83, 0x84})
+_NOT_AUTHORISED = frozenset({0x85, 0x86, 0x87, 0x8A, 0x8C})
+_UNAVAILABLE = frozenset({0x88, 0x89, 0x97, 0x9C, 0x9D, 0x9F})
+
+
+class ConnectFailed(Exception):  # noqa: N818 - named for the condition
+    """No connection. `code` is a catalogue key; the marks say what another attempt should do differently."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        other_version: bool = False,  # the other MQTT version may do
+        closed_before_connack: bool = False,  # as brokers do that know only the other version
+        closed_subscribing: bool = False,  # as brokers do that refuse a topic
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.other_version = other_version
+        self.closed_before_connack = closed_before_connack
+        self.closed_subscribing = closed_subscribing
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Why a connection ended."""
+
+    code: str
+    text: str
+    taken_over: bool = False
+
+
+def refused_by_broker(where: str, reason: int, text: str) -> ConnectFailed:
+    """The broker answered the CONNECT with a refusal."""
+    code = "protocol"
+    if reason in _NOT_AUTHORISED:
+        code = "not_authorised"
+    elif reason in _UNAVAILABLE:
+        code = "server_unavailable"
+    return ConnectFailed(
+        code,
+        f"{where}: broker refused the connection: {text} (0x{reason:02x}); "
+        "check client id, certificate and account at the broker",
+        other_version=reason in _VERSION_REFUSALS,
+    )
+
+
+def disconnected(where: str, reason: int, text: str) -> Closed:
+    """The connection ended with this DISCONNECT reason."""
+    code = {TAKEN_OVER: "taken_over", KEEP_ALIVE_TIMEOUT: "keepalive"}.get(reason, "closed")
+    return Closed(code, f"{where}: connection ended: {text}", taken_over=reason == TAKEN_OVER)
+
+
+def not_dialled(where: str, exc: OSError | UnicodeError) -> ConnectFailed:
+    """What an error of dialling means."""
+    match exc:
+        case ssl.SSLCertVerificationError():
+            return ConnectFailed(
+                "certificate",
+                f"{where}: the broker's certificate is not trusted ({exc.verify_message}); "
+                "check [uplink] ca_file, the broker's name and this machine's clock",
+            )
+        case ssl.SSLError():
+            return ConnectFailed(
+                "tls", f"{where}: TLS failed ({exc.reason}); check cert_file, key_file and the port"
+            )
+        case ConnectionRefusedError():
+            return ConnectFailed("refused", f"{where}: nothing listens there; is the broker up?")
+        case TimeoutError():
+            return no_answer(where)
+        case UnicodeError():  # IDNA: an empty label, one of more than 63 characters, a character it forbids
+            return ConnectFailed("dns", f"{where}: that cannot be a host name; check [uplink] broker")
+        case socket.gaierror():
+            return ConnectFailed(
+                "dns",
+                f"{where}: the name cannot be resolved ({exc.strerror}); check it and the DNS settings",
+            )
+    return ConnectFailed("unreachable", f"{where}: {exc.strerror or exc}; check the network")
+
+
+def no_answer(where: str) -> ConnectFailed:
+    """Nothing came back in time."""
+    return ConnectFailed("timeout", f"{where}: no answer; check address and network")

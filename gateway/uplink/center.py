@@ -1,0 +1,143 @@
+"""What the center says of our events, acted upon: settled, refused, another chain, a key it does not know.
+
+Every alarm raised here has its end:
+    chain_mismatch, store_rollback   the opening of the epoch that runs now is settled: both sides share a chain
+    rejected                         no event was newly refused with this code for an hour; the refusals
+                                     themselves are for good and stay in the store
+    certificate                      the center no longer waits for our event key
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from gateway.clock import Clock, Stamp
+from gateway.envelope import Draft
+from gateway.errors import ContractError
+from gateway.event_types import event_class
+from gateway.evidence.canonical import Json
+from gateway.evidence.jws import FindKey
+from gateway.ingest.alarms import Alarms
+from gateway.metrics import Metrics
+from gateway.store.store import Store
+from gateway.uplink.acks import read_ack
+from gateway.uplink.ages import age_ms
+from gateway.uplink.sender import Sender
+from gateway.uplink.settling import LEFT, Applied, Refused, apply
+
+log = logging.getLogger(__name__)
+
+REFUSALS_CALM_S = 3600.0
+_CHAIN_ALARMS = ("chain_mismatch", "store_rollback")
+_KEY = "event_key"  # what the alarm `certificate` is about here
+
+
+class Center:
+    """The far end, as its signed acks describe it. Lives as long as the gateway."""
+
+    def __init__(
+        self,
+        *,
+        gateway: str,
+        kid: str,
+        store: Store,
+        sender: Sender,
+        clock: Clock,
+        ack_key: FindKey,
+        alarms: Alarms,
+        metrics: Metrics,
+        on_settled: Callable[[Sequence[tuple[int, int]]], None],
+        opening: Callable[[Stamp, dict[str, Json]], Draft],
+    ) -> None:
+        self.last_ack_ms: int | None = None
+        self.blocked = False  # the center cannot go on: it does not know our key
+        self.not_verified = False  # the last ack was not believed
+        self._gateway = gateway
+        self._kid = kid
+        self._store = store
+        self._sender = sender
+        self._clock = clock
+        self._ack_key = ack_key
+        self._alarms = alarms
+        self._metrics = metrics
+        self._on_settled = on_settled
+        self._opening = opening
+        self._refused_s: dict[str, float] = {}  # code -> when an event was last newly refused
+
+    async def take_ack(self, wire: bytes) -> Applied | None:
+        """Settle what an ack covers and act on the rest; None where it is not believed."""
+        try:
+            acks = read_ack(wire, self._gateway, self._ack_key)
+        except ContractError as exc:
+            self._metrics.acks_rejected.labels(reason=exc.code).inc()
+            log.warning("ack not believed", extra={"reason": exc.code, "cause": str(exc)})
+            self.not_verified = True
+            return None
+        self.not_verified = False
+        self.last_ack_ms = self._clock.now().wall_ms
+        applied = await apply(self._store, acks, self._sender.out.sent)
+        self._settle(applied)
+        for epoch in applied.mismatched:
+            await self._leave(epoch, "chain_mismatch", {"epoch": epoch})
+        for epoch, theirs, ours in applied.rolled_back:
+            await self._leave(epoch, "store_rollback", {"epoch": epoch, "center": theirs, "local": ours})
+        await self.note_refused(applied.rejected)
+        await self._mind_blocked(applied)
+        if applied.count:
+            await self._clear_chain_alarms()
+        return applied
+
+    def _settle(self, applied: Applied) -> None:
+        now = self._clock.now()
+        for out in self._sender.settled(applied.ranges, applied.count):
+            self._metrics.ack_latency_seconds.observe(age_ms(out.mono_ms, out.recorded_ms, now) / 1000)
+        self._metrics.events_settled.inc(applied.count)
+        self._on_settled(applied.ranges)
+
+    async def _leave(self, epoch: str, reason: str, data: dict[str, Json]) -> None:
+        """The center holds another chain under this name: what waits in ours gets places in a new one."""
+        stamp = self._clock.now()
+        left = await self._store.leave_epoch(epoch, reason, stamp, partial(self._opening, stamp))
+        await self._store.run(lambda box: box.note(LEFT + epoch, reason))
+        if left.opened:
+            self._metrics.epochs_opened.labels(reason=reason).inc()
+        log.error("epoch left", extra={"epoch": epoch, "reason": reason, "issued_again": left.count})
+        await self._alarms.raise_(reason, epoch, {**data, "issued_again": left.count})
+
+    async def _clear_chain_alarms(self) -> None:
+        standing = [key.partition("/") for key in self._alarms.standing]
+        named = [(kind, epoch) for kind, _, epoch in standing if kind in _CHAIN_ALARMS]
+        if not named:
+            return
+        first_n = self._store.tail.first_n
+        if await self._store.run(lambda box: box.lowest_waiting_from(first_n)) != first_n:
+            for kind, epoch in named:
+                await self._alarms.clear(kind, epoch)
+
+    async def note_refused(self, refused: Sequence[Refused]) -> None:
+        """One alarm per code, and none about alarms: a refused alarm must not make another one."""
+        for one in refused:
+            code, seq = one.rejection.code, one.rejection.seq
+            log.error("center refuses an event", extra={"epoch": one.epoch, "seq": seq, "code": code})
+            if event_class(one.type) == "alarm":
+                continue
+            self._refused_s[code] = time.monotonic()
+            await self._alarms.raise_("rejected", code, {"code": code, "epoch": one.epoch, "seq": seq})
+
+    async def look(self, now_s: float) -> None:
+        """What time alone ends."""
+        for key in list(self._alarms.standing):
+            kind, _, code = key.partition("/")
+            if kind == "rejected" and now_s - self._refused_s.setdefault(code, now_s) >= REFUSALS_CALM_S:
+                await self._alarms.clear(kind, code)
+
+    async def _mind_blocked(self, applied: Applied) -> None:
+        """An unknown key: `certificate`, because enrolment is what ends it, as with a certificate."""
+        was, self.blocked = self.blocked, bool(applied.blocked)
+        for epoch, code in applied.blocked:
+            if not was:
+                log.error("center cannot go on", extra={"epoch": epoch, "code": code})
+            await self._alarms.raise_("certificate", _KEY, {"code": code, "epoch": epoch, "kid": self._kid})
+        if not applied.blocked:
+            await self._alarms.clear("certificate", _KEY)
