@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from peewee import IntegerField, Model, SqliteDatabase, TextField
 
 from gateway.errors import StartError
+from gateway.store.commands import COMMAND_TABLES
 
 
 class Migration(Model):
@@ -48,9 +49,15 @@ def _script(text: str) -> Callable[[SqliteDatabase], None]:
     return step
 
 
+def _commands(database: SqliteDatabase) -> None:
+    with database.bind_ctx(COMMAND_TABLES):
+        database.create_tables(COMMAND_TABLES, safe=False)
+
+
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0001_first_tables": _script(_FIRST_TABLES),
     "0002_epochs_end_and_days": _script(_EPOCHS_END),
+    "0003_commands": _commands,
 }
 
 

@@ -17,6 +17,7 @@ from peewee import PeeweeException, SqliteDatabase
 
 from gateway.clock import Stamp
 from gateway.errors import StartError, StoreRefused
+from gateway.store.commands import COMMAND_TABLES
 from gateway.store.database import PAGE_SIZE, StoreDamaged, open_database, translate
 from gateway.store.folder import sync_folder
 from gateway.store.migrations import migrate
@@ -153,7 +154,7 @@ def _usable(path: Path, max_pages: int | None, stamp: Stamp) -> SqliteDatabase:
     database = open_database(path, max_pages=max_pages)
     try:
         migrate(database, stamp.wall_ms)
-        database.bind(TABLES)
+        database.bind((*TABLES, *COMMAND_TABLES))
         check_tail()
     except (PeeweeException, sqlite3.Error) as exc:
         database.close()

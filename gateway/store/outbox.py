@@ -109,7 +109,7 @@ class Outbox:
             "WHERE w.lane = ? AND w.n > ? AND w.n < ? ORDER BY w.n LIMIT ?"
         )
         cursor = self._database.execute_sql(query, (lane, n, below or 1 << 62, limit))
-        return [Row(row[0], lane, _class_of(row[2]), row[1], row[2]) for row in cursor]
+        return [Row(row[0], lane, event_class(type_of(row[2])), row[1], row[2]) for row in cursor]
 
     def hash_at(self, n: int) -> bytes | None:
         """The hash of one event; None where the store does not hold it."""
@@ -127,6 +127,16 @@ class Outbox:
                 settled += cursor.rowcount
         self._ledger.settled += settled
         return settled
+
+    def wait_again(self, rows: Iterable[tuple[int, int]]) -> int:
+        """Events (`n`, lane) of this store wait for the center again; how many of them did not."""
+        before = self._database.connection().total_changes
+        self._database.connection().executemany(
+            "INSERT OR IGNORE INTO waiting (n, lane) VALUES (?, ?)", list(rows)
+        )
+        added = self._database.connection().total_changes - before
+        self._ledger.settled -= added
+        return int(added)
 
     def reissue(self, first_n: int, last_n: int, recorded: Stamp, limit: int) -> tuple[int, int]:
         """Give waiting events of a range a new place in the running epoch, in order: (looked at, issued again).
@@ -234,11 +244,11 @@ def detail_of(kind: str, data: Mapping[str, object]) -> str | None:
 _TYPE_MARK = b'"type":"cn.zhijiao.'
 
 
-def _class_of(wire: bytes) -> str:
-    """The class of our own canonical bytes, without parsing: `type` is their last member but `unit`.
+def type_of(wire: bytes) -> str:
+    """The type, without prefix, of our own canonical bytes, without parsing: it is their last member but `unit`.
 
     The mark cannot stand inside a text value, where its quotation marks would be escaped, but `data`
     may hold a member of that name; the envelope's own comes last.
     """
     start = wire.rindex(_TYPE_MARK) + len(_TYPE_MARK)
-    return event_class(wire[start : wire.index(b'"', start)].decode())
+    return wire[start : wire.index(b'"', start)].decode()

@@ -13,10 +13,9 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.event_types import TYPE_PREFIX
 from gateway.evidence import canonical
 from gateway.store.epochs import EpochView
-from gateway.store.outbox import Outbox
+from gateway.store.outbox import Outbox, type_of
 from gateway.store.store import Store
 from gateway.uplink.acks import EpochAck, Rejection
 from gateway.uplink.spans import Spans, of_numbers
@@ -149,11 +148,9 @@ def note_rejections(box: Outbox, view: EpochView, rejections: Sequence[Rejection
     if not known:
         return []
     fresh = box.note_rejected((n, r.code, r.message) for n, r in known.items())
-    return [Refused(view.epoch, known[n], n, _type_of(box.wire_at(n))) for n in fresh]
+    return [Refused(view.epoch, known[n], n, _type_at(box, n)) for n in fresh]
 
 
-def _type_of(wire: bytes | None) -> str:
-    if wire is None:
-        return ""
-    kind = canonical.decode(wire).get("type")
-    return kind.removeprefix(TYPE_PREFIX) if isinstance(kind, str) else ""
+def _type_at(box: Outbox, n: int) -> str:
+    wire = box.wire_at(n)
+    return "" if wire is None else type_of(wire)
