@@ -32,7 +32,6 @@ from gateway.config import Config, DeviceConfig, setting_error
 from gateway.envelope import Draft
 from gateway.errors import StartError
 from gateway.evidence.canonical import Json
-from gateway.evidence.keys import Role
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
@@ -114,7 +113,8 @@ class _Gateway:
             sender=self.sender,
             clock=clock,
             signer=keys.signer,
-            ack_key=keys.trust.find(Role.ACK),
+            find_key=keys.trust.find,
+            seals=keys.trust.seal_key() is not None,
             alarms=self.alarms,
             metrics=metrics,
             devices=self._device_views,

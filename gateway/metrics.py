@@ -138,6 +138,23 @@ class Metrics:
             "acks_rejected_total", "Acks of the center that were not believed, by reason.", reason=()
         )
 
+        self.answers_rejected = self._counter(
+            "answers_rejected_total",
+            "Answers of the center to our requests that were not believed, by reason.",
+            reason=(),
+        )
+        self.commands = self._counter(
+            "commands_total",
+            "Verified commands of the center, by command and outcome.",
+            command=(),
+            status=(),
+        )
+        self.commands_not_verified = self._counter(
+            "commands_not_verified_total",
+            "Messages on the command topics that were not verified and dropped, by reason.",
+            reason=(),
+        )
+
         self.mqtt_connected = self._gauge("mqtt_connected", "1 while connected to the broker, else 0.")
         self.mqtt_connects = self._counter(
             "mqtt_connects_total", "Attempts to connect to the broker, by result.", result=("ok",)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 TAKEN_OVER = 0x8E  # DISCONNECT reason: another client took this session
 KEEP_ALIVE_TIMEOUT = 0x8D
+FAILURE = 0x80  # reason codes from here on are refusals
 
 # CONNACK codes that say "not this protocol version" or nothing in particular: the other version may do.
 # The rest (credentials, banned, busy, moved) say the same on any version.

@@ -35,6 +35,7 @@ _STANDING = {
     "chain_mismatch": ("chain_mismatch", Level.FAULT),
     "rejected": ("center_rejected", Level.ATTENTION),
     "duplicate_identity": ("duplicate_identity", Level.FAULT),
+    "not_delivered": ("not_delivered", Level.FAULT),
 }
 
 
@@ -179,6 +180,8 @@ class Viewer:
             add("uplink_stalled", Level.ATTENTION)
         elif buffer.oldest_unsettled_s is not None and buffer.oldest_unsettled_s > OLD_BACKLOG_S:
             add("backlog_old", Level.ATTENTION)
+        if self._sender.nobody_listens:
+            add("nobody_listens", Level.ATTENTION)
         if uplink.blocked:
             add("center_blocked", Level.FAULT)
         if uplink.not_verified:

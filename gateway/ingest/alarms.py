@@ -31,6 +31,7 @@ SEVERITY: Mapping[str, str] = {
     "rejected": "major",
     "duplicate_identity": "critical",
     "certificate": "major",
+    "not_delivered": "major",
 }
 _PREFIX = "alarm:"
 

@@ -13,7 +13,7 @@ from gateway.store.epochs import EpochView
 from gateway.view import DeviceView
 
 PROFILE = "intl"  # EdDSA and SHA-256 for a whole epoch
-CAPABILITIES: tuple[str, ...] = ("sealed",)
+SEALS = "sealed"  # capability: what identifies a person is sealed to the center's key
 MAX_EPOCHS = 32  # newest ones listed in `info`
 
 
@@ -35,6 +35,7 @@ def info(
     signer: Signer,
     lineage: Sequence[EpochView],
     devices: Sequence[DeviceView],
+    capabilities: Sequence[str],
     at: Stamp,
 ) -> bytes:
     """The birth document, signed."""
@@ -55,7 +56,7 @@ def info(
         "ts": iso_ms(at.wall_ms),
         "versions": {"software": __version__, "contract": 1},
         "profile": PROFILE,
-        "capabilities": list(CAPABILITIES),
+        "capabilities": list(capabilities),
         "devices": inventory,
         "keys": keys,
         "epochs": epochs,

@@ -7,9 +7,9 @@ must flow. A refused event stays unsettled and leaves the window. Its class is p
 
 from dataclasses import dataclass
 
+from gateway.mqtt_failures import FAILURE
 from gateway.uplink.window import FIRST_PATIENCE_S, MOST_PATIENCE_S
 
-FAILURE = 0x80
 CALM_S = 60.0  # accepted for this long without a refusal: it is over
 
 
@@ -29,6 +29,7 @@ class Refusals:
     """What the broker does not take now."""
 
     def __init__(self) -> None:
+        self.accepted: set[str] = set()  # classes of which the broker took an event in this run
         self._refused: dict[str, Refusal] = {}
 
     @property
@@ -40,6 +41,7 @@ class Refusals:
         """The broker answered a publish of this class. True when that is a refusal."""
         known = self._refused.get(cls)
         if reason < FAILURE:
+            self.accepted.add(cls)
             if known is not None and now_s >= known.until_s:
                 known.accepted = True
             return False

@@ -94,6 +94,11 @@ class Sender:
         self._wake.set()
         return gone
 
+    def put_back(self) -> None:
+        """Events that were settled wait again, below what was read: read from the beginning."""
+        self._lanes.rewind()  # what is out is passed over
+        self._wake.set()
+
     async def run(self, connection: Connection) -> None:
         """Send over `connection` until it is closed."""
         self.out.clear()

@@ -42,7 +42,24 @@ class Topics:
         """The gateway asks."""
         return f"{self.root}/req/{name}"
 
+    def result(self, name: str) -> str:
+        """The center answers a request, signed."""
+        return f"{self.root}/res/{name}"
+
+    def command(self, name: str) -> str:
+        """The center commands, signed."""
+        return f"{self.root}/cmd/{name}"
+
+    def response(self, name: str) -> str:
+        """The gateway answers a command."""
+        return f"{self.root}/rsp/{name}"
+
     @property
     def subscriptions(self) -> tuple[str, ...]:
         """What the gateway listens to."""
-        return (self.ack, f"{self.root}/cmd/#", f"{self.root}/res/#")
+        return (self.ack, self.command("#"), self.result("#"))
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """What the gateway listens to where the broker lets it: itself, to notice that it is there twice."""
+        return (self.status,)

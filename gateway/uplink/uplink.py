@@ -17,32 +17,32 @@ from gateway.clock import Clock, Stamp
 from gateway.envelope import Draft
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
-from gateway.evidence.jws import FindKey, Signer
+from gateway.evidence.jws import Signer
+from gateway.evidence.keys import Role
 from gateway.ingest.alarms import Alarms
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import Closed, ConnectFailed, Connection, Endpoint, connect
+from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, connect
 from gateway.store.store import Store
-from gateway.uplink import documents
-from gateway.uplink.ages import oldest_age_ms
+from gateway.uplink.announcer import Announcer
 from gateway.uplink.center import Center
-from gateway.uplink.documents import Level
+from gateway.uplink.command_message import FindByRole
+from gateway.uplink.commands import Commands
+from gateway.uplink.documents import SEALS
+from gateway.uplink.identity import IdentityWatch
+from gateway.uplink.refused_pages import RefusedPages
+from gateway.uplink.requests import Requests
 from gateway.uplink.sender import Sender
+from gateway.uplink.serving import ConnectionEnded, Rooms, Serving
 from gateway.uplink.topics import Topics
 from gateway.view import DeviceView
 
 log = logging.getLogger(__name__)
 
-STATUS_EVERY_S = 60.0
-ASK_ACK_AFTER_S = 10.0
 MOST_BACKOFF_S = 60.0
-TAKEOVER_BACKOFF_S = 60.0
-TAKEOVER_WITHIN_S = 600.0
+DOUBLED_BACKOFF_S = 60.0  # at least, while another machine has our identity
 STABLE_S = 30.0  # a connection that lasted this long resets the backoff
-WATCH_EVERY_S = 1.0
-NO_PUBACK_S = 30.0  # publishes are out and none is answered, though pings may be
-# Times the keepalive without a byte from the broker. A ping goes out after one, so its answer has 12 s of
-# 30; paho by itself would wait for twice the keepalive.
-SILENCE_FACTOR = 1.4
+EARLY_CLOSES = 2  # so many in a row before something else is tried
+_SESSIONS = "uplink_sessions"  # note: our newest ones, to tell ours from another machine's after a restart
 
 
 class Uplink:
@@ -59,18 +59,31 @@ class Uplink:
         sender: Sender,
         clock: Clock,
         signer: Signer,
-        ack_key: FindKey,
+        find_key: FindByRole,
+        seals: bool,
         alarms: Alarms,
         metrics: Metrics,
         devices: Callable[[], Sequence[DeviceView]],
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
         opening: Callable[[Stamp, dict[str, Json]], Draft],
     ) -> None:
-        self.session = str(uuid.uuid4())
+        self.session = ""
         self.state = "connecting"
         self.since_ms = clock.now().wall_ms
         self.code: str | None = None
         self.detail: str | None = None
+        self.endpoint = endpoint
+        self.ack_mode = ack_mode
+        self._auto_version = auto_version
+        self._topics = topics
+        self._store = store
+        self._clock = clock
+        self._alarms = alarms
+        self._metrics = metrics
+        self._connection: Connection | None = None
+        self._early_closes = 0  # before CONNACK
+        self._closed_subscribing = 0
+        ack_key = find_key(Role.ACK)
         self.center = Center(
             gateway=topics.gateway,
             kid=signer.kid,
@@ -83,23 +96,34 @@ class Uplink:
             on_settled=on_settled,
             opening=opening,
         )
-        self.endpoint = endpoint
-        self.ack_mode = ack_mode
-        self._auto_version = auto_version
-        self._topics = topics
-        self._store = store
-        self._sender = sender
-        self._clock = clock
-        self._signer = signer
-        self._alarms = alarms
-        self._metrics = metrics
-        self._devices = devices
-        self._connection: Connection | None = None
-        self._acked_once = False
-        self._early_closes = 0
-        self._takeovers: list[float] = []
-        self._shown: dict[str, bytes] = {}  # device status as last published on this connection
-        self._shown_quality: str | None = None
+        self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key)
+        commands = Commands(
+            topics=topics,
+            store=store,
+            clock=clock,
+            metrics=metrics,
+            find_key=find_key,
+            put_back=sender.put_back,
+        )
+        self._rooms = Rooms(
+            topics=topics,
+            sender=sender,
+            center=self.center,
+            commands=commands,
+            requests=self.requests,
+            refused_pages=RefusedPages(store, self.requests, self.center.note_refused),
+            announcer=Announcer(
+                topics=topics,
+                store=store,
+                clock=clock,
+                signer=signer,
+                devices=devices,
+                capabilities=((SEALS,) if seals else ()) + commands.built,
+                ack_mode=ack_mode,
+            ),
+            identity=IdentityWatch(),
+            alarms=alarms,
+        )
 
     @property
     def last_ack_ms(self) -> int | None:
@@ -118,60 +142,67 @@ class Uplink:
 
     async def run(self) -> None:
         """Be connected, for ever."""
-        attempt = 0
+        attempt, loaded = 0, False
         while True:
-            began = time.monotonic()
+            began_s = time.monotonic()
             try:
+                if not loaded:
+                    await self._load()
+                    loaded = True
                 await self._once()
-                closed = Closed("stopped", "stopped")
             except ConnectFailed as exc:
                 self._note_offline(exc.code, str(exc))
                 self._metrics.mqtt_connects.labels(result=exc.code).inc()
-                self._consider_other_version(exc)
-                closed = Closed(exc.code, str(exc))
-            except _ConnectionEnded as exc:
-                closed = exc.closed
-                self._note_offline(closed.code, closed.text)
+                self._learn_from(exc)
+            except ConnectionEnded as exc:
+                self._note_offline(exc.closed.code, exc.closed.text)
+                if exc.closed.taken_over:
+                    self._rooms.identity.taken_over(time.monotonic())
             except StoreRefused as exc:  # a disk that cannot be read or written is a state, not an end
-                closed = Closed("stalled", str(exc))
-                self._note_offline(closed.code, closed.text)
-            attempt = 0 if time.monotonic() - began > STABLE_S else attempt + 1
-            await asyncio.sleep(await self._backoff_s(attempt, closed))
+                self._note_offline("stalled", str(exc))
+            attempt = 0 if time.monotonic() - began_s > STABLE_S else attempt + 1
+            await asyncio.sleep(await self._backoff_s(attempt))
 
     async def say_goodbye(self) -> None:
         """Let the last events out and say `offline`, where there is somebody to say it to. At most 3 s."""
         connection = self._connection
         if connection is None or connection.closed.done():
             return
-        patience = time.monotonic() + 1.5
+        patience_s = time.monotonic() + 1.5
         # Looked at, not waited for: once in the life of a process, for a moment.
         while (  # noqa: ASYNC110
-            self._store.waiting and time.monotonic() < patience and not connection.closed.done()
+            self._store.waiting and time.monotonic() < patience_s and not connection.closed.done()
         ):
             await asyncio.sleep(0.05)
-        saying = await self._publish_status("offline")
-        await asyncio.wait({saying}, timeout=1.5)
+        try:
+            saying = await self._rooms.announcer.say("offline")
+        except StoreRefused:  # the will says `lost` then
+            return
+        if saying is not None:
+            await asyncio.wait({saying}, timeout=1.5)
 
     # -- one connection -------------------------------------------------------------------------------
 
+    async def _load(self) -> None:
+        known = await self._store.run(lambda box: box.noted(_SESSIONS))
+        self._rooms.identity.ours(*(known.split(",") if known else ()))
+        await self._rooms.commands.load()
+
     async def _once(self) -> None:
-        self.session = str(uuid.uuid4())
+        await self._begin_session()
         self._metrics.set_mqtt_version(self.endpoint.version)
-        connection = await connect(self.endpoint, self._topics.subscriptions, await self._will())
+        will = await self._rooms.announcer.will(self.session, self.endpoint.version)
+        own = self._topics.own if self._closed_subscribing < EARLY_CLOSES else ()
+        connection = await connect(self.endpoint, self._topics.subscriptions, will, optional=own)
         self._connection = connection
         try:
-            await self._greet(connection)
-            async with asyncio.TaskGroup() as group:
-                for name, serving in (
-                    ("send", self._sender.run(connection)),
-                    ("receive", self._receive(connection)),
-                    ("status", self._keep_status(connection)),
-                    ("ask-ack", self._ask_for_ack(connection)),
-                    ("watch", self._watch(connection)),
-                ):
-                    group.create_task(serving, name=f"uplink-{name}")
+            self._note_online()
+            serving = Serving(
+                self._rooms, connection, session=self.session, wants_acks=self.ack_mode == "center"
+            )
+            await serving.run()
         except ExceptionGroup as group_error:
-            ended, others = group_error.split((_ConnectionEnded, StoreRefused))
+            ended, others = group_error.split((ConnectionEnded, StoreRefused))
             if ended is None or others is not None:
                 raise  # a bug: let it rise
             raise ended.exceptions[0] from None  # the connection ended once: one reason is enough
@@ -180,8 +211,15 @@ class Uplink:
             self._metrics.mqtt_connected.set(0)
             await connection.close()
 
-    async def _greet(self, connection: Connection) -> None:
-        self._early_closes = 0
+    async def _begin_session(self) -> None:
+        """A new session is on disk before anybody hears of it."""
+        self.session = str(uuid.uuid4())
+        self._rooms.identity.ours(self.session)
+        sessions = ",".join(self._rooms.identity.own_sessions)
+        await self._store.run(lambda box: box.note(_SESSIONS, sessions))
+
+    def _note_online(self) -> None:
+        self._early_closes = self._closed_subscribing = 0
         self.state, self.code, self.detail = "online", None, None
         self.since_ms = self._clock.now().wall_ms
         self._metrics.mqtt_connected.set(1)
@@ -190,114 +228,6 @@ class Uplink:
             "uplink connected",
             extra={"broker": f"{self.endpoint.host}:{self.endpoint.port}", "mqtt": self.endpoint.version},
         )
-        self._acked_once = False
-        self._shown.clear()
-        lineage = await self._store.lineage()
-        document = documents.info(
-            self._topics.gateway,
-            self._topics.org,
-            self.session,
-            self._signer,
-            lineage,
-            self._devices(),
-            self._clock.now(),
-        )
-        connection.publish(self._topics.info, document, retain=True)
-        await self._publish_status("online")
-
-    async def _receive(self, connection: Connection) -> None:
-        while True:
-            message = await connection.incoming.get()
-            if message.topic == self._topics.ack:
-                if await self.center.take_ack(message.payload) is not None:
-                    self._acked_once = True
-            else:
-                log.warning(
-                    "not acted upon: commands are not built yet", extra={"length": len(message.payload)}
-                )
-            message.done()
-
-    async def _keep_status(self, connection: Connection) -> None:
-        began = time.monotonic()
-        next_s = began + STATUS_EVERY_S
-        while True:
-            await asyncio.sleep(WATCH_EVERY_S)
-            if time.monotonic() - began > TAKEOVER_WITHIN_S:
-                await self._alarms.clear("duplicate_identity", "gateway")
-            for device in self._devices():
-                self._show_device(connection, device)
-            quality = self._clock.now().quality.value
-            if time.monotonic() >= next_s or quality != self._shown_quality:
-                await self._publish_status("online")
-                next_s = time.monotonic() + STATUS_EVERY_S
-
-    def _show_device(self, connection: Connection, device: DeviceView) -> None:
-        document = documents.device_status(device)
-        if self._shown.get(device.id) != document:
-            self._shown[device.id] = document
-            connection.publish(self._topics.device_status(device.id), document, retain=True)
-
-    async def _ask_for_ack(self, connection: Connection) -> None:
-        """A broker may have forgotten the retained ack: ask the center for it."""
-        if self.ack_mode != "center":
-            return
-        await asyncio.sleep(ASK_ACK_AFTER_S)
-        while not self._acked_once:
-            connection.publish(self._topics.request("ack"), b'{"v":1}')
-            await asyncio.sleep(STATUS_EVERY_S)
-
-    async def _watch(self, connection: Connection) -> None:
-        while not connection.closed.done():
-            await asyncio.wait({connection.closed}, timeout=WATCH_EVERY_S)
-            if connection.closed.done():
-                break
-            if not connection.alive:
-                connection.give_up("thread_ended", "the connection's thread ended")
-            elif connection.unacked_s(time.monotonic()) >= NO_PUBACK_S:
-                connection.give_up("no_puback", f"no publish was answered for {NO_PUBACK_S:.0f} s")
-            elif connection.silent_s() >= SILENCE_FACTOR * self.endpoint.keepalive_s:
-                connection.give_up("keepalive", "the broker answers nothing, pings included")
-        raise _ConnectionEnded(connection.closed.result())
-
-    # -- documents ------------------------------------------------------------------------------------
-
-    async def _level(self) -> Level:
-        tail = self._store.tail
-        now = self._clock.now()
-        lowest, levels, oldest = await self._store.run(
-            lambda box: (box.lowest_waiting_from(tail.first_n), box.levels(), oldest_age_ms(box, now))
-        )
-        acked = tail.seq if lowest is None else min(tail.seq, lowest - tail.first_n)
-        return Level(
-            epoch=tail.epoch,
-            last_seq=tail.seq,
-            acked=acked,
-            backlog=levels.waiting,
-            oldest_unacked_s=oldest // 1000,
-        )
-
-    async def _status(self, state: str) -> bytes:
-        return documents.status(
-            state,
-            self.session,
-            self._clock.now(),
-            await self._level(),
-            ack_mode=self.ack_mode,
-            mqtt=self.endpoint.version,
-        )
-
-    async def _will(self) -> tuple[str, bytes]:
-        return self._topics.status, await self._status("lost")
-
-    async def _publish_status(self, state: str) -> "asyncio.Future[int]":
-        document = await self._status(state)
-        self._shown_quality = self._clock.now().quality.value
-        connection = self._connection
-        if connection is None:
-            cancelled: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-            cancelled.cancel()
-            return cancelled
-        return connection.publish(self._topics.status, document, retain=True)
 
     # -- when it does not work ------------------------------------------------------------------------
 
@@ -307,25 +237,18 @@ class Uplink:
             self.since_ms = self._clock.now().wall_ms
         self.state, self.code, self.detail = "offline", code, text
 
-    def _consider_other_version(self, failure: ConnectFailed) -> None:
+    def _learn_from(self, failure: ConnectFailed) -> None:
+        if failure.closed_subscribing:  # it may be our own status that it does not let us read
+            self._closed_subscribing += 1
         if not self._auto_version or self.endpoint.version != "5":
             return
         self._early_closes = self._early_closes + 1 if failure.closed_before_connack else 0
-        if failure.other_version or self._early_closes >= 2:
+        if failure.other_version or self._early_closes >= EARLY_CLOSES:
             log.warning("broker does not take MQTT 5; using 3.1.1 until restart")
             self.endpoint = replace(self.endpoint, version="3.1.1")
 
-    async def _backoff_s(self, attempt: int, closed: Closed) -> float:
-        now = time.monotonic()
-        if closed.taken_over:
-            self._takeovers = [*(at for at in self._takeovers if now - at < TAKEOVER_WITHIN_S), now]
-            if len(self._takeovers) >= 2:
-                await self._alarms.raise_("duplicate_identity", "gateway", {})
-                return TAKEOVER_BACKOFF_S + random.uniform(0, TAKEOVER_BACKOFF_S)  # noqa: S311 - jitter
+    async def _backoff_s(self, attempt: int) -> float:
+        if self._rooms.identity.doubled(time.monotonic()):
+            await self._alarms.raise_("duplicate_identity", "gateway", {})
+            return DOUBLED_BACKOFF_S + random.uniform(0, DOUBLED_BACKOFF_S)  # noqa: S311 - jitter
         return random.uniform(0, min(MOST_BACKOFF_S, 2.0 ** min(attempt, 10) / 2))  # noqa: S311 - jitter
-
-
-class _ConnectionEnded(Exception):  # noqa: N818 - carries a reason out of the task group
-    def __init__(self, closed: Closed) -> None:
-        super().__init__(closed.text)
-        self.closed = closed
