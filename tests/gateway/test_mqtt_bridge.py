@@ -1,0 +1,113 @@
+"""One connection against brokers that misbehave: what is said, what is bounded, what is noticed."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, connect
+from tests.broker import Mosquitto
+from tests.gateway.scripted_broker import ScriptedBroker
+from tests.gateway.uplink_bench import until
+
+TOPICS = ("cc/ack", "cc/cmd/#")
+
+
+def endpoint(port: int, version: str = "5", host: str = "127.0.0.1", keepalive_s: int = 30) -> Endpoint:
+    return Endpoint(host=host, port=port, client_id="gw", version=version, keepalive_s=keepalive_s)
+
+
+@asynccontextmanager
+async def connected(
+    at: Endpoint, topics: tuple[str, ...] = TOPICS, optional: tuple[str, ...] = ()
+) -> AsyncIterator[Connection]:
+    connection = await connect(at, topics, None, optional=optional)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def failure(at: Endpoint, topics: tuple[str, ...] = TOPICS) -> ConnectFailed:
+    with pytest.raises(ConnectFailed) as caught:
+        async with connected(at, topics):
+            pass
+    return caught.value
+
+
+@pytest.mark.parametrize("host", ["broker..example", "a" * 64 + ".example"])
+async def test_a_name_that_is_none_says_so(host: str) -> None:
+    failed = await failure(endpoint(1883, host=host))
+    assert failed.code == "dns"
+    assert "broker" in str(failed)
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_no_more_than_the_window_is_without_an_answer_and_none_is_dropped(version: str) -> None:
+    async with (
+        ScriptedBroker(receive_maximum=5, hold=True) as broker,
+        connected(endpoint(broker.port, version)) as connection,
+    ):
+        window = 5 if version == "5" else 32
+        assert connection.receive_maximum == window
+        waiting = [connection.publish("cc/status", b"x") for _ in range(300)]
+        await until(lambda: len(broker.topics) >= window, "a full window")
+        assert connection.room < 0
+        broker.release()
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(*waiting) == [0] * 300
+        assert broker.most_out <= window
+        assert connection.room == window
+
+
+async def test_what_waits_for_an_answer_ends_with_the_connection() -> None:
+    async with ScriptedBroker(hold=True) as broker, connected(endpoint(broker.port)) as connection:
+        waiting = [connection.publish("cc/status", b"x") for _ in range(100)]
+        connection.give_up("no_puback", "test")
+        await asyncio.wait(waiting, timeout=5)
+        assert all(future.cancelled() for future in waiting)
+        assert connection.publish("cc/status", b"x").cancelled()
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_close_on_subscribe_is_not_taken_for_the_wrong_version(version: str) -> None:
+    async with ScriptedBroker(closes_on_subscribe=True) as broker:
+        failed = await failure(endpoint(broker.port, version))
+    assert failed.code == "closed"
+    assert not failed.closed_before_connack
+    assert failed.closed_subscribing
+    assert "while subscribing" in str(failed)
+
+
+async def test_a_refused_topic_is_a_failure_unless_it_is_optional() -> None:
+    async with ScriptedBroker(refuses_topics=("status",)) as broker:
+        failed = await failure(endpoint(broker.port), (*TOPICS, "cc/status"))
+        assert failed.code == "not_authorised"
+        async with connected(endpoint(broker.port), optional=("cc/status",)) as connection:
+            assert await connection.publish("cc/x", b"x") == 0
+
+
+async def test_pings_without_pubacks_are_seen_and_pubacks_end_it() -> None:
+    async with ScriptedBroker(hold=True) as broker, connected(endpoint(broker.port)) as connection:
+        assert connection.unacked_s(time.monotonic() + 99) == 0, "nothing is out"
+        answer = connection.publish("cc/x", b"x")
+        connection.publish("cc/x", b"x")
+        assert 98 < connection.unacked_s(time.monotonic() + 99) <= 100
+        await until(lambda: broker.topics, "a publish")
+        broker.release()
+        await answer
+        await until(lambda: connection.unacked_s(time.monotonic()) == 0, "both answers")
+
+
+async def test_silence_is_what_the_kernel_received_last(mosquitto: Mosquitto) -> None:
+    async with connected(endpoint(mosquitto.port)) as connection:
+        mosquitto.pause()
+        try:
+            await until(lambda: connection.silent_s() >= 1.0, "silence")
+            connection.publish("cc/x", b"x")  # sending is no sign of life
+            await until(lambda: connection.silent_s() >= 1.5, "silence going on")
+        finally:
+            mosquitto.resume()
+        await until(lambda: connection.silent_s() < 0.5, "a sign of life")
