@@ -1,0 +1,26 @@
+"""The negative control of the restored backup: a gateway that settles whatever an ack covers.
+
+Not part of the product. It runs the real command with two rules missing: an ack beyond our end is taken
+as it stands, and `head` is not compared. A drill that passes with this proves nothing.
+"""
+
+from gateway.cli.main import main
+from gateway.store.epochs import EpochView
+from gateway.store.outbox import Outbox
+from gateway.uplink import settling
+from gateway.uplink.acks import EpochAck
+
+
+def no_end(_ack: EpochAck) -> int:
+    return 0
+
+
+def same_chain(_box: Outbox, _view: EpochView, _ack: EpochAck) -> bool:
+    return True
+
+
+EpochAck.last = property(no_end)  # type: ignore[assignment,method-assign]
+settling._same_chain = same_chain  # type: ignore[assignment]  # other parameter names
+
+if __name__ == "__main__":
+    main()
