@@ -119,6 +119,7 @@ class _Gateway:
             metrics=metrics,
             devices=self._device_views,
             on_settled=self._settled,
+            on_rejected=self.activity.rejected,
             opening=self._opening,
         )
         self.viewer = Viewer(

@@ -34,6 +34,7 @@ class Announcer:
         devices: Callable[[], Sequence[DeviceView]],
         capabilities: Sequence[str],
         ack_mode: str,
+        on_puback: Callable[[str, int], object],
     ) -> None:
         self.session = ""
         self._mqtt = ""
@@ -44,6 +45,7 @@ class Announcer:
         self._devices = devices
         self._capabilities = capabilities
         self._ack_mode = ack_mode
+        self._on_puback = on_puback
         self._connection: Connection | None = None
         self._shown_devices: dict[str, bytes] = {}
         self._shown: tuple[str, str, str] | None = None  # epoch, clock quality, ack mode
@@ -76,10 +78,7 @@ class Announcer:
 
     async def say(self, state: str) -> "asyncio.Future[int] | None":
         """Publish `status`; None where there is no connection."""
-        document = await self._status(state)
-        if self._connection is None or self._connection.closed.done():
-            return None
-        return self._connection.publish(self._topics.status, document, retain=True)
+        return self._publish("status", self._topics.status, await self._status(state))
 
     async def _say_online(self, now_s: float) -> None:
         self._shown = self._current()
@@ -102,14 +101,12 @@ class Announcer:
 
     def _show_device(self, device: DeviceView) -> None:
         document = documents.device_status(device)
-        if self._connection is not None and self._shown_devices.get(device.id) != document:
+        if self._shown_devices.get(device.id) != document:
             self._shown_devices[device.id] = document
-            self._connection.publish(self._topics.device_status(device.id), document, retain=True)
+            self._publish("device-status", self._topics.device_status(device.id), document)
 
     async def _say_info(self) -> None:
         lineage = await self._store.lineage()
-        if self._connection is None:
-            return
         document = documents.info(
             self._topics.gateway,
             self._topics.org,
@@ -120,7 +117,19 @@ class Announcer:
             self._capabilities,
             self._clock.now(),
         )
-        self._connection.publish(self._topics.info, document, retain=True)
+        self._publish("info", self._topics.info, document)
+
+    def _publish(self, what: str, topic: str, document: bytes) -> "asyncio.Future[int] | None":
+        if self._connection is None or self._connection.closed.done():
+            return None
+
+        def answered(done: "asyncio.Future[int]") -> None:
+            if not done.cancelled():
+                self._on_puback(what, done.result())
+
+        taking = self._connection.publish(topic, document, retain=True)
+        taking.add_done_callback(answered)
+        return taking
 
     async def _status(self, state: str) -> bytes:
         now, tail = self._clock.now(), self._store.tail

@@ -23,6 +23,7 @@ from gateway.metrics import Metrics
 from gateway.store.store import Store
 from gateway.uplink.acks import read_ack
 from gateway.uplink.ages import age_ms
+from gateway.uplink.seldom import Seldom
 from gateway.uplink.sender import Sender
 from gateway.uplink.settling import LEFT, Applied, Refused, apply
 
@@ -48,6 +49,7 @@ class Center:
         alarms: Alarms,
         metrics: Metrics,
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
+        on_rejected: Callable[[int], None],
         opening: Callable[[Stamp, dict[str, Json]], Draft],
     ) -> None:
         self.last_ack_ms: int | None = None
@@ -62,7 +64,9 @@ class Center:
         self._alarms = alarms
         self._metrics = metrics
         self._on_settled = on_settled
+        self._on_rejected = on_rejected
         self._opening = opening
+        self._seldom = Seldom()
         self._refused_s: dict[str, float] = {}  # code -> when an event was last newly refused
 
     async def take_ack(self, wire: bytes) -> Applied | None:
@@ -71,13 +75,17 @@ class Center:
             acks = read_ack(wire, self._gateway, self._ack_key)
         except ContractError as exc:
             self._metrics.acks_rejected.labels(reason=exc.code).inc()
-            log.warning("ack not believed", extra={"reason": exc.code, "cause": str(exc)})
+            if self._seldom.due(exc.code):
+                log.warning("ack not believed", extra={"reason": exc.code, "cause": str(exc)})
             self.not_verified = True
             return None
         self.not_verified = False
         self.last_ack_ms = self._clock.now().wall_ms
         applied = await apply(self._store, acks, self._sender.out.sent)
         self._settle(applied)
+        for epoch in applied.unknown:
+            if self._seldom.due(f"epoch {epoch[:16]}"):
+                log.warning("ack names an epoch that this store does not know", extra={"epoch": epoch[:16]})
         for epoch in applied.mismatched:
             await self._leave(epoch, "chain_mismatch", {"epoch": epoch})
         for epoch, theirs, ours in applied.rolled_back:
@@ -118,6 +126,7 @@ class Center:
     async def note_refused(self, refused: Sequence[Refused]) -> None:
         """One alarm per code, and none about alarms: a refused alarm must not make another one."""
         for one in refused:
+            self._on_rejected(one.n)
             code, seq = one.rejection.code, one.rejection.seq
             log.error("center refuses an event", extra={"epoch": one.epoch, "seq": seq, "code": code})
             if event_class(one.type) == "alarm":

@@ -31,6 +31,7 @@ from gateway.uplink.command_message import (
     verified,
 )
 from gateway.uplink.resend import resend
+from gateway.uplink.seldom import Seldom
 from gateway.uplink.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 WAITING = 32  # commands not begun yet; further ones stay with the broker until the next connection
 UNTOLD = 64  # answers that no broker has taken yet
 PURGE_EVERY_S = 3600.0
-TELL_STRANGERS_EVERY_S = 60.0  # log lines about what cannot be verified, per reason
 
 Run = Callable[[Command], Awaitable[dict[str, Json]]]
 
@@ -77,7 +77,7 @@ class Commands:
         self._untold: dict[str, Answer] = {}
         self._connection: Connection | None = None
         self._purged_s: float | None = None
-        self._told_s: dict[str, float] = {}
+        self._seldom = Seldom()
         self._working: asyncio.Future[None] | None = None
         self._built: dict[str, Run] = {"ping": self._ping, "resend": self._resend}
 
@@ -131,17 +131,26 @@ class Commands:
             content, cmdid = verified(message.payload, self._topics.gateway, name, self._find_key)
         except ContractError as exc:
             self._metrics.commands_not_verified.labels(reason=exc.code).inc()
-            self._tell_stranger(exc)
+            if self._seldom.due(exc.code):
+                log.warning("command not verified, dropped", extra={"reason": exc.code, "cause": str(exc)})
             return
-        known = await self._store.run(lambda _box: self._begin(name, cmdid))
+        try:
+            known = await self._store.run(lambda _box: self._begin(name, cmdid))
+        except StoreRefused as exc:  # not remembered, so not run; the same id may come again
+            self._publish(_answer(name, cmdid, "failed", None, (exc.code, str(exc))))
+            return
         if known is None:
             answer = await self._carry_out(content, name, cmdid)
-            await self._finish(answer)
-        elif known.answer is None:  # cut off by a disk that refused: one at a time, so nobody works on it
+        elif known.answer is None:  # its outcome was not stored; one at a time, so nobody works on it
             answer = _interrupted(known.name, cmdid)
-            await self._finish(answer)
         else:
-            answer = Answer(known.name, cmdid, known.status, known.answer)
+            self._publish(Answer(known.name, cmdid, known.status, known.answer))
+            return
+        try:
+            await self._finish(answer)
+        except StoreRefused as exc:  # not on disk, so not told: a repeat will hear `interrupted`
+            log.warning("outcome of a command not stored", extra={"cmdid": cmdid, "code": exc.code})
+            return
         self._publish(answer)
 
     def _begin(self, name: str, cmdid: str) -> book.Known | None:
@@ -191,13 +200,10 @@ class Commands:
         self._purged_s = now_s
         now = self._clock.now()
         by_age = now.quality is not ClockQuality.UNSYNCED
-        await self._store.run(lambda _box: book.purge(now.wall_ms, by_age=by_age))
-
-    def _tell_stranger(self, exc: ContractError) -> None:
-        now_s = time.monotonic()
-        if now_s - self._told_s.get(exc.code, float("-inf")) >= TELL_STRANGERS_EVERY_S:
-            self._told_s[exc.code] = now_s
-            log.warning("command not verified, dropped", extra={"reason": exc.code, "cause": str(exc)})
+        try:
+            await self._store.run(lambda _box: book.purge(now.wall_ms, by_age=by_age))
+        except StoreRefused as exc:
+            log.warning("old outcomes not purged", extra={"code": exc.code})
 
     # -- what is built --------------------------------------------------------------------------------
 

@@ -2,7 +2,8 @@
 
 Access lists and quotas work by topic, and a topic is a class: while one class is refused the others
 must flow. A refused event stays unsettled and leaves the window. Its class is paused, tried again after
-30 s, then 60 s … 15 min; each trial costs what fits into one flight.
+30 s, then 60 s … 15 min; each trial costs what fits into one flight. Documents (`info`, `status`) are
+noted here too, under their own names, and go on being published.
 """
 
 from dataclasses import dataclass

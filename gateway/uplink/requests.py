@@ -21,6 +21,7 @@ from gateway.evidence.jws import FindKey
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Connection, Message
 from gateway.uplink.acks import Rejection, read_rejections
+from gateway.uplink.seldom import Seldom
 from gateway.uplink.topics import Topics
 from gateway.uuid7 import uuid7
 
@@ -62,6 +63,7 @@ class Requests:
         self._ack_key = ack_key
         self._connection: Connection | None = None
         self._waiting: dict[str, _Question] = {}
+        self._seldom = Seldom()
 
     def connected(self, connection: Connection) -> None:
         """Questions go out here from now on."""
@@ -103,7 +105,8 @@ class Requests:
             question, answer = self._believed(message)
         except ContractError as exc:
             self._metrics.answers_rejected.labels(reason=exc.code).inc()
-            log.warning("answer not believed", extra={"reason": exc.code, "cause": str(exc)})
+            if self._seldom.due(exc.code):
+                log.warning("answer not believed", extra={"reason": exc.code, "cause": str(exc)})
             return
         if not question.answer.done():
             question.answer.set_result((answer, received_ms))

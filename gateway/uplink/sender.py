@@ -33,6 +33,7 @@ READ_BYTES = 512 * 1024  # read ahead per lane until this is exceeded: about 500
 READ_ROWS = 512
 NOBODY_LISTENS = 0x10  # MQTT 5 PUBACK: no matching subscribers
 IDLE_S = 1.0  # how often lanes are looked at again when nothing happens: rows age from L0 to L1
+CAP_STEP_S = 0.02  # the drain cap is kept by small batches: waking for each event costs more than sending it
 AGAIN_AT_ONCE = 64  # overtaken events read at a time
 
 
@@ -188,7 +189,7 @@ class Sender:
             wait_s = self._cap.wait_s(now_s)
             lane = self._lanes.choose(self.window.size - len(self.out), self.window.size, drain=wait_s == 0.0)
             if lane is None:
-                return min(IDLE_S, wait_s) if wait_s else IDLE_S
+                return max(wait_s, CAP_STEP_S) if wait_s else IDLE_S
             row = lane.pop()
             if self.refusals.paused(row.cls, now_s):
                 continue  # passed over: read again when the pause ends

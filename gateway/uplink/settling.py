@@ -46,6 +46,7 @@ class Applied:
     rejected: list[Refused] = field(default_factory=list)  # new refusals
     unlisted: list[tuple[str, int]] = field(default_factory=list)  # (epoch, refusals the center counts)
     blocked: list[tuple[str, str]] = field(default_factory=list)  # (epoch, why the center cannot go on)
+    unknown: list[str] = field(default_factory=list)  # epochs that this store does not know
 
 
 async def apply(store: Store, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:
@@ -63,12 +64,14 @@ def _apply(
     for ack in acks:
         view = lineage.get(ack.epoch)
         if view is None:
-            log.warning("ack names an epoch that this store does not know", extra={"epoch": ack.epoch})
+            applied.unknown.append(ack.epoch)
             continue
         if ack.blocked is not None:
             applied.blocked.append((ack.epoch, ack.blocked))
         if ack.epoch in left:
-            continue  # nothing waits there, and what there was to say about it was said
+            # What there was to say was said; only what was put back for a resend can wait there.
+            ranges += _settled_by(view, ack, sent, proven=False)
+            continue
         if ack.last > view.last_seq:
             applied.rolled_back.append((ack.epoch, ack.last, view.last_seq))
             continue
@@ -118,7 +121,7 @@ def _settled_by(
     covered = Spans((first_n + first - 1, first_n + last - 1) for first, last in if_sent)
     return [
         *((first_n + first - 1, first_n + last - 1) for first, last in whole),
-        *of_numbers(n for n in sent if n in covered),
+        *of_numbers(n for n in sent if n in covered and first_n <= n <= view.last_n),
     ]
 
 

@@ -65,6 +65,7 @@ class Uplink:
         metrics: Metrics,
         devices: Callable[[], Sequence[DeviceView]],
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
+        on_rejected: Callable[[int], None],
         opening: Callable[[Stamp, dict[str, Json]], Draft],
     ) -> None:
         self.session = ""
@@ -94,6 +95,7 @@ class Uplink:
             alarms=alarms,
             metrics=metrics,
             on_settled=on_settled,
+            on_rejected=on_rejected,
             opening=opening,
         )
         self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key)
@@ -120,6 +122,7 @@ class Uplink:
                 devices=devices,
                 capabilities=((SEALS,) if seals else ()) + commands.built,
                 ack_mode=ack_mode,
+                on_puback=lambda what, code: sender.refusals.note(what, code, time.monotonic()),
             ),
             identity=IdentityWatch(),
             alarms=alarms,
@@ -212,11 +215,16 @@ class Uplink:
             await connection.close()
 
     async def _begin_session(self) -> None:
-        """A new session is on disk before anybody hears of it."""
+        """A new session is on disk before anybody hears of it, where the disk takes it."""
         self.session = str(uuid.uuid4())
         self._rooms.identity.ours(self.session)
         sessions = ",".join(self._rooms.identity.own_sessions)
-        await self._store.run(lambda box: box.note(_SESSIONS, sessions))
+        try:
+            await self._store.run(lambda box: box.note(_SESSIONS, sessions))
+        except (
+            StoreRefused
+        ) as exc:  # a full disk must be able to drain; after a crash we may suspect ourselves
+            log.warning("session not remembered on disk", extra={"code": exc.code})
 
     def _note_online(self) -> None:
         self._early_closes = self._closed_subscribing = 0

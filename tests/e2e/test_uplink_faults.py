@@ -81,7 +81,7 @@ async def frozen(bench: Center, within_s: float) -> float:
     bench.broker.pause()
     began = time.monotonic()
     try:
-        await bench.until(lambda: said(bench, code="keepalive"), "the verdict", within_s)
+        await bench.until(lambda: said(bench, msg="uplink offline"), "the verdict", within_s)
         return time.monotonic() - began
     finally:
         bench.broker.resume()

@@ -14,8 +14,8 @@ from gateway.evidence.keys import Role, TrustedKey, TrustStore
 from gateway.store.models import Event, Waiting
 from gateway.store.store import Store
 from gateway.uplink.acks import read_ack
-from gateway.uplink.settling import Applied, apply
-from tests.gateway.store_fixtures import GATEWAY, draft, running_store
+from gateway.uplink.settling import LEFT, Applied, apply
+from tests.gateway.store_fixtures import GATEWAY, draft, opening, running_store
 
 CENTER = Signer("center-ack#1", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 MALLORY = Signer("center-ack#1", Ed25519PrivateKey.from_private_bytes(bytes([1]) * 32))
@@ -196,8 +196,23 @@ async def test_an_epoch_we_never_had_is_passed_over(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
         applied = await taken(store, ack(entry("ffffffff", 9, "00" * 32)))
-        assert applied == Applied()
+        assert applied == Applied(unknown=["ffffffff"])
         assert store.waiting == 1
+
+
+async def test_what_was_put_back_into_an_epoch_that_was_left_settles_when_it_was_sent(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(3)], clock.now())
+        old = store.tail
+        await store.leave_epoch(old.epoch, "store_rollback", clock.now(), opening(clock.now()))
+        await store.run(lambda box: box.note(f"{LEFT}{old.epoch}", "store_rollback"))
+        await store.run(lambda box: box.wait_again([(2, 1), (3, 1)]))
+        waiting = store.waiting
+        applied = await taken(store, ack(entry(old.epoch, 90, HASH)), sent={2, 5, 6})
+        assert applied.rolled_back == []
+        assert applied.count == 1
+        assert store.waiting == waiting - 1, "2 was sent; 3 was not; 5 and 6 are of the next epoch"
 
 
 async def test_older_epochs_settle_at_their_own_places(tmp_path: Path) -> None:

@@ -1,11 +1,18 @@
 """What acks come to: alarms with their ends, another chain left behind, a key the center does not know."""
 
+import asyncio
+import json
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from gateway.clock import ManualClock
+from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
+from gateway.mqtt_bridge import ConnectFailed, Endpoint, connect
+from gateway.store import commands as book
 from gateway.uplink import serving
 from tests.broker import Mosquitto
 from tests.gateway.scripted_broker import ScriptedBroker
@@ -78,6 +85,7 @@ async def test_no_alarm_is_raised_about_a_refused_alarm_and_one_per_code_else(
         ]
         await center.ack(tail.epoch, tail.seq, tail.hash, rejected_n=3, rejected=refused)
         await until(lambda: "rejected/alarm" in bench.alarms.standing, "the alarm")
+        await center.answer("ping", await center.command("ping", {}))  # the whole ack was taken
         assert "rejected/about_alarm" not in bench.alarms.standing
         now_s = bench.uplink.center._refused_s["alarm"]
         await bench.uplink.center.look(now_s + 3599)
@@ -159,3 +167,51 @@ async def test_a_second_machine_is_noticed_by_its_sessions(tmp_path: Path, mosqu
             wire = f'{{"v":1,"state":"online","session":"{session}"}}'.encode()
             await center.publish(TOPICS.status, wire, retain=True)
         await until(lambda: "duplicate_identity/gateway" in bench.alarms.standing, "the alarm")
+
+
+async def rival(port: int, version: str) -> None:
+    """Another machine with our identity: connects, says so, and comes back whenever it is thrown out."""
+    while True:
+        endpoint = Endpoint(host="127.0.0.1", port=port, client_id=TOPICS.gateway, version=version)
+        with suppress(ConnectFailed):
+            connection = await connect(endpoint, TOPICS.subscriptions, None)
+            status = {"v": 1, "state": "online", "session": str(uuid.uuid4())}
+            connection.publish(TOPICS.status, json.dumps(status).encode(), retain=True)
+            try:
+                await connection.closed
+            finally:
+                await connection.close()
+        await asyncio.sleep(0.3)
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_another_machine_with_our_identity_is_noticed_and_given_way(
+    tmp_path: Path, mosquitto: Mosquitto, version: str
+) -> None:
+    async with uplink_on(mosquitto.port, tmp_path / "s.db", version=version) as bench:
+        await until(lambda: bench.uplink.state == "online", "the uplink")
+        other = asyncio.create_task(rival(mosquitto.port, version))
+        await until(lambda: "duplicate_identity/gateway" in bench.alarms.standing, "the alarm", 40)
+        session = bench.uplink.session
+        await asyncio.sleep(3)
+        assert bench.uplink.session == session, "no new attempt for a minute"
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+
+
+async def test_a_command_on_a_store_that_takes_nothing_fails_and_the_line_stays_up(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with center_on(mosquitto.port) as center, uplink_on(mosquitto.port, tmp_path / "s.db") as bench:
+        session = (await center.online())["session"]
+
+        def full(*_: object) -> None:
+            raise StoreRefused("store_full", "nothing was stored: test")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(book, "begin", full)
+            answer = await center.answer("ping", cmdid := await center.command("ping", {}))
+            assert answer["status"] == "failed"
+        await center.command("ping", {}, changes={"cmdid": cmdid})
+        assert (await center.answer("ping", cmdid, nth=2))["status"] == "done", "it may come again"
+        assert bench.uplink.session == session

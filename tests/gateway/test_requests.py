@@ -127,7 +127,8 @@ async def test_refusals_that_the_ack_does_not_list_are_asked_for_page_by_page(
                 "rejected",
                 answer("rejected", asked, epoch=tail.epoch, rejected=rejected, more=more),
             )
-        await until(lambda: "rejected/old_rule" in bench.alarms.standing, "the alarm")
+        await until(lambda: bench.uplink._rooms.refused_pages._done == {tail.epoch: 21}, "the last page")
+        assert "rejected/old_rule" in bench.alarms.standing
         assert "rejected/schema" in bench.alarms.standing
         kept = await bench.store.run(lambda box: box.rejected_count(1, 99))
         assert kept == 21

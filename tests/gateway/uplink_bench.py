@@ -135,6 +135,7 @@ async def uplink_on(
         metrics=metrics,
         devices=lambda: (),
         on_settled=lambda _ranges: None,
+        on_rejected=lambda _n: None,
         opening=opening,
     )
     running = asyncio.create_task(uplink.run())
