@@ -46,7 +46,7 @@ class Alarms:
 
     async def load(self) -> None:
         """Take up what stood before the restart."""
-        self._standing = await self._store.run(lambda box: box.notes(_PREFIX))
+        self._standing = await self._store.read(lambda box: box.notes(_PREFIX))
 
     @property
     def standing(self) -> Mapping[str, str]:

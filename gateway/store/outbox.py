@@ -116,6 +116,11 @@ class Outbox:
         row = Event.select(Event.hash).where(Event.n == n).first()
         return None if row is None else bytes(row.hash)
 
+    def wire_at(self, n: int) -> bytes | None:
+        """The wire bytes of one event; None where the store does not hold it."""
+        row = Event.select(Event.wire).where(Event.n == n).first()
+        return None if row is None else bytes(row.wire)
+
     def settle(self, ranges: Iterable[tuple[int, int]]) -> int:
         """The center has these (first and last `n`, both included): they wait no longer. The count."""
         settled = 0

@@ -133,7 +133,7 @@ class Announcer:
 
     async def _status(self, state: str) -> bytes:
         now, tail = self._clock.now(), self._store.tail
-        lowest, waiting, oldest_ms = await self._store.run(
+        lowest, waiting, oldest_ms = await self._store.read(
             lambda box: (
                 box.lowest_waiting_from(tail.first_n),
                 box.levels().waiting,

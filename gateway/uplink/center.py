@@ -119,7 +119,7 @@ class Center:
         if not named:
             return
         first_n = self._store.tail.first_n
-        if await self._store.run(lambda box: box.lowest_waiting_from(first_n)) != first_n:
+        if await self._store.read(lambda box: box.lowest_waiting_from(first_n)) != first_n:
             for kind, epoch in named:
                 await self._alarms.clear(kind, epoch)
 

@@ -88,7 +88,7 @@ class Commands:
 
     async def load(self) -> None:
         """After a start: what a crash cut off is answered, not run."""
-        for cmdid, name in await self._store.run(lambda _box: book.unfinished()):
+        for cmdid, name in await self._store.read(lambda _box: book.unfinished()):
             answer = _answer(
                 name, cmdid, book.INTERRUPTED, None, ("interrupted", "the gateway ended meanwhile")
             )

@@ -151,7 +151,7 @@ class Sender:
             return
         log.warning("overtaken at the broker, sending again", extra={"events": len(due)})
         places = [(out.lane, n) for n, out in due]
-        self._again.extend(await self._store.run(lambda box: _rows_at(box, places)))
+        self._again.extend(await self._store.read(lambda box: _rows_at(box, places)))
         still = {row.n for row in self._again}
         for _, n in places:
             if n not in still:
@@ -163,7 +163,7 @@ class Sender:
             below = self._first_fresh if lane is self._lanes.aged else None
             start = max(lane.cursor, self._first_fresh - 1) if fresh else lane.cursor
             asked_at = self._commits
-            rows, end = await self._store.run(
+            rows, end = await self._store.read(
                 partial(_read_ahead, lane=lane.store_lane, after=start, below=below)
             )
             # A commit during the read may have added what the read did not see.

@@ -187,7 +187,7 @@ class Uplink:
     # -- one connection -------------------------------------------------------------------------------
 
     async def _load(self) -> None:
-        known = await self._store.run(lambda box: box.noted(_SESSIONS))
+        known = await self._store.read(lambda box: box.noted(_SESSIONS))
         self._rooms.identity.ours(*(known.split(",") if known else ()))
         await self._rooms.commands.load()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway import envelope
@@ -91,6 +91,7 @@ def test_what_cannot_be_an_event_is_refused_before_it_gets_a_sequence(
     assert caught.value.code == code
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # beside other work
 @given(
     st.dictionaries(st.sampled_from(["monoms", "jws", "text", "a"]), st.text(max_size=40) | st.none()),
     st.sampled_from([None, ',"monoms":"', "3701020101"]),

@@ -53,6 +53,7 @@ async def test_flipped_pages_lose_only_what_stood_on_them(tmp_path: Path, seed: 
         raw[page * PAGE : (page + 1) * PAGE] = rng.randbytes(PAGE)
     path.write_bytes(bytes(raw))
     path.with_name("s.db.suspect").write_text("found while running")
+    before = set(range(1, 302))
     async with running_store(path, clock) as store:
         found = salvaged(store)
         assert found is not None

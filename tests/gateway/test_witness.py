@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.clock import ManualClock
@@ -131,6 +131,7 @@ def statements() -> st.SearchStrategy[Statement]:
     )
 
 
+@settings(deadline=None)  # it syncs to a disk that others use
 @given(st.lists(statements(), min_size=1, max_size=4), st.integers(0, 2 * SLOT - 1))
 def test_what_is_written_is_read_and_a_flipped_byte_never_lies(
     tmp_path_factory: pytest.TempPathFactory, written: list[Statement], flipped: int

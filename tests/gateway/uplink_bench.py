@@ -23,8 +23,9 @@ from gateway.ingest.ingest import Ingest
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Connection, Endpoint, Message, connect
+from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE
-from gateway.store.store import MakeDraft, Store, StoreSettings, open_store
+from gateway.store.store import MakeDraft, Store, open_store
 from gateway.store.tail import Committed
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
@@ -97,7 +98,7 @@ async def uplink_on(
         return ingest.draft("system.epoch_opened", {**data, "profile": "intl", "software": "test"}, stamp)
 
     stamp = clock.now()
-    await store.start(stamp, partial(opening, stamp))
+    await store.start(stamp, lambda _kind, data: opening(stamp, data))
     alarms = Alarms(ingest, store)
     await alarms.load()
     sender = Sender(
