@@ -22,6 +22,7 @@ from gateway.uplink.drain_cap import DrainCap
 from gateway.uplink.lanes import FreshMarks, Lane, Lanes
 from gateway.uplink.outstanding import Out, Outstanding
 from gateway.uplink.refusals import Refusals
+from gateway.uplink.seldom import Seldom
 from gateway.uplink.spans import Spans, of_numbers
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import SettleWindow
@@ -75,6 +76,7 @@ class Sender:
         self._settling: asyncio.Task[None] | None = None
         self._sent_by_lane = {name: metrics.events_sent.labels(lane=name) for name in LANES}
         self._topic_of: dict[str, str] = {}
+        self._seldom = Seldom()
 
     def committed(self, urgent: Iterable[tuple[int, int]]) -> None:
         """Events were committed; `urgent` are those of the fast lanes: (n, monotonic ms)."""
@@ -149,7 +151,9 @@ class Sender:
         due = self.out.overtaken(now_s)[:AGAIN_AT_ONCE]
         if not due:
             return
-        log.warning("overtaken at the broker, sending again", extra={"events": len(due)})
+        self.window.overtaken(now_s)
+        if self._seldom.due("overtaken"):
+            log.warning("overtaken at the broker, sending again", extra={"events": len(due)})
         places = [(out.lane, n) for n, out in due]
         self._again.extend(await self._store.read(lambda box: _rows_at(box, places)))
         still = {row.n for row in self._again}
@@ -219,7 +223,8 @@ class Sender:
         self.nobody_listens = code == NOBODY_LISTENS
         if self.refusals.note(cls, code, time.monotonic()):
             self.out.take(n)
-            log.warning("broker refuses an event", extra={"reason": f"0x{code:02x}", "class": cls})
+            if self._seldom.due(f"{cls} 0x{code:02x}"):
+                log.warning("broker refuses an event", extra={"reason": f"0x{code:02x}", "class": cls})
         elif self._settle_on_puback and code != NOBODY_LISTENS:
             self._pubacked.append(n)
             if self._settling is None or self._settling.done():

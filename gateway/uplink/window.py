@@ -1,6 +1,7 @@
 """How many events may be sent and not settled, and when to begin again. Pure; seconds are handed in.
 
-Starts at 64, grows by 8 with each ack that settles, is halved at each rewind, stays within 8…512.
+Starts at 64, grows by 8 with each ack that settles, is halved at each rewind, stays within 8…512. For
+30 s after an event that the broker dropped it does not grow.
 Without progress for 30 s while something is out, sending begins again at the lowest unsettled event;
 the wait doubles up to 15 min and falls back to 30 s with any progress. A center that is down for an
 hour sees a few hundred messages, not a flood (contract, 1).
@@ -22,14 +23,20 @@ class SettleWindow:
     size: int = FIRST
     patience_s: float = FIRST_PATIENCE_S
     since_s: float = 0.0  # last progress, or when waiting began
+    held_until_s: float = 0.0  # no growth before
 
     def begin(self, now_s: float) -> None:
         """Something is out now that was not before: waiting for progress begins."""
         self.since_s = now_s
 
+    def overtaken(self, now_s: float) -> None:
+        """The broker dropped something: more at once would only be dropped too."""
+        self.held_until_s = now_s + FIRST_PATIENCE_S
+
     def settled(self, now_s: float) -> None:
         """An ack settled something."""
-        self.size = min(MOST, self.size + STEP)
+        if now_s >= self.held_until_s:
+            self.size = min(MOST, self.size + STEP)
         self.patience_s = FIRST_PATIENCE_S
         self.since_s = now_s
 

@@ -90,7 +90,7 @@ async def test_no_alarm_is_raised_about_a_refused_alarm_and_one_per_code_else(
         now_s = bench.uplink.center._refused_s["alarm"]
         await bench.uplink.center.look(now_s + 3599)
         assert "rejected/alarm" in bench.alarms.standing
-        await bench.uplink.center.look(now_s + 3600)
+        await bench.uplink.center.look(now_s + 3601)
         assert "rejected/alarm" not in bench.alarms.standing
 
 

@@ -127,6 +127,15 @@ def test_the_window_grows_by_acks_shrinks_by_rewinds_and_waits_longer_each_time(
     assert (window.size, window.patience_s, window.since_s) == (MOST, 30, 5)
 
 
+def test_the_window_does_not_grow_while_the_broker_drops() -> None:
+    window = SettleWindow()
+    window.overtaken(100)
+    window.settled(129)
+    assert window.size == FIRST
+    window.settled(130)
+    assert window.size > FIRST
+
+
 def test_a_center_down_for_an_hour_sees_a_few_hundred_messages() -> None:
     window, now, sent = SettleWindow(), 0.0, SettleWindow().size
     while now < 3600:
