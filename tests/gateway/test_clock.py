@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway import clock as clock_module
 from gateway.clock import (
     ClockQuality,
     ClockSource,
@@ -20,6 +19,7 @@ from gateway.clock import (
     read_boot_id,
     timex_layout,
 )
+from gateway.clock import kernel as kernel_module
 from gateway.errors import StartError
 
 BOOT = "87389cf03c0f4376b8caa195260ea502"
@@ -205,7 +205,7 @@ class Kernel:
 def test_the_kernels_answer_is_understood(
     monkeypatch: pytest.MonkeyPatch, kernel: Kernel, said: KernelTime | None
 ) -> None:
-    monkeypatch.setattr(clock_module, "_libc", kernel)
+    monkeypatch.setattr(kernel_module, "_libc", kernel)
     assert read_adjtimex() == said
     assert kernel.modes == 0, "reading must never set the clock"
 

@@ -1,0 +1,53 @@
+"""One moment on both clocks, and the one written form of a time."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ISO_MS = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{3})Z", re.ASCII)
+
+
+class ClockQuality(StrEnum):
+    """How far the wall time can be trusted."""
+
+    SYNCED = "synced"
+    HOLDOVER = "holdover"
+    UNSYNCED = "unsynced"
+
+
+class ClockSource(StrEnum):
+    """What the wall time rests on."""
+
+    NTP = "ntp"
+    RTC = "rtc"
+    CENTER = "center"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """One moment on both clocks."""
+
+    wall_ms: int  # UTC since 1970
+    mono_ms: int  # since boot
+    boot_id: str  # 32 hex digits
+    quality: ClockQuality
+    error_ms: int | None  # bound of the wall time's error; None where nobody knows it
+
+
+def iso_ms(wall_ms: int) -> str:
+    """`2026-11-22T01:02:02.004Z`; the one written form of a time everywhere."""
+    moment = _EPOCH + timedelta(milliseconds=wall_ms)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
+
+
+def parse_iso_ms(text: str) -> int:
+    """Milliseconds since 1970 of exactly the form `iso_ms` writes; anything else is a ValueError."""
+    match = _ISO_MS.fullmatch(text)
+    if match is None:
+        raise ValueError("not a time of the form 2026-11-22T01:02:02.004Z")
+    year, month, day, hour, minute, second, milli = map(int, match.groups())
+    moment = datetime(year, month, day, hour, minute, second, milli * 1000, tzinfo=UTC)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
