@@ -20,16 +20,14 @@ from gateway import __version__
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.clock import (
-    Clock,
     ClockNotice,
-    ClockSource,
     ClockStepped,
-    ClockWatch,
     Stamp,
-    SystemClock,
+    Timekeeper,
+    iso_ms,
 )
 from gateway.config import Config, DeviceConfig, setting_error
-from gateway.envelope import Draft
+from gateway.envelope import Draft, recorded
 from gateway.errors import StartError
 from gateway.evidence.canonical import Json
 from gateway.ingest.alarms import Alarms
@@ -53,8 +51,8 @@ from gateway.view import DeviceView
 log = logging.getLogger(__name__)
 
 STORE_FILE = "events.db"
+CLOCK_FILE = "clock.json"
 PAGE_AGAIN_S = 10.0
-SYNCED_BOOT = "synced_boot"  # boot in which the clock was synchronised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,11 +78,18 @@ class _Gateway:
     """The parts of one running gateway."""
 
     def __init__(
-        self, config: Config, options: RunOptions, clock: Clock, store: Store, keys: Keys, metrics: Metrics
+        self,
+        config: Config,
+        options: RunOptions,
+        time: Timekeeper,
+        store: Store,
+        keys: Keys,
+        metrics: Metrics,
     ) -> None:
         self.config = config
         self.options = options
-        self.clock = clock
+        self.time = time
+        self.clock = clock = time.clock
         self.store = store
         self.metrics = metrics
         self.notifier = Notifier()
@@ -154,7 +159,7 @@ class _Gateway:
     @classmethod
     async def build(cls, config: Config, options: RunOptions) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
-        clock, metrics = SystemClock(), Metrics()
+        time, metrics = Timekeeper.load(config.gateway.state_dir / CLOCK_FILE), Metrics()
         keys = Keys.load(config)
         settings = StoreSettings(
             path=config.gateway.state_dir / STORE_FILE,
@@ -166,9 +171,9 @@ class _Gateway:
             retention_fix_days=config.store.retention_fix_days,
             receipts_fd=options.receipts_fd,
         )
-        store = await open_store(settings, keys.signer, clock.now())
+        store = await open_store(settings, keys.signer, time.clock.now())
         try:
-            gateway = cls(config, options, clock, store, keys, metrics)
+            gateway = cls(config, options, time, store, keys, metrics)
             await gateway._open()
         except BaseException:
             await store.close(clean=False)
@@ -183,12 +188,14 @@ class _Gateway:
         if started.reason is not None:
             self.metrics.epochs_opened.labels(reason=started.reason).inc()
             log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": started.reason})
-        if await self.store.read(lambda box: box.noted(SYNCED_BOOT)) == stamp.boot_id:
-            self.clock.note_synced_in_boot()
         await self.alarms.load()
-        self.activity.remember(await self.store.read(lambda box: box.recent(50)))
+        newest = await self.store.read(lambda box: box.recent(50))
+        self.activity.remember(newest)
+        self.time.saw_events(recorded(wire) for _, wire, _ in newest)
         await self.care.tell(started)
-        await self.ingest.record("system.started", {"software": __version__})
+        await self.ingest.record(
+            "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
+        )
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -218,6 +225,7 @@ class _Gateway:
                 await self.ingest.record("system.stopping", {})
                 await self.uplink.say_goodbye()
                 await _cancel(services)
+            await self.time.keep()
             await self.store.close(clean=True)
             log.info("gateway stopped")
         except BaseException:
@@ -233,7 +241,7 @@ class _Gateway:
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
-            "clock": ClockWatch(self.clock).run(self._clock_notice),
+            "clock": self.time.run(self._clock_notice),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
         if self.config.api.enabled:
@@ -275,11 +283,12 @@ class _Gateway:
                 told = True
                 await asyncio.sleep(PAGE_AGAIN_S)
 
-    async def _clock_notice(self, notice: ClockNotice) -> None:
+    async def _clock_notice(self, notice: ClockNotice) -> bool:
+        """Record it; False when the store takes nothing now."""
         if isinstance(notice, ClockStepped):
-            self.metrics.clock_steps.inc()
-            await self.ingest.record("clock.stepped", {"step_ms": notice.step_ms})
-            return
+            recorded_step = await self.ingest.record("clock.stepped", {"step_ms": notice.step_ms})
+            self.metrics.clock_steps.inc(recorded_step is not None)
+            return recorded_step is not None
         data: dict[str, Json] = {
             "source": notice.source.value,
             "wall_ms": notice.wall_ms,
@@ -287,11 +296,7 @@ class _Gateway:
             "step_ms": notice.step_ms,
             "error_ms": notice.error_ms,
         }
-        if notice.source is not ClockSource.RTC:  # a clock chip is no synchronisation
-            boot_id = self.clock.now().boot_id
-            self.clock.note_synced_in_boot()
-            await self.care.note(SYNCED_BOOT, boot_id)
-        await self.ingest.record("clock.synced", data)
+        return await self.ingest.record("clock.synced", data) is not None
 
     # -- what the parts tell each other ---------------------------------------------------------------
 

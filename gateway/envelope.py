@@ -132,6 +132,12 @@ def reissued(wire: bytes) -> Draft:
     )
 
 
+def recorded(wire: bytes) -> tuple[ClockQuality, int]:
+    """By what clock, and when, an event of ours was recorded."""
+    event: dict[str, Any] = canonical.decode(wire)
+    return ClockQuality(event["clockq"]), parse_iso_ms(event["recordedtime"])
+
+
 def source(org: str, gateway: str, epoch: str) -> str:
     """CloudEvents `source`."""
     return f"/cc/{org}/{gateway}/e/{epoch}"

@@ -1,5 +1,6 @@
 """A clock for tests and simulations."""
 
+from gateway.clock.anchor import Anchor
 from gateway.clock.stamp import ClockQuality, ClockSource, Stamp
 
 
@@ -19,18 +20,31 @@ class ManualClock:
         self.wall_ms = wall_ms
         self.mono_ms = mono_ms
         self.boot_id = boot_id
-        self.quality = quality
-        self.error_ms = error_ms
-        self.source = source
+        self._held: Anchor | None = None
+        self.set_quality(quality, error_ms=error_ms, source=source)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """While synced this moment; in holdover the moment at which that began."""
+        if self.quality is ClockQuality.SYNCED:
+            self._held = Anchor(self.source, self.wall_ms, self.mono_ms, self.error_ms)
+        return self._held
 
     def now(self) -> Stamp:
         """The moment it was set to."""
-        return Stamp(self.wall_ms, self.mono_ms, self.boot_id, self.quality, self.error_ms)
+        held = self.anchor
+        if self.quality is not ClockQuality.HOLDOVER or held is None:
+            return Stamp(self.wall_ms, self.mono_ms, self.boot_id, self.quality, self.error_ms)
+        wall_ms, error_ms = held.wall_at(self.mono_ms), held.error_at(self.mono_ms)
+        return Stamp(wall_ms, self.mono_ms, self.boot_id, self.quality, error_ms)
 
-    def note_synced_in_boot(self) -> None:
-        """Unsynced becomes holdover, as with the real one."""
-        if self.quality is ClockQuality.UNSYNCED:
-            self.set_quality(ClockQuality.HOLDOVER, source=ClockSource.NTP)
+    def machine(self) -> tuple[int, int]:
+        """Both clocks as they stand."""
+        return self.wall_ms, self.mono_ms
+
+    def accept(self, anchor: Anchor) -> None:
+        """As with the real one."""
+        self.quality, self.source, self._held = ClockQuality.HOLDOVER, anchor.source, anchor
 
     def advance(self, ms: int) -> None:
         """Time passes on both clocks."""
@@ -48,3 +62,5 @@ class ManualClock:
         self.quality = quality
         self.error_ms = error_ms
         self.source = source
+        held = quality is not ClockQuality.UNSYNCED
+        self._held = Anchor(source, self.wall_ms, self.mono_ms, error_ms) if held else None

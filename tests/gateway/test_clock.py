@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway import RELEASED_MS
 from gateway.clock import (
+    Anchor,
     ClockQuality,
     ClockSource,
     KernelTime,
@@ -38,17 +40,24 @@ class Machine:
         self.mono_ms = 5_000
         self.kernel: KernelTime | None = LOST
         self.asked = 0
-        self.clock = SystemClock(
-            BOOT,
-            read=lambda: (self.wall_ms, self.mono_ms),
-            kernel_time=self._ask,
-            timesync_flag=folder / "synchronized",
-            rtc_flag=folder / "hctosys",
-        )
+        self.restart()
 
     def _ask(self) -> KernelTime | None:
         self.asked += 1
         return self.kernel
+
+    def restart(self, anchor: Anchor | None = None, **settings: int) -> SystemClock:
+        """Another process of the same boot."""
+        self.clock = SystemClock(
+            BOOT,
+            read=lambda: (self.wall_ms, self.mono_ms),
+            kernel_time=self._ask,
+            timesync_flag=self.folder / "synchronized",
+            rtc_flag=self.folder / "hctosys",
+            anchor=anchor,
+            **settings,
+        )
+        return self.clock
 
     def wait(self, ms: int) -> None:
         self.wall_ms += ms
@@ -99,10 +108,84 @@ def test_a_clock_that_was_synced_holds_over_for_the_rest_of_the_boot(machine: Ma
     assert machine.clock.source is ClockSource.NTP
 
 
-def test_what_an_earlier_process_of_this_boot_saw_counts_at_once(machine: Machine) -> None:
+def test_what_an_earlier_process_of_this_boot_measured_counts_at_once(machine: Machine) -> None:
     assert machine.clock.now().quality is ClockQuality.UNSYNCED
-    machine.clock.note_synced_in_boot()
-    assert machine.clock.now().quality is ClockQuality.HOLDOVER
+    stamp = machine.restart(Anchor(ClockSource.NTP, IN_2026 - 4_000, 1_000, 12)).now()
+    assert stamp == Stamp(IN_2026, 5_000, BOOT, ClockQuality.HOLDOVER, 13)
+
+
+def test_a_hand_on_the_clock_changes_nothing_that_is_recorded_in_holdover(machine: Machine) -> None:
+    machine.kernel = GOOD
+    machine.clock.now()
+    machine.kernel = LOST
+    machine.wall_ms += 86_400_000
+    stamp = machine.stamp_after_cache()
+    assert (stamp.wall_ms, stamp.quality) == (IN_2026 + 1_000, ClockQuality.HOLDOVER)
+
+
+def test_the_bound_of_holdover_grows_by_the_crystals_drift(machine: Machine) -> None:
+    machine.kernel = GOOD
+    machine.clock.now()
+    machine.kernel = LOST
+    machine.wait(3_600_000)
+    assert machine.clock.now().error_ms == 12 + 360
+
+
+def test_a_clock_that_is_set_is_not_believed_for_the_rest_of_the_second(machine: Machine) -> None:
+    machine.kernel = GOOD
+    machine.clock.now()
+    machine.kernel = LOST  # as the kernel says after a hand on the clock
+    machine.wall_ms += 5_000
+    stamp = machine.clock.now()
+    assert (stamp.wall_ms, stamp.quality) == (IN_2026, ClockQuality.HOLDOVER)
+
+
+def test_a_clock_set_while_the_kernel_is_asked_does_not_make_1970_a_measurement(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, AT_1970)
+
+    def set_meanwhile() -> KernelTime:
+        machine.wall_ms = IN_2026
+        return GOOD
+
+    machine.clock._kernel_time = set_meanwhile
+    assert machine.clock.now() == Stamp(IN_2026, 5_000, BOOT, ClockQuality.SYNCED, 12)
+
+
+def test_a_clock_that_never_stands_still_is_not_synced(machine: Machine) -> None:
+    def set_again() -> KernelTime:
+        machine.wall_ms += 60_000
+        return GOOD
+
+    machine.clock._kernel_time = set_again
+    assert machine.clock.now().quality is ClockQuality.UNSYNCED
+
+
+def test_a_kernel_synchronised_to_a_time_before_this_software_was_made_is_wrong(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, RELEASED_MS - 1)
+    machine.kernel = GOOD
+    stamp = machine.clock.now()
+    assert (stamp.quality, stamp.error_ms) == (ClockQuality.UNSYNCED, None)
+
+
+def test_a_clock_chip_behind_a_time_that_has_passed_is_not_believed(machine: Machine) -> None:
+    (machine.folder / "hctosys").write_text("1\n")
+    assert machine.restart(floor_ms=IN_2026 + 1).now().quality is ClockQuality.UNSYNCED
+    assert machine.restart(floor_ms=IN_2026).now().quality is ClockQuality.HOLDOVER
+
+
+def test_the_centers_time_replaces_the_machines_until_the_kernel_is_synchronised(tmp_path: Path) -> None:
+    machine = Machine(tmp_path, AT_1970)
+    machine.clock.accept(Anchor(ClockSource.CENTER, IN_2026, 5_000, 70))
+    stamp = machine.stamp_after_cache()
+    assert stamp == Stamp(IN_2026 + 1_000, 6_000, BOOT, ClockQuality.HOLDOVER, 71)
+    assert (machine.clock.source, machine.clock.machine()) == (ClockSource.CENTER, (AT_1970 + 1_000, 6_000))
+    machine.wall_ms, machine.kernel = IN_2026 + 990, GOOD
+    assert machine.clock.now() == Stamp(IN_2026 + 990, 6_000, BOOT, ClockQuality.SYNCED, 12)
+    assert machine.clock.source is ClockSource.NTP
+
+
+def test_the_release_is_a_time_that_has_passed() -> None:
+    assert time.time_ns() // 1_000_000 > RELEASED_MS
 
 
 @pytest.mark.parametrize(
@@ -110,7 +193,7 @@ def test_what_an_earlier_process_of_this_boot_saw_counts_at_once(machine: Machin
     [
         ("1\n", IN_2026, ClockQuality.HOLDOVER),
         ("1\n", AT_1970, ClockQuality.UNSYNCED),  # the chip's battery is empty
-        ("1\n", parse_iso_ms("2023-12-31T23:59:59.999Z"), ClockQuality.UNSYNCED),
+        ("1\n", RELEASED_MS - 1, ClockQuality.UNSYNCED),
         ("0\n", IN_2026, ClockQuality.UNSYNCED),
         (None, IN_2026, ClockQuality.UNSYNCED),
     ],
@@ -297,5 +380,5 @@ def test_the_manual_clock_moves_only_when_told() -> None:
     moved = clock.now()
     assert moved.wall_ms - first.wall_ms == 1_500 - 60_000
     assert moved.mono_ms - first.mono_ms == 1_500
-    clock.note_synced_in_boot()
-    assert clock.now().quality is ClockQuality.HOLDOVER
+    clock.accept(Anchor(ClockSource.NTP, IN_2026, 5_000, 12))
+    assert clock.now() == Stamp(IN_2026 + 1_500, 6_500, first.boot_id, ClockQuality.HOLDOVER, 13)

@@ -3,6 +3,7 @@
 import pytest
 
 from gateway.clock import (
+    Anchor,
     ClockNotice,
     ClockQuality,
     ClockSource,
@@ -86,9 +87,95 @@ def test_a_clock_set_from_its_chip_is_paired_once_as_such(clock: ManualClock) ->
     assert looks(watch, clock, 5) == []
 
 
-def test_holdover_after_a_restart_pairs_nothing(clock: ManualClock) -> None:
-    clock.note_synced_in_boot()
-    assert ClockWatch(clock).look() == ()
+def test_a_measurement_of_an_earlier_process_is_told_again_as_it_was_made(clock: ManualClock) -> None:
+    """Its event may lie in a store that was set aside since."""
+    measured = Anchor(ClockSource.CENTER, TO_2026_MS, 4_000, 60)
+    clock.accept(measured)
+    watch = ClockWatch(clock)
+    assert watch.look() == (ClockSynced(ClockSource.CENTER, TO_2026_MS, 4_000, 0, 60),)
+    assert looks(watch, clock, 30) == []
+
+
+def test_the_centers_time_is_a_pairing_and_no_step_of_the_machine(clock: ManualClock) -> None:
+    watch = ClockWatch(clock)
+    watch.look()
+    clock.advance(1_000)
+    clock.accept(Anchor(ClockSource.CENTER, BOOTED_MS + TO_2026_MS, 5_000, 60))
+    assert watch.look() == (ClockSynced(ClockSource.CENTER, BOOTED_MS + TO_2026_MS, 5_000, TO_2026_MS, 60),)
+    clock.advance(1_000)
+    clock.accept(Anchor(ClockSource.CENTER, BOOTED_MS + TO_2026_MS + 40, 5_000, 60))
+    (again,) = watch.look()
+    assert isinstance(again, ClockSynced)
+    assert again.step_ms == 40
+
+
+def test_a_time_server_after_the_center_pairs_anew_and_says_how_little_that_moved(clock: ManualClock) -> None:
+    watch = ClockWatch(clock)
+    clock.accept(Anchor(ClockSource.CENTER, BOOTED_MS + TO_2026_MS, 5_000, 60))
+    watch.look()
+    clock.step(TO_2026_MS + 25)
+    clock.set_quality(ClockQuality.SYNCED, error_ms=12, source=ClockSource.NTP)
+    assert watch.look() == (
+        ClockStepped(TO_2026_MS + 25),
+        ClockSynced(ClockSource.NTP, clock.wall_ms, clock.mono_ms, 25, 12),
+    )
+
+
+def test_a_step_while_no_process_ran_is_told_at_the_first_look(clock: ManualClock) -> None:
+    before_ms = clock.wall_ms - clock.mono_ms
+    clock.step(-86_400_000)
+    assert ClockWatch(clock, machine_offset_ms=before_ms).look() == (ClockStepped(-86_400_000),)
+
+
+def test_a_clock_that_loses_its_time_server_and_finds_it_again_pairs_at_most_once_an_hour() -> None:
+    clock, told = ManualClock(), list[ClockNotice]()
+    watch = ClockWatch(clock)
+    watch.look()
+    for _ in range(120):  # the kernel's bound passes a second for half a minute in two
+        clock.set_quality(ClockQuality.HOLDOVER, error_ms=1_001, source=ClockSource.NTP)
+        told += looks(watch, clock, 30)
+        clock.set_quality(ClockQuality.SYNCED, error_ms=1, source=ClockSource.NTP)
+        told += looks(watch, clock, 30)
+    assert [type(notice) for notice in told] == [ClockSynced] * 2, "two in two hours"
+
+
+def test_a_clock_that_is_set_every_second_says_so_six_times_and_then_once_in_ten_seconds() -> None:
+    clock, told = ManualClock(), list[ClockNotice]()
+    watch = ClockWatch(clock)
+    watch.look()
+    for _ in range(100):
+        clock.step(5_000)
+        told += [notice for notice in looks(watch, clock, 1) if isinstance(notice, ClockStepped)]
+    assert len(told) <= 6 + 10
+    clock.advance(10_000)
+    told += [notice for notice in watch.look() if isinstance(notice, ClockStepped)]
+    assert sum(notice.step_ms for notice in told) == 500_000, "what was not told at once adds up"
+
+
+async def test_what_was_not_stored_is_told_again(clock: ManualClock) -> None:
+    watch = ClockWatch(clock)
+    watch.look()
+    clock.step(TO_2026_MS)
+    clock.set_quality(ClockQuality.SYNCED, error_ms=40, source=ClockSource.NTP)
+    began_ms, tried, stored = clock.mono_ms, list[ClockNotice](), list[ClockNotice]()
+
+    async def notify(notice: ClockNotice) -> bool:
+        tried.append(notice)
+        disk_takes_it = clock.mono_ms - began_ms > 30_000
+        if disk_takes_it:
+            stored.append(notice)
+        return disk_takes_it
+
+    async def sleep(seconds: float) -> None:
+        clock.advance(round(seconds * 1_000))
+        if clock.mono_ms - began_ms > 120_000:
+            raise Enough
+
+    with pytest.raises(Enough):
+        await watch.run(notify, sleep=sleep)
+    assert [type(notice) for notice in stored] == [ClockStepped, ClockSynced]
+    assert [notice.step_ms for notice in stored] == [TO_2026_MS, TO_2026_MS]
+    assert len(tried) <= 2 * 5, "once in ten seconds, not every second"
 
 
 @pytest.mark.parametrize(("step_ms", "told"), [(1_000, 0), (-1_000, 0), (1_001, 1), (-1_001, 1)])
@@ -139,8 +226,9 @@ async def test_the_loop_looks_every_second_and_hands_on_each_notice(clock: Manua
     told: list[ClockNotice] = []
     slept: list[float] = []
 
-    async def notify(notice: ClockNotice) -> None:
+    async def notify(notice: ClockNotice) -> bool:
         told.append(notice)
+        return True
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
