@@ -110,7 +110,7 @@ class _Gateway:
             on_settled=self._settled,
         )
         self.uplink = Uplink(
-            endpoint=_endpoint(config),
+            endpoint=_endpoint(config, time),
             auto_version=config.uplink.mqtt_version == "auto",
             ack_mode=config.uplink.ack_mode,
             topics=topics,
@@ -330,7 +330,7 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks) if tasks else None
 
 
-def _endpoint(config: Config) -> Endpoint:
+def _endpoint(config: Config, time: Timekeeper) -> Endpoint:
     uplink = config.uplink
     password = None if uplink.password_file is None else uplink.password_file.read_text().rstrip("\r\n")
     return Endpoint(
@@ -345,6 +345,7 @@ def _endpoint(config: Config) -> Endpoint:
         key_file=uplink.key_file,
         username=uplink.username,
         password=password,
+        certificate_time=time.certificate_time,
     )
 
 

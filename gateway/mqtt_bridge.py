@@ -48,6 +48,7 @@ from gateway.mqtt_failures import (
     not_dialled,
     refused_by_broker,
 )
+from gateway.tls import TellTime, client_context
 
 __all__ = ["Closed", "ConnectFailed", "Connection", "Endpoint", "Message", "connect"]
 
@@ -85,6 +86,7 @@ class Endpoint:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     receive_maximum: int = RECEIVE_MAXIMUM  # messages the broker may send without our PUBACK
+    certificate_time: TellTime = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,9 +411,9 @@ def _client(endpoint: Endpoint) -> Client:
     if endpoint.username is not None:
         client.username_pw_set(endpoint.username, endpoint.password)
     if endpoint.tls:
-        context = ssl.create_default_context(cafile=str(endpoint.ca_file) if endpoint.ca_file else None)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if endpoint.cert_file is not None:
-            context.load_cert_chain(endpoint.cert_file, endpoint.key_file)
-        client.tls_set_context(context)
+        client.tls_set_context(
+            client_context(
+                endpoint.ca_file, endpoint.cert_file, endpoint.key_file, endpoint.certificate_time()
+            )
+        )
     return client

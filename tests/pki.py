@@ -51,6 +51,41 @@ class Pki:
         """A second certificate for the broker, as after a renewal."""
         return self._issue(self._ca, "server", "localhost", "127.0.0.1")
 
+    def dated_server(
+        self, not_before: dt.datetime | None = None, not_after: dt.datetime | None = None
+    ) -> Identity:
+        """A broker whose certificate is valid between these dates only."""
+        return self._issue(
+            self._ca, "dated-server", "localhost", "127.0.0.1", not_before=not_before, not_after=not_after
+        )
+
+    def misnamed_server(self) -> Identity:
+        """A broker with a certificate of another host."""
+        return self._issue(self._ca, "misnamed-server", "broker.example")
+
+    def server_under_expired_authority(self) -> Identity:
+        """A valid certificate whose issuer, itself issued by the CA, has expired."""
+        root = x509.load_pem_x509_certificate(self._ca.cert_pem.bytes())
+        root_key = serialization.load_pem_private_key(self._ca.private_key_pem.bytes(), None)
+        child = trustme.CA(parent_cert=self._ca)
+        young = x509.load_pem_x509_certificate(child.cert_pem.bytes())
+        expired = x509.CertificateBuilder(
+            issuer_name=root.subject,
+            subject_name=young.subject,
+            public_key=young.public_key(),
+            serial_number=young.serial_number + 1,
+            not_valid_before=LONG_AGO - dt.timedelta(days=365),
+            not_valid_after=LONG_AGO,
+            extensions=list(young.extensions),
+        )
+        if not isinstance(root_key, ec.EllipticCurvePrivateKey):
+            raise TypeError("trustme made a CA key that is not an EC key")
+        identity = self._issue(child, "server-under-expired", "localhost", "127.0.0.1")
+        leaf = x509.load_pem_x509_certificates(identity.cert.read_bytes())[0]
+        chain = (leaf, expired.sign(root_key, hashes.SHA256()))
+        identity.cert.write_bytes(b"".join(part.public_bytes(serialization.Encoding.PEM) for part in chain))
+        return identity
+
     def client(self, name: str = GATEWAY) -> Identity:
         """A client the broker accepts; a second call issues a second certificate of the same name."""
         return self._issue(self._ca, f"client-{name}", f"{name}.example", common_name=name)
@@ -95,9 +130,10 @@ class Pki:
         file_name: str,
         *hosts: str,
         common_name: str | None = None,
+        not_before: dt.datetime | None = None,
         not_after: dt.datetime | None = None,
     ) -> Identity:
-        leaf = ca.issue_cert(*hosts, common_name=common_name, not_after=not_after)
+        leaf = ca.issue_cert(*hosts, common_name=common_name, not_before=not_before, not_after=not_after)
         number = len(list(self.folder.glob(f"{file_name}-*.crt")))
         cert, key = self.folder / f"{file_name}-{number}.crt", self.folder / f"{file_name}-{number}.key"
         cert.write_bytes(b"".join(pem.bytes() for pem in leaf.cert_chain_pems))
