@@ -7,7 +7,7 @@ every stamp of that boot: utc = utc_sync - (mono_sync - mono_stamp).
 
 Quality: `synced` = the kernel says synchronised and bounds its error to one second; `holdover` = time goes
 on from an earlier measurement of this boot: a time server's, the center's, or a clock chip's at the start;
-`unsynced` = the machine's clock as it stands, 1970 included. Decision 0009 says why.
+`unsynced` = the machine's clock as it stands, 1970 included. Reasons: docs/decisions/0011.
 """
 
 from gateway.clock.anchor import DRIFT_PPM, Anchor
