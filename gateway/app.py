@@ -43,6 +43,7 @@ from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
 from gateway.uplink.documents import PROFILE
+from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
 from gateway.uplink.uplink import Uplink
@@ -241,7 +242,7 @@ class _Gateway:
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
-            "clock": self.time.run(self._clock_notice),
+            "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
         if self.config.api.enabled:
@@ -297,6 +298,13 @@ class _Gateway:
             "error_ms": notice.error_ms,
         }
         return await self.ingest.record("clock.synced", data) is not None
+
+    async def _ask_time(self) -> tuple[int, int, int]:
+        """The center's time, as the clock asks for it; raises `OSError` in its forms."""
+        try:
+            return await self.uplink.requests.ask_time()
+        except RequestFailed as exc:
+            raise (ConnectionError if exc.code == "offline" else TimeoutError)(str(exc)) from exc
 
     # -- what the parts tell each other ---------------------------------------------------------------
 
