@@ -75,7 +75,7 @@ def markdown() -> str:
         "# Configuration",
         "",
         f"One TOML file, `{DEFAULT_PATH}`, read once at start.",
-        "A restart applies a change; `zhijiao doctor` checks the file first.",
+        "A restart applies a change.",
         "Everything wrong with it is told at once, with line numbers; unknown keys are errors.",
         "Secrets never stand in the file itself, only the paths of their files.",
         "A relative path starts at the folder of the configuration file.",
