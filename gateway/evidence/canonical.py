@@ -30,9 +30,9 @@ def encode(value: Mapping[str, Json]) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def decode(data: bytes) -> dict[str, Json]:
+def decode(data: bytes, *, limit: int = MAX_BYTES) -> dict[str, Json]:
     """Parse bytes that must be canonical; raises `ContractError` (too_large, not_json, not_jcs)."""
-    value = parse(data)
+    value = parse(data, limit=limit)
     if encode(value) != data:
         raise ContractError(
             "not_jcs", "message differs from its RFC 8785 form: reordered, spaced or re-escaped"
@@ -40,10 +40,10 @@ def decode(data: bytes) -> dict[str, Json]:
     return value
 
 
-def parse(data: bytes) -> dict[str, Json]:
+def parse(data: bytes, *, limit: int = MAX_BYTES) -> dict[str, Json]:
     """Parse one JSON object of the allowed subset, canonical or not; raises `ContractError`."""
-    if len(data) > MAX_BYTES:
-        raise ContractError("too_large", f"message of {len(data)} bytes; the contract allows {MAX_BYTES}")
+    if len(data) > limit:
+        raise ContractError("too_large", f"message of {len(data)} bytes; at most {limit} are allowed")
     try:
         value = json.loads(
             data, object_pairs_hook=_unique_members, parse_float=_no_float, parse_constant=_no_float
