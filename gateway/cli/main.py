@@ -5,17 +5,29 @@ where they came from.
 """
 
 import argparse
+import json
 import os
 import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from gateway import __version__
 from gateway.errors import GatewayError
 
 COMMANDS = ("run", "demo", "simulate", "receive", "decode")
+EXIT_USAGE = 64  # EX_USAGE: never one of the codes by which a command answers
 EXIT_INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage must not look like "altered", which is 2 as well in argparse."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the arguments and end."""
+        self.print_usage(sys.stderr)
+        self.exit(EXIT_USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -25,28 +37,35 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def execute(argv: Sequence[str]) -> int:
     """Run one command; its exit code."""
-    parser = argparse.ArgumentParser(prog="zhijiao", description="Zhijiao Gateway (智矫网关)")
-    parser.add_argument("--version", action="version", version=f"zhijiao {__version__}")
-    parser.add_argument("--debug", action="store_true", help="show where an error came from")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        import_module(f"gateway.cli.{name}").add_parser(commands)
+    parser = make_parser()
     args = parser.parse_args(argv)
+    as_json = bool(getattr(args, "json", False))
     try:
         return int(args.run(args))
     except GatewayError as exc:
-        return _report(exc, debug=args.debug)
+        return _report(exc, debug=args.debug, as_json=as_json)
     except ExceptionGroup as group:
         told, others = group.split(GatewayError)
         if told is None or others is not None:
             raise
-        return _report(_first(told), debug=args.debug)
+        return _report(_first(told), debug=args.debug, as_json=as_json)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output went away; nothing of it can be told to anybody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands; the documentation is checked against it."""
+    parser = Parser(prog="zhijiao", description="Zhijiao Gateway (智矫网关)")
+    parser.add_argument("--version", action="version", version=f"zhijiao {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show where an error came from")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        import_module(f"gateway.cli.{name}").add_parser(commands)
+    return parser
 
 
 def _first(group: BaseExceptionGroup[GatewayError]) -> GatewayError:
@@ -58,9 +77,11 @@ def _first(group: BaseExceptionGroup[GatewayError]) -> GatewayError:
     return inner
 
 
-def _report(error: GatewayError, *, debug: bool) -> int:
+def _report(error: GatewayError, *, debug: bool, as_json: bool) -> int:
     if debug:
         traceback.print_exception(error)
+    elif as_json:
+        print(json.dumps({"ok": False, "error": {"code": error.code, "msg": str(error)}}))
     else:
-        print(f"zhijiao: {error}", file=sys.stderr)
+        print(f"zhijiao: {error} [{error.code}]", file=sys.stderr)
     return error.exit_code

@@ -79,9 +79,11 @@ class TrustStore:
                 return key.kid, X25519PublicKey.from_public_bytes(key.public)
         return None
 
-    def of_gateway(self, gateway: str) -> tuple[TrustedKey, ...]:
-        """All event keys of one gateway."""
-        return tuple(k for k in self._keys.values() if k.role is Role.GATEWAY and k.gateway == gateway)
+    def of_gateway(self, gateway: str | None) -> tuple[TrustedKey, ...]:
+        """All event keys of one gateway; None: of every gateway."""
+        return tuple(
+            k for k in self._keys.values() if k.role is Role.GATEWAY and gateway in (None, k.gateway)
+        )
 
 
 def load_trust(path: Path, *, allow_demo: bool) -> TrustStore:
