@@ -9,7 +9,7 @@ zhijiao outbox repair     mend a damaged store; the gateway must be stopped
 import argparse
 from importlib import import_module
 
-PARTS = ("status", "verify", "export")
+PARTS = ("status", "verify", "export", "repair")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
