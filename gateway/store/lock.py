@@ -20,7 +20,7 @@ _AGAIN_S = 0.02
 @contextmanager
 def holding(store: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Hold `store` (its folder is made where it is missing); raises `StartError` (store_in_use), `StoreRefused`."""
-    lock = _lock_of(store)
+    lock = lock_of(store)
     try:
         store.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
@@ -30,7 +30,7 @@ def holding(store: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
             "store_io", f"{lock}: {exc.strerror}; use sudo, and see whether the disk can be written"
         ) from exc
     try:
-        _take(handle, store, patience_s)
+        take(handle, store, patience_s)
         yield
     finally:
         os.close(handle)
@@ -39,7 +39,7 @@ def holding(store: Path, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
 def is_held(store: Path) -> bool:
     """True while a gateway runs on `store`, or a command changes it. Works where nothing can be written."""
     try:
-        handle = os.open(_lock_of(store), os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(lock_of(store), os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False  # no gateway ever ran here; what is closed to us is told by whoever opens the store
     try:
@@ -51,11 +51,13 @@ def is_held(store: Path) -> bool:
     return False
 
 
-def _lock_of(store: Path) -> Path:
+def lock_of(store: Path) -> Path:
+    """The file of the lock."""
     return store.with_name(store.name + ".lock")
 
 
-def _take(handle: int, store: Path, patience_s: float) -> None:
+def take(handle: int, store: Path, patience_s: float = PATIENCE_S) -> None:
+    """Take the lock on an open file; raises `StartError` (store_in_use)."""
     give_up = time.monotonic() + patience_s
     while True:
         try:

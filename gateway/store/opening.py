@@ -7,7 +7,6 @@ witness               the second witness            reserve                 room
 """
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from gateway.errors import StartError, StoreRefused
 from gateway.store.commands import COMMAND_TABLES
 from gateway.store.database import PAGE_SIZE, StoreDamaged, open_database, translate
 from gateway.store.folder import sync_folder
+from gateway.store.lock import lock_of, take
 from gateway.store.migrations import migrate
 from gateway.store.models import TABLES
 from gateway.store.room import Room
@@ -204,12 +204,10 @@ def _rename_rest(old: Path, new: Path) -> None:
 
 
 def _take_lock(path: Path) -> int:
-    handle = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    handle = os.open(lock_of(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as exc:
+        take(handle, path)
+    except StartError:
         os.close(handle)
-        raise StartError(
-            "store_in_use", f"{path}: another gateway uses this store; stop it first (systemctl stop zhijiao)"
-        ) from exc
+        raise
     return handle

@@ -384,6 +384,6 @@ async def test_positions_wait_for_company_and_check_ins_take_them_along(tmp_path
 async def test_two_gateways_cannot_use_one_store(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock):
-        with pytest.raises(StartError, match="another gateway uses this store"):
+        with pytest.raises(StartError, match="a gateway runs on this store"):
             async with running_store(tmp_path / "s.db", clock):
                 pass
