@@ -6,11 +6,16 @@ writes with sorted keys and no spaces: code-unit order of ASCII names is their s
 escape only the quotation mark, the backslash and control characters, in the same spelling. The test
 holds this against an independent RFC 8785 implementation. Floats are outside the subset: their
 shortest form is where implementations differ, and evidence must not hang on that.
+
+Every event passes here several times, so the common case is decided without a step per value: see
+`_is_plain`. Whatever it does not recognise goes to `check`, which alone says what is allowed and
+names the place.
 """
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import Never, TypeAlias
 
 from gateway.errors import ContractError
@@ -26,12 +31,24 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 def encode(value: Mapping[str, Json]) -> bytes:
     """The canonical bytes of `value`; raises `ContractError` (code `not_representable`) naming the place."""
-    check(value)
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    if not _is_plain(value, MAX_DEPTH):
+        check(value)
+    try:
+        return _WRITER.encode(value).encode()
+    except UnicodeEncodeError:
+        check(value)  # a lone surrogate has no UTF-8 form: names the place
+        raise
 
 
 def decode(data: bytes, *, limit: int = MAX_BYTES) -> dict[str, Json]:
     """Parse bytes that must be canonical; raises `ContractError` (too_large, not_json, not_jcs)."""
+    if len(data) <= limit:
+        # What reads back to the same bytes is canonical: a repeated name, say, would read back shorter.
+        # Anything else is read once more, slowly, to say what is wrong.
+        with suppress(ValueError, RecursionError, ContractError):
+            value = _READER.decode(data.decode())
+            if type(value) is dict and encode(value) == data:
+                return value
     value = parse(data, limit=limit)
     if encode(value) != data:
         raise ContractError(
@@ -40,14 +57,29 @@ def decode(data: bytes, *, limit: int = MAX_BYTES) -> dict[str, Json]:
     return value
 
 
+def without_text(wire: bytes, name: str, text: str) -> bytes:
+    """The canonical bytes of the object in `wire`, which is canonical, without its member `name`: `text`.
+
+    Cut out instead of written anew, where those bytes stand in the message once: then they are the
+    member's own, since a canonical message holds its members in this very spelling.
+    """
+    member = encode({name: text})[1:-1]
+    if wire.count(member) != 1:  # the same name and text stand deeper in the message as well
+        value = decode(wire)
+        del value[name]
+        return encode(value)
+    before, _, after = wire.partition(member)
+    if after.startswith(b","):
+        return before + after[1:]
+    return before.removesuffix(b",") + after
+
+
 def parse(data: bytes, *, limit: int = MAX_BYTES) -> dict[str, Json]:
     """Parse one JSON object of the allowed subset, canonical or not; raises `ContractError`."""
     if len(data) > limit:
         raise ContractError("too_large", f"message of {len(data)} bytes; at most {limit} are allowed")
     try:
-        value = json.loads(
-            data, object_pairs_hook=_unique_members, parse_float=_no_float, parse_constant=_no_float
-        )
+        value = _CAREFUL_READER.decode(data.decode())
     except UnicodeDecodeError as exc:
         raise ContractError("not_json", f"message is not UTF-8 at byte {exc.start}") from exc
     except json.JSONDecodeError as exc:
@@ -90,6 +122,42 @@ def check(value: object, path: str = "$", depth: int = 0) -> None:
             raise ContractError("not_representable", f"{path}: {type(value).__name__} is not allowed")
 
 
+def _is_plain(value: object, levels: int) -> bool:
+    """Whether this is an object of the subset made of plain types, surrogates aside; False means: ask `check`.
+
+    Works a container at a time, in C: joining the names finds one that is not text, and the set of the
+    members' types finds everything that needs a closer look.
+    """
+    if type(value) is not dict:
+        return False
+    try:
+        ascii_names = "".join(value).isascii()
+    except TypeError:
+        return False
+    return ascii_names and _are_plain(value.values(), levels)
+
+
+def _are_plain(members: Collection[object], levels: int) -> bool:
+    kinds = set(map(type, members))
+    if levels == 0:
+        return not kinds
+    if kinds <= _LEAVES:
+        return True
+    if not kinds <= _PLAIN:
+        return False
+    for member in members:
+        kind = type(member)
+        if kind is int:
+            if not -MAX_SAFE_INTEGER <= member <= MAX_SAFE_INTEGER:  # type: ignore[operator]  # it is an int
+                return False
+        elif kind is dict:
+            if not _is_plain(member, levels - 1):
+                return False
+        elif kind is list and not _are_plain(member, levels - 1):  # type: ignore[arg-type]  # it is a list
+            return False
+    return True
+
+
 def _unique_members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -99,3 +167,13 @@ def _unique_members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _no_float(_literal: str) -> Never:
     raise ContractError("not_representable", "message holds a number that is not an integer")
+
+
+_LEAVES = frozenset({str, bool, type(None)})  # surrogates show when the text becomes bytes
+_PLAIN = _LEAVES | {int, dict, list}
+# No check for circles: nothing reaches the writer that is nested deeper than MAX_DEPTH.
+_WRITER = json.JSONEncoder(ensure_ascii=False, check_circular=False, sort_keys=True, separators=(",", ":"))
+_READER = json.JSONDecoder(parse_float=_no_float, parse_constant=_no_float)
+_CAREFUL_READER = json.JSONDecoder(
+    object_pairs_hook=_unique_members, parse_float=_no_float, parse_constant=_no_float
+)

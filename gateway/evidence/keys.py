@@ -56,6 +56,7 @@ class TrustStore:
     def __init__(self, keys: Iterable[TrustedKey], *, allow_demo: bool = False) -> None:
         self._keys = {key.kid: key for key in keys}
         self._allow_demo = allow_demo
+        self._loaded: dict[str, Ed25519PublicKey] = {}  # reading a key takes longer than finding it
 
     def find(self, role: Role, *, gateway: str | None = None) -> FindKey:
         """A lookup for `jws.verify`, which accepts only keys of `role` (and of `gateway`)."""
@@ -68,7 +69,10 @@ class TrustStore:
                 raise ContractError("demo_key", f"key {kid} was made for a demo; this is not one")
             if key.role is not role or (gateway is not None and key.gateway != gateway):
                 raise ContractError("wrong_role", f"key {kid} may not sign this")
-            return Ed25519PublicKey.from_public_bytes(key.public)
+            loaded = self._loaded.get(kid)
+            if loaded is None:
+                loaded = self._loaded[kid] = Ed25519PublicKey.from_public_bytes(key.public)
+            return loaded
 
         return lookup
 
