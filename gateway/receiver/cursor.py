@@ -36,6 +36,9 @@ class Cursor:
 
     def store(self, seq: int) -> None:
         """Sequence `seq` is stored."""
+        if seq == self.upto + 1 and not self.beyond and not self.lost:
+            self.upto = seq  # nearly always
+            return
         self.lost.discard(seq, seq)
         if seq > self.upto:
             self.beyond.add(seq, seq)
@@ -51,6 +54,12 @@ class Cursor:
         for begin, end in self.beyond.overlapping(first, last):
             self.lost.discard(begin, end)
         self._advance()
+
+    def stored(self, seq: int) -> bool:
+        """Whether `seq` is stored, at the least once."""
+        if seq > self.upto:
+            return seq in self.beyond
+        return seq > 0 and seq not in self.lost
 
     def settled(self, seq: int) -> bool:
         """Whether an ack that is told in full lets the gateway settle `seq`."""

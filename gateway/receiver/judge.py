@@ -1,19 +1,20 @@
 """One batch of messages, each judged and stored, in one transaction of the database thread."""
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import ContractError
 from gateway.evidence.keys import Role, TrustStore
-from gateway.receiver import documents, topics
+from gateway.receiver import documents
+from gateway.receiver.checking import Arrived, check_one
 from gateway.receiver.directory import Directory, GatewayState
 from gateway.receiver.ledger import Book, EpochState, Key, Ledger
 from gateway.receiver.notices import NOBODY, Notices, Raised
 from gateway.receiver.topics import Topic
 from gateway.receiver.unseal import Unsealer, sealed_in
 from gateway.receiver.verdict import Outcome, Verdict
-from gateway.receiver.verify import Event, NoEvent, Standing, verify
+from gateway.receiver.verify import Event, NoEvent, Standing
 from gateway.receiver.waiting_room import WaitingRoom, blocked_at, released
 
 RELEASED_AT_ONCE = 500  # parked messages in one transaction
@@ -57,18 +58,19 @@ class Judge:
         self._waiting = WaitingRoom(connection, self._notices, now_ms)
         self._asked: set[str] = set()
 
-    def judge_all(self, batch: Iterable[tuple[str, bytes]]) -> Result:
+    def judge_all(self, batch: Sequence[Arrived]) -> Result:
         """The verdicts in order, and everything that memory must know once this is committed."""
-        return self._finish([self._judge(text, payload) for text, payload in batch])
+        self._ledger.expect(arrived.event for arrived in batch if isinstance(arrived.event, Event))
+        return self._finish([self._judge(arrived) for arrived in batch])
 
     def judge_released(self) -> Result:
         """The same for parked messages whose key is known now; no verdicts when none is left."""
         verdicts = []
         for message in list(released(self._connection, self._is_trusted, RELEASED_AT_ONCE)):
-            topic = topics.parse(message.topic)
-            if topic is not None:
-                self._waiting.unpark(message, topic.gateway)
-                verdicts.append(self._event(topic, message.topic, message.wire))
+            arrived = check_one(message.topic, message.wire, self._trust)
+            if arrived.topic is not None:
+                self._waiting.unpark(message, arrived.topic.gateway)
+                verdicts.append(self._judge(arrived))
         return self._finish(verdicts)
 
     def _finish(self, verdicts: list[Verdict]) -> Result:
@@ -91,13 +93,13 @@ class Judge:
             raised=self._notices.raised,
         )
 
-    def _judge(self, text: str, payload: bytes) -> Verdict:
-        topic = topics.parse(text)
+    def _judge(self, arrived: Arrived) -> Verdict:
+        topic, text, payload = arrived.topic, arrived.text, arrived.wire
         if topic is None:
             return self._quarantine(NOBODY, text, "topic", payload)
+        if arrived.event is not None:
+            return self._event(topic, text, arrived.event, payload)
         match topic.channel:
-            case "evt":
-                return self._event(topic, text, payload)
             case "info" if not topic.name:
                 return self._info(topic, text, payload)
             case "status" if not topic.name:
@@ -111,8 +113,7 @@ class Judge:
 
     # -- events ---------------------------------------------------------------------------------------
 
-    def _event(self, topic: Topic, text: str, wire: bytes) -> Verdict:
-        judged = verify(topic, wire, self._trust)
+    def _event(self, topic: Topic, text: str, judged: Event | NoEvent, wire: bytes) -> Verdict:
         if isinstance(judged, Event):
             verdict = self._ledger.record(judged)
             if verdict.outcome is Outcome.ACCEPTED:

@@ -7,15 +7,15 @@ COMMIT has returned. A batch that fails leaves nothing behind, in memory or on d
 import itertools
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from gateway.envelope import GENESIS
-from gateway.evidence import canonical
 from gateway.receiver import data_rules
 from gateway.receiver.cursor import Cursor
 from gateway.receiver.data_rules import Claim, LostRange
+from gateway.receiver.event_rows import EventRows, Row
 from gateway.receiver.notices import Notices
 from gateway.receiver.verdict import Chain, Outcome, Verdict
 from gateway.receiver.verify import Event
@@ -54,15 +54,6 @@ class EpochState:
 Book: TypeAlias = Mapping[str, Mapping[str, EpochState]]  # gateway -> epoch -> state, oldest epoch first
 
 
-class Row(NamedTuple):
-    """A stored neighbour."""
-
-    n: int
-    seq: int
-    hash: bytes
-    previous: bytes | None
-
-
 class Ledger:
     """Writes events and keeps the cursors of one transaction."""
 
@@ -73,24 +64,29 @@ class Ledger:
         self._book = book
         self._notices = notices
         self._now_ms = now_ms
+        self._rows = EventRows(connection, now_ms)
+
+    def expect(self, events: Iterable[Event]) -> None:
+        """These events come next: what must be known of them is read at once."""
+        self._rows.expect(events)
 
     def record(self, event: Event) -> Verdict:
         """Store one verified event, unless it is stored."""
         state = self.state(event.gateway, event.epoch)
-        around = self._around(state.id, event.seq)
-        same = [row for row in around if row.seq == event.seq]
+        before, here, after = (self._rows.at(state.id, state.cursor, event.seq + step) for step in (-1, 0, 1))
         self.touched.append((event.gateway, event.epoch, event.seq))
-        if any(row.hash == event.hash for row in same):
+        if any(row.hash == event.hash for row in here):
             self._notices.count(event.gateway, event.epoch, "duplicates")
             return Verdict(Outcome.DUPLICATE, event=event)
-        if same:
+        fork = bool(here)
+        if fork:
             self._notices.alarm(event.gateway, "fork", epoch=event.epoch, seq=event.seq)
-        chain = self._chain(event, around)
-        n = self._insert(state, event)
+        n = self._rows.add(state.id, state.cursor, event)
+        chain = self._chain(event, before, here, after)
         state.cursor.store(event.seq)
         if event.seq == state.end_seq:
             self._check_end(state)
-        repeated = self._note_fact(event, n)
+        repeated = self._tell(event, n)
         outcome = Outcome.ACCEPTED
         if event.rejection is not None:
             outcome = Outcome.REJECTED
@@ -100,7 +96,7 @@ class Ledger:
         elif event.type == data_rules.RANGE_LOST:
             self._lose(event)
         code = "" if event.rejection is None else event.rejection.code
-        return Verdict(outcome, code, event, chain, fork=bool(same), repeated=repeated)
+        return Verdict(outcome, code, event, chain, fork=fork, repeated=repeated)
 
     def state(self, gateway: str, epoch: str) -> EpochState:
         """The epoch's state in this transaction; made where it is new."""
@@ -122,7 +118,8 @@ class Ledger:
             self._check_end(state)
 
     def finish(self) -> None:
-        """Write the cursors, at the end of the transaction."""
+        """Write the events and the cursors, at the end of the transaction."""
+        self._rows.flush()
         rows = []
         for key, state in self.changed.items():
             before = self._book.get(key[0], {}).get(key[1])
@@ -143,64 +140,31 @@ class Ledger:
         )
         return EpochState(row.lastrowid or 0, gateway, epoch)
 
-    def _around(self, cursor: int, seq: int) -> list[Row]:
-        rows = self._connection.execute(
-            "SELECT n, seq, hash, prevhash FROM event WHERE cursor = ? AND seq BETWEEN ? AND ?",
-            (cursor, seq - 1, seq + 1),
-        )
-        return [Row(*row) for row in rows]
-
-    def _chain(self, event: Event, around: list[Row]) -> Chain:
-        """How the event hangs on what is stored; a broken link on either side is an alarm."""
-        before = {row.hash for row in around if row.seq == event.seq - 1}
-        here = {event.hash, *(row.hash for row in around if row.seq == event.seq)}
-        for row in around:
-            if row.seq == event.seq + 1 and row.previous not in here:
-                self._notices.alarm(event.gateway, "chain_broken", epoch=event.epoch, seq=row.seq)
+    def _chain(self, event: Event, before: Sequence[Row], here: Sequence[Row], after: Sequence[Row]) -> Chain:
+        """How the event, one of `here`, hangs on what is stored; a broken link on either side is an alarm."""
+        hashes = {row.hash for row in here}
+        for row in after:
+            if row.previous not in hashes:
+                self._notices.alarm(event.gateway, "chain_broken", epoch=event.epoch, seq=event.seq + 1)
         if event.seq == 1:
             return Chain.OK if event.previous == GENESIS else self._broken(event)
         if not before:
             return Chain.OPEN
-        return Chain.OK if event.previous in before else self._broken(event)
+        return Chain.OK if any(row.hash == event.previous for row in before) else self._broken(event)
 
     def _broken(self, event: Event) -> Chain:
         self._notices.alarm(event.gateway, "chain_broken", epoch=event.epoch, seq=event.seq)
         return Chain.BROKEN
 
-    def _insert(self, state: EpochState, event: Event) -> int:
-        row = self._connection.execute(
-            "INSERT INTO event (cursor, seq, hash, prevhash, event_id, type, time_ms, received_ms, understood, wire) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                state.id, event.seq, event.hash, event.previous, _id_bytes(event.id), event.type, event.time_ms,
-                self._now_ms, event.understood, event.wire,
-            ),
-        )  # fmt: skip
-        return row.lastrowid or 0
-
-    def _note_fact(self, event: Event, n: int) -> bool:
+    def _tell(self, event: Event, n: int) -> bool:
         """Whether another envelope told of this fact before."""
-        if event.id is None:
+        if event.id is None or not self._rows.tell(event, n):
             return False
-        key = _id_bytes(event.id)
-        fresh = self._connection.execute(
-            "INSERT OR IGNORE INTO fact (id, n, envelopes) VALUES (?, ?, 1)", (key, n)
-        ).rowcount
-        if fresh:
-            return False
-        self._connection.execute("UPDATE fact SET envelopes = envelopes + 1 WHERE id = ?", (key,))
         # A record read twice from a device (version 8) may be told in other words; an identity that was
         # made once (version 7) must not stand for two things.
-        if uuid.UUID(event.id).version == 7 and not self._tells_the_same(key, event):
+        if uuid.UUID(event.id).version == 7 and not self._rows.tells_the_same(event):
             self._notices.alarm(event.gateway, "id_conflict", epoch=event.epoch, seq=event.seq)
         return True
-
-    def _tells_the_same(self, key: bytes | None, event: Event) -> bool:
-        wire = self._connection.execute(
-            "SELECT e.wire FROM fact f JOIN event e ON e.n = f.n WHERE f.id = ?", (key,)
-        ).fetchone()[0]
-        first = canonical.parse(wire)
-        return all(first.get(name) == event.message.get(name) for name in ("type", "subject", "time", "data"))
 
     def _reject(self, state: EpochState, event: Event, n: int) -> None:
         if event.rejection is None:
@@ -238,10 +202,8 @@ class Ledger:
 
     def _check_end(self, state: EpochState) -> None:
         """Where the event at the stated end is stored, it must be the stated one."""
-        rows = self._connection.execute(
-            "SELECT hash FROM event WHERE cursor = ? AND seq = ?", (state.id, state.end_seq)
-        ).fetchall()
-        if rows and state.end_hash not in {row[0] for row in rows}:
+        rows = self._rows.at(state.id, state.cursor, state.end_seq)
+        if rows and all(row.hash != state.end_hash for row in rows):
             self._mismatch(state)
 
     def _mismatch(self, state: EpochState) -> None:
@@ -249,12 +211,8 @@ class Ledger:
 
     def _head(self, state: EpochState) -> bytes:
         """Hash of the highest stored event up to `upto`; of a fork the one that came first."""
-        row = self._connection.execute(
-            "SELECT hash FROM event WHERE cursor = :c AND seq = "
-            "(SELECT max(seq) FROM event WHERE cursor = :c AND seq <= :upto) ORDER BY n LIMIT 1",
-            {"c": state.id, "upto": state.cursor.upto},
-        ).fetchone()
-        return GENESIS if row is None else bytes(row[0])
+        rows = self._rows.at(state.id, state.cursor, state.cursor.upto)
+        return rows[0].hash if rows else self._rows.highest(state.id, state.cursor.upto) or GENESIS
 
 
 def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]]:
@@ -292,7 +250,3 @@ def _newest_refusals(connection: sqlite3.Connection, state: EpochState) -> tuple
         (state.id, REJECTED_LISTED),
     )
     return tuple(Refusal(*row) for row in rows)
-
-
-def _id_bytes(text: str | None) -> bytes | None:
-    return None if text is None else uuid.UUID(text).bytes

@@ -14,7 +14,7 @@ import asyncio
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +22,7 @@ from gateway.evidence.jws import Signer
 from gateway.evidence.keys import TrustStore
 from gateway.receiver import acks, topics
 from gateway.receiver.acks import AckSchedule
+from gateway.receiver.checking import Checker
 from gateway.receiver.database import Database, path_of
 from gateway.receiver.directory import GatewayState, load_directory
 from gateway.receiver.judge import Judge, Result, describe
@@ -60,6 +61,7 @@ class Receiver:
         self._gateways: dict[str, GatewayState] = {}
         self._blocked: dict[str, dict[str, int]] = {}
         self._schedule = AckSchedule()
+        self._checker = Checker()
         self._turn = asyncio.Lock()  # one batch at a time: each begins where the one before has committed
 
     @classmethod
@@ -81,14 +83,14 @@ class Receiver:
 
     async def accept_many(self, batch: Sequence[tuple[str, bytes]]) -> list[Verdict]:
         """The same for several messages, in one transaction."""
-        return (await self._run(partial(Judge.judge_all, batch=batch))).verdicts
+        return (await self._in_turn(self._accept(batch))).verdicts
 
     async def retrust(self, trust: TrustStore) -> list[Verdict]:
         """Believe these keys from now on; the verdicts on parked messages whose key has become known."""
         self._trust = trust
         verdicts: list[Verdict] = []
         while True:
-            result = await self._run(Judge.judge_released)
+            result = await self._in_turn(self._run(Judge.judge_released))
             if not result.verdicts:
                 return verdicts
             verdicts += result.verdicts
@@ -118,6 +120,7 @@ class Receiver:
     async def close(self) -> None:
         """Finish the batch that runs and close the file."""
         async with self._turn:
+            self._checker.close()
             await self._database.close()
 
     async def _load(self) -> None:
@@ -127,14 +130,21 @@ class Receiver:
         for gateway in parked:
             self._blocked[gateway] = await self._database.run(partial(blocked_at, gateway=gateway))
 
-    async def _run(self, work: Callable[[Judge], Result]) -> Result:
+    async def _in_turn(self, work: Coroutine[object, object, Result]) -> Result:
         # Shielded as a whole: once it is committed, memory follows, whoever stopped waiting for it.
-        return await asyncio.shield(asyncio.ensure_future(self._run_in_turn(work)))
+        return await asyncio.shield(asyncio.ensure_future(self._when_free(work)))
 
-    async def _run_in_turn(self, work: Callable[[Judge], Result]) -> Result:
+    async def _when_free(self, work: Coroutine[object, object, Result]) -> Result:
         async with self._turn:
-            result = await self._database.run(lambda connection: work(self._judge(connection)))
-            self._take_up(result)
+            return await work
+
+    async def _accept(self, batch: Sequence[tuple[str, bytes]]) -> Result:
+        arrived = await self._checker.check(batch, self._trust)
+        return await self._run(partial(Judge.judge_all, batch=arrived))
+
+    async def _run(self, work: Callable[[Judge], Result]) -> Result:
+        result = await self._database.run(lambda connection: work(self._judge(connection)))
+        self._take_up(result)
         return result
 
     def _judge(self, connection: sqlite3.Connection) -> Judge:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.clock import ManualClock
-from gateway.envelope import GENESIS, Draft, Place, Sealed, seal
+from gateway.envelope import GENESIS, Draft, Place, Sealed, reissued, seal
 from gateway.errors import StartError
 from gateway.evidence import jws
 from gateway.evidence.canonical import Json
@@ -19,7 +20,7 @@ from gateway.evidence.jws import Signer
 from gateway.evidence.keys import Role, TrustedKey, TrustStore
 from gateway.receiver.receiver import Receiver, ReceiverSettings
 from gateway.receiver.report import report
-from gateway.receiver.verdict import Chain, Outcome
+from gateway.receiver.verdict import Chain, Outcome, Verdict
 from gateway.uplink.acks import EpochAck, read_ack
 from gateway.uuid7 import uuid7
 
@@ -103,6 +104,63 @@ async def test_any_order_with_repeats_comes_out_whole(tmp_path: Path, seed: int)
     (epoch,) = report(tmp_path / "c.db")
     assert epoch.complete
     assert epoch.intact
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_how_messages_are_batched_changes_nothing(tmp_path: Path, seed: int) -> None:
+    """Forks, repeats, facts told twice, broken links and gaps, one by one and in batches with restarts."""
+    rng = random.Random(seed)
+    one, twin, again = chain(90), chain(90, twin=True), chain(30, epoch="5f0c2a92")
+    copies = [_reissue(event) for event in one[40:60]]
+    pool = [*one, *one[::4], twin[-1], *_broken_chain(one), *again, *copies, *copies[::3]]
+    arriving = [message(event) for event in rng.sample(pool, len(pool) - 15)]
+    found = []
+    for name, sizes in (("single", [1]), ("batched", [3, 64, 7, 29])):
+        path, at = tmp_path / f"{name}.db", 0
+        told: list[Verdict] = []
+        while at < len(arriving):
+            async with receiving(path) as receiver:
+                for size in sizes if name == "batched" else [1] * len(arriving):
+                    told += await receiver.accept_many(arriving[at : at + size])
+                    at += size
+        async with receiving(path) as receiver:
+            ack = ack_of(receiver)
+        verdicts = [(v.outcome, v.code, v.chain, v.fork, v.repeated) for v in told]
+        found.append((verdicts, ack, report(path), _rows(path)))
+    assert found[0] == found[1]
+    outcomes = {verdict[0] for verdict in found[0][0]}
+    assert outcomes == {Outcome.DUPLICATE, Outcome.ACCEPTED, Outcome.REJECTED}
+    assert any(verdict[4] for verdict in found[0][0]), "no fact was told twice: this proves nothing"
+
+
+def _rows(path: Path) -> list[list[tuple[object, ...]]]:
+    with sqlite3.connect(path) as db:
+        return [
+            db.execute(query).fetchall()
+            for query in (
+                "SELECT n, cursor, seq, hash, prevhash, event_id, type, understood FROM event ORDER BY n",
+                "SELECT * FROM fact ORDER BY id",
+                "SELECT gw, epoch, kind, code, first_seq, last_seq, n FROM alarm",
+                "SELECT * FROM tally",
+                "SELECT gw, epoch, upto, head, end_seq FROM cursor",
+            )
+        ]
+
+
+def _reissue(event: Sealed) -> Sealed:
+    """The same fact in the second epoch."""
+    return seal(
+        reissued(event.wire), Place(ORG, GW, "5f0c2a92", event.seq, bytes(32)), ManualClock().now(), KEY
+    )
+
+
+def _broken_chain(events: list[Sealed]) -> list[Sealed]:
+    """Two events beyond the end, of which the second hangs on something else."""
+    last = events[-1]
+    return [
+        seal(reissued(last.wire), Place(ORG, GW, EPOCH, last.seq + step, last.hash), ManualClock().now(), KEY)
+        for step in (1, 2)
+    ]
 
 
 async def test_what_came_early_is_in_the_sack_and_survives_a_restart(tmp_path: Path) -> None:
@@ -216,8 +274,6 @@ async def test_a_range_declared_lost_is_passed_and_told(tmp_path: Path) -> None:
 
 
 async def test_an_altered_row_is_found_by_the_report(tmp_path: Path) -> None:
-    import sqlite3
-
     async with receiving(tmp_path / "c.db") as receiver:
         await receiver.accept_many([message(event) for event in chain(4)])
     with sqlite3.connect(tmp_path / "c.db") as db:
