@@ -59,8 +59,10 @@ class AckSchedule:
         """Everybody who is waiting, due or not."""
         return list(self._waiting)
 
-    def next_due_s(self) -> float | None:
-        """When `due` will next have something by time alone."""
+    def next_due_s(self, now_s: float) -> float | None:
+        """When `due` will next have something, if nothing else comes."""
+        if self.due(now_s):
+            return now_s
         firsts = [waiting.first_s for waiting in self._waiting.values()]
         return min(firsts) + AFTER_S if firsts else None
 

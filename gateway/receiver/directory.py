@@ -24,6 +24,9 @@ class GatewayState:
     status_ms: int | None = None  # the status' own time
     epoch: str | None = None
     last_seq: int = 0
+    acked: int = 0
+    backlog: int = 0
+    ack_mode: str = "center"
 
 
 class Directory:
@@ -107,5 +110,12 @@ def load_directory(connection: sqlite3.Connection) -> dict[str, GatewayState]:
 
 def _with_status(state: GatewayState, status: Status) -> GatewayState:
     return replace(
-        state, state=status.state, status_ms=status.at_ms, epoch=status.epoch, last_seq=status.last_seq
+        state,
+        state=status.state,
+        status_ms=status.at_ms,
+        epoch=status.epoch,
+        last_seq=status.last_seq,
+        acked=status.acked,
+        backlog=status.backlog,
+        ack_mode=status.ack_mode,
     )

@@ -1,16 +1,19 @@
 """One batch of messages, each judged and stored, in one transaction of the database thread."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import ContractError
+from gateway.evidence.canonical import Json
 from gateway.evidence.keys import Role, TrustStore
-from gateway.receiver import documents
+from gateway.receiver import documents, requests, resends
 from gateway.receiver.checking import Arrived, check_one
+from gateway.receiver.data_rules import LostRange
 from gateway.receiver.directory import Directory, GatewayState
 from gateway.receiver.ledger import Book, EpochState, Key, Ledger
 from gateway.receiver.notices import NOBODY, Notices, Raised
+from gateway.receiver.resends import Resend, Resends
 from gateway.receiver.topics import Topic
 from gateway.receiver.unseal import Unsealer, sealed_in
 from gateway.receiver.verdict import Outcome, Verdict
@@ -31,6 +34,10 @@ class Result:
     touched: list[tuple[str, str, int]] = field(default_factory=list)
     asked: set[str] = field(default_factory=set)  # gateways to answer with an ack
     raised: list[Raised] = field(default_factory=list)
+    resends: dict[Key, Resend | None] = field(default_factory=dict)
+    outgoing: list[tuple[str, str, dict[str, Json]]] = field(
+        default_factory=list
+    )  # gateway, topic below, content
 
 
 class Judge:
@@ -45,6 +52,8 @@ class Judge:
         book: Book,
         gateways: Mapping[str, GatewayState],
         blocked: Mapping[str, Mapping[str, int]],
+        open_resends: Mapping[Key, Resend],
+        allow: Callable[[str], bool],
         now_ms: int,
     ) -> None:
         self._connection = connection
@@ -56,12 +65,24 @@ class Judge:
         self._ledger = Ledger(connection, book, self._notices, now_ms)
         self._directory = Directory(connection, gateways, self._notices, now_ms)
         self._waiting = WaitingRoom(connection, self._notices, now_ms)
+        self._resends = Resends(connection, open_resends, now_ms)
+        self._gateways = gateways
+        self._allow = allow
+        self._now_ms = now_ms
         self._asked: set[str] = set()
+        self._answers: list[tuple[str, str, dict[str, Json]]] = []
 
     def judge_all(self, batch: Sequence[Arrived]) -> Result:
         """The verdicts in order, and everything that memory must know once this is committed."""
         self._ledger.expect(arrived.event for arrived in batch if isinstance(arrived.event, Event))
         return self._finish([self._judge(arrived) for arrived in batch])
+
+    def look_after(self) -> Result:
+        """What is missing, and whom to ask for it."""
+        for gateway in self._gateways.values():
+            if self._is_named(gateway.gw):
+                self._look(gateway)
+        return self._finish([])
 
     def judge_released(self) -> Result:
         """The same for parked messages whose key is known now; no verdicts when none is left."""
@@ -91,6 +112,9 @@ class Judge:
             touched=self._ledger.touched,
             asked=self._asked | self._waiting.parked_changed,
             raised=self._notices.raised,
+            resends=self._resends.changed,
+            outgoing=self._answers
+            + [(gateway, "cmd/resend", content) for gateway, content in self._resends.commands],
         )
 
     def _judge(self, arrived: Arrived) -> Verdict:
@@ -104,9 +128,10 @@ class Judge:
                 return self._info(topic, text, payload)
             case "status" if not topic.name:
                 return self._status(topic, payload)
-            case "req" if topic.name == "ack" and self._is_named(topic.gateway):
-                self._asked.add(topic.gateway)
-                return Verdict(Outcome.NOTED)
+            case "req" if self._is_named(topic.gateway):
+                return self._request(topic, payload)
+            case "rsp" if topic.name == "resend" and self._is_named(topic.gateway):
+                return self._answer(topic, payload)
             case _:
                 self._notices.count(NOBODY, "", f"ignored:{topic.channel}"[:40])
                 return Verdict(Outcome.IGNORED, "channel")
@@ -170,16 +195,69 @@ class Judge:
         if not self._directory.note_status(topic, status):
             self._notices.count(topic.gateway, "", "status_out_of_date")
             return Verdict(Outcome.IGNORED, "session")
-        state = self._ledger.changed.get((topic.gateway, status.epoch)) or self._book.get(
-            topic.gateway, {}
-        ).get(status.epoch)
+        state = self._ledger.known(topic.gateway).get(status.epoch)
         upto = 0 if state is None else state.cursor.upto
         if status.acked < upto:
             self._asked.add(topic.gateway)
-        elif status.acked > upto and status.ack_mode == "center":
-            # It was told more than we know: this database is older than our own word.
+        # It was told more than we know: this database is older than our own word.
+        told_more = status.acked > upto and status.ack_mode == "center"
+        if told_more and self._resends.note_rollback((topic.gateway, status.epoch)):
             self._notices.alarm(topic.gateway, "center_rollback", epoch=status.epoch, seq=status.acked)
         return Verdict(Outcome.NOTED)
+
+    # -- questions and answers ------------------------------------------------------------------------
+
+    def _request(self, topic: Topic, payload: bytes) -> Verdict:
+        if not self._allow(topic.gateway):
+            self._notices.count(topic.gateway, "", "requests_dropped")
+            return Verdict(Outcome.IGNORED, "too_many")
+        try:
+            self._reply(topic, payload)
+        except ContractError as exc:
+            self._notices.count(topic.gateway, "", "requests_malformed")
+            return Verdict(Outcome.IGNORED, exc.code)
+        return Verdict(Outcome.NOTED)
+
+    def _reply(self, topic: Topic, payload: bytes) -> None:
+        match topic.name:
+            case "ack":
+                self._asked.add(topic.gateway)
+            case "rejected":
+                self._answers.append((topic.gateway, "res/rejected", self._refusals(topic.gateway, payload)))
+            case "time":
+                answer = requests.time_answer(topic.gateway, requests.read_time(payload), self._now_ms)
+                self._answers.append((topic.gateway, "res/time", answer))
+            case _:
+                raise ContractError("unsupported", "no such request")
+
+    def _refusals(self, gateway: str, payload: bytes) -> dict[str, Json]:
+        request = requests.read_rejected(payload)
+        found = self._ledger.refusals(gateway, request.epoch, request.first, requests.LISTED + 1)
+        return requests.rejected_answer(gateway, request, found, self._now_ms)
+
+    def _answer(self, topic: Topic, payload: bytes) -> Verdict:
+        try:
+            epoch, unavailable = self._resends.answer(topic.gateway, resends.read_answer(payload))
+        except ContractError as exc:
+            self._notices.count(topic.gateway, "", "answers_ignored")
+            return Verdict(Outcome.IGNORED, exc.code)
+        for first, last in unavailable:
+            self._ledger.lose(topic.gateway, LostRange(epoch, first, last, "unavailable"))
+        return Verdict(Outcome.NOTED)
+
+    def _look(self, gateway: GatewayState) -> None:
+        """One gateway's gaps; only one that is there and takes acks can be asked."""
+        if gateway.state != "online" or gateway.session is None or gateway.ack_mode != "center":
+            return
+        known = self._ledger.known(gateway.gw)
+        if gateway.epoch is not None:
+            known.setdefault(gateway.epoch, EpochState(0, gateway.gw, gateway.epoch))
+        for epoch, state in known.items():
+            end = max(state.end_seq, state.cursor.highest())
+            if epoch == gateway.epoch:
+                end = max(end, gateway.last_seq, gateway.acked)
+            missing = state.cursor.missing(end)
+            self._resends.look((gateway.gw, epoch), gateway.session, missing, idle=gateway.backlog == 0)
 
     # -- whom we know ---------------------------------------------------------------------------------
 

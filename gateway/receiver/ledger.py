@@ -94,7 +94,7 @@ class Ledger:
         elif event.type == data_rules.EPOCH_OPENED:
             self._opened(event)
         elif event.type == data_rules.RANGE_LOST:
-            self._lose(event)
+            self.lose(event.gateway, data_rules.lost_range(event.data))
         code = "" if event.rejection is None else event.rejection.code
         return Verdict(outcome, code, event, chain, fork=fork, repeated=repeated)
 
@@ -171,7 +171,8 @@ class Ledger:
             return
         code, message = event.rejection.code, event.rejection.message
         self._connection.execute(
-            "INSERT INTO rejected (n, code, message) VALUES (?, ?, ?)", (n, code, message)
+            "INSERT INTO rejected (n, code, message, cursor, seq) VALUES (?, ?, ?, ?, ?)",
+            (n, code, message, state.id, event.seq),
         )
         state.rejected_n += 1
         fresh = Refusal(event.seq, code, message)
@@ -189,16 +190,30 @@ class Ledger:
             self._notices.alarm(event.gateway, "store_rollback", epoch=claim.epoch, seq=claim.last_seq)
         self.claim(event.gateway, claim)
 
-    def _lose(self, event: Event) -> None:
-        lost: LostRange = data_rules.lost_range(event.data)
-        state = self.state(event.gateway, lost.epoch)
+    def lose(self, gateway: str, lost: LostRange) -> None:
+        """The gateway says that it can never send these."""
+        state = self.state(gateway, lost.epoch)
         self._connection.execute(
             "INSERT INTO lost (cursor, first, last, reason, said_ms) VALUES (?, ?, ?, ?, ?)",
             (state.id, lost.first, lost.last, lost.reason, self._now_ms),
         )
         state.cursor.declare_lost(lost.first, lost.last)
-        self.touched.append((event.gateway, lost.epoch, lost.last))
-        self._notices.alarm(event.gateway, "range_lost", epoch=lost.epoch, seq=lost.first)
+        self.touched.append((gateway, lost.epoch, lost.last))
+        self._notices.alarm(gateway, "range_lost", epoch=lost.epoch, seq=lost.first)
+
+    def refusals(self, gateway: str, epoch: str, first: int, limit: int) -> list[tuple[int, str, str]]:
+        """(sequence, code, message) of refused events from `first` on, ascending; of a fork the first one."""
+        rows = self._connection.execute(
+            "SELECT r.seq, r.code, r.message, min(r.n) FROM cursor c JOIN rejected r ON r.cursor = c.id "
+            "WHERE c.gw = ? AND c.epoch = ? AND r.seq >= ? GROUP BY r.seq ORDER BY r.seq LIMIT ?",
+            (gateway, epoch, first, limit),
+        )
+        return [(int(seq), str(code), str(message)) for seq, code, message, _ in rows]
+
+    def known(self, gateway: str) -> dict[str, EpochState]:
+        """The gateway's epochs in this transaction."""
+        changed = {epoch: state for (name, epoch), state in self.changed.items() if name == gateway}
+        return {**self._book.get(gateway, {}), **changed}
 
     def _check_end(self, state: EpochState) -> None:
         """Where the event at the stated end is stored, it must be the stated one."""

@@ -20,6 +20,22 @@ FROM event e JOIN cursor c ON c.id = e.cursor LEFT JOIN rejected r ON r.n = e.n
 """
 
 
+# Where a refused event stands, so that `req/rejected` reads an index; and the open resends.
+_ASKING = (
+    "ALTER TABLE rejected ADD COLUMN cursor INTEGER",
+    "ALTER TABLE rejected ADD COLUMN seq INTEGER",
+    "UPDATE rejected SET cursor = e.cursor, seq = e.seq FROM event e WHERE e.n = rejected.n",
+    "CREATE INDEX rejected_cursor_seq ON rejected (cursor, seq)",
+    """
+CREATE TABLE resend (
+    gw TEXT NOT NULL, epoch TEXT NOT NULL, since_ms INTEGER NOT NULL, rollback INTEGER NOT NULL, cmdid TEXT,
+    first INTEGER NOT NULL, last INTEGER NOT NULL, session TEXT NOT NULL, attempts INTEGER NOT NULL,
+    next_ms INTEGER NOT NULL, missing INTEGER NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (gw, epoch)
+) WITHOUT ROWID
+""",
+)
+
+
 class Migration(Model):
     """Steps applied to this file."""
 
@@ -35,8 +51,14 @@ def _first_tables(database: SqliteDatabase) -> None:
     database.execute_sql(_EVENTS_VIEW)
 
 
+def _requests_and_resends(database: SqliteDatabase) -> None:
+    for statement in _ASKING:
+        database.execute_sql(statement)
+
+
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0001_first_tables": _first_tables,
+    "0002_requests_and_resends": _requests_and_resends,
 }
 
 

@@ -71,6 +71,8 @@ class Rejected(Model):
     n = IntegerField(primary_key=True)
     code = TextField()
     message = TextField()
+    # Added by a migration: so that a gateway's question is answered from an index.
+    # cursor INTEGER, seq INTEGER
 
     class Meta:
         table_name = "rejected"

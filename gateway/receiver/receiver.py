@@ -4,6 +4,9 @@
     verdict = await receiver.accept(topic, payload)      # then PUBACK, and act on verdict.event
     for topic, payload in receiver.acks_due():           # publish retained, QoS 1
         ...
+    for topic, payload in receiver.messages_due():       # answers and commands: not retained, QoS 1
+        ...
+    await receiver.look_after()                          # every few seconds: asks for what is missing
     await receiver.close()
 
 Any transport will do. Whoever acts on events acts on outcome `accepted` with `repeated` false: at
@@ -14,24 +17,32 @@ import asyncio
 import logging
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.errors import ContractError
+from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
 from gateway.evidence.keys import TrustStore
-from gateway.receiver import acks, topics
+from gateway.receiver import acks, requests, topics
 from gateway.receiver.acks import AckSchedule
 from gateway.receiver.checking import Checker
 from gateway.receiver.database import Database, path_of
 from gateway.receiver.directory import GatewayState, load_directory
 from gateway.receiver.judge import Judge, Result, describe
-from gateway.receiver.ledger import EpochState, load_book
+from gateway.receiver.ledger import EpochState, Key, load_book
+from gateway.receiver.requests import Allowance
+from gateway.receiver.resends import Resend, load_resends
 from gateway.receiver.unseal import Unsealer
 from gateway.receiver.verdict import Verdict
 from gateway.receiver.waiting_room import blocked_at, parked_gateways
 
 log = logging.getLogger(__name__)
+
+MAX_OUTGOING = 4096  # answers and commands; beyond, the oldest ones are dropped: they are asked for again
 
 
 def _wall_ms() -> int:
@@ -62,6 +73,10 @@ class Receiver:
         self._blocked: dict[str, dict[str, int]] = {}
         self._schedule = AckSchedule()
         self._checker = Checker()
+        self._resends: dict[Key, Resend] = {}
+        self._allowance = Allowance()
+        self._outgoing: deque[tuple[str, str, dict[str, Json]]] = deque(maxlen=MAX_OUTGOING)
+        self._news = asyncio.Event()
         self._turn = asyncio.Lock()  # one batch at a time: each begins where the one before has committed
 
     @classmethod
@@ -86,14 +101,55 @@ class Receiver:
         return (await self._in_turn(self._accept(batch))).verdicts
 
     async def retrust(self, trust: TrustStore) -> list[Verdict]:
-        """Believe these keys from now on; the verdicts on parked messages whose key has become known."""
-        self._trust = trust
+        """Believe these keys from now on; the verdicts on parked messages whose key has become known.
+
+        A batch that is being checked is judged by the keys it began with.
+        """
+        async with self._turn:
+            self._trust = trust
         verdicts: list[Verdict] = []
         while True:
             result = await self._in_turn(self._run(Judge.judge_released))
             if not result.verdicts:
                 return verdicts
             verdicts += result.verdicts
+
+    async def look_after(self) -> None:
+        """Compare what gateways say with what is here; asks for what is missing (see `resends`)."""
+        await self._in_turn(self._run(Judge.look_after))
+
+    def answer_at_once(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
+        """The answer to `req/time`, for a transport that looks at messages before it hands them in.
+
+        None for anything else, and for what is not to be answered: hand that in, it is judged and counted.
+        """
+        asked = topics.parse(topic)
+        if asked is None or (asked.channel, asked.name) != ("req", "time"):
+            return None
+        if not self._trust.of_gateway(asked.gateway) or not self._allow(asked.gateway):
+            return None
+        try:
+            request = requests.read_time(payload)
+        except ContractError:
+            return None
+        answer = requests.time_answer(asked.gateway, request, self._settings.wall_ms())
+        return asked.sibling("res/time"), self._settings.ack_signer.sign_object(answer)
+
+    def messages_due(self) -> list[tuple[str, bytes]]:
+        """(topic, payload) of answers and commands to publish now, not retained, QoS 1."""
+        due = [
+            (topics.of_gateway(gateway, rest), self._settings.ack_signer.sign_object(content))
+            for gateway, rest, content in self._outgoing
+        ]
+        self._outgoing.clear()
+        return due
+
+    async def until_due(self) -> None:
+        """Return when it is worth asking for `acks_due` and `messages_due` again."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.next_ack_in_s()):
+                await self._news.wait()
+        self._news.clear()
 
     def acks_due(self) -> list[tuple[str, bytes]]:
         """(topic, payload) of the acks to publish now, retained, QoS 1."""
@@ -105,17 +161,19 @@ class Receiver:
 
     def next_ack_in_s(self) -> float | None:
         """How long until `acks_due` has something by time alone; None while nobody waits."""
-        due_s = self._schedule.next_due_s()
+        due_s = self._schedule.next_due_s(self._settings.mono_s())
         return None if due_s is None else max(0.0, due_s - self._settings.mono_s())
 
     def ack_everybody(self) -> None:
         """Make every gateway's ack due: after a start, and for a broker that forgot what it retained."""
         for gateway in {*self._book, *self._blocked}:
             self._schedule.ask(gateway, self._settings.mono_s())
+        self._news.set()
 
     def ack_again(self, gateway: str) -> None:
         """An ack did not reach the broker."""
         self._schedule.ask(gateway, self._settings.mono_s())
+        self._news.set()
 
     async def close(self) -> None:
         """Finish the batch that runs and close the file."""
@@ -126,6 +184,7 @@ class Receiver:
     async def _load(self) -> None:
         self._book = await self._database.run(load_book)
         self._gateways = await self._database.run(load_directory)
+        self._resends = await self._database.run(load_resends)
         parked = await self._database.run(parked_gateways)
         for gateway in parked:
             self._blocked[gateway] = await self._database.run(partial(blocked_at, gateway=gateway))
@@ -139,13 +198,18 @@ class Receiver:
             return await work
 
     async def _accept(self, batch: Sequence[tuple[str, bytes]]) -> Result:
+        since_s = self._settings.mono_s()
         arrived = await self._checker.check(batch, self._trust)
-        return await self._run(partial(Judge.judge_all, batch=arrived))
+        return await self._run(partial(Judge.judge_all, batch=arrived), since_s)
 
-    async def _run(self, work: Callable[[Judge], Result]) -> Result:
+    async def _run(self, work: Callable[[Judge], Result], since_s: float | None = None) -> Result:
+        """`since_s`: when the work came in; an ack counts its 50 ms from there."""
         result = await self._database.run(lambda connection: work(self._judge(connection)))
-        self._take_up(result)
+        self._take_up(result, self._settings.mono_s() if since_s is None else since_s)
         return result
+
+    def _allow(self, gateway: str) -> bool:
+        return self._allowance.take(gateway, self._settings.mono_s())
 
     def _judge(self, connection: sqlite3.Connection) -> Judge:
         return Judge(
@@ -155,20 +219,29 @@ class Receiver:
             book=self._book,
             gateways=self._gateways,
             blocked=self._blocked,
+            open_resends=self._resends,
+            allow=self._allow,
             now_ms=self._settings.wall_ms(),
         )
 
-    def _take_up(self, result: Result) -> None:
+    def _take_up(self, result: Result, since_s: float) -> None:
         """COMMIT returned: memory follows."""
-        now_s = self._settings.mono_s()
         for (gateway, epoch), state in result.epochs.items():
             self._book.setdefault(gateway, {})[epoch] = state
         self._gateways.update(result.gateways)
         self._blocked.update(result.blocked)
+        for key, row in result.resends.items():
+            if row is None:
+                self._resends.pop(key, None)
+            else:
+                self._resends[key] = row
         for gateway, epoch, seq in result.touched:
-            self._schedule.touch(gateway, epoch, [(seq, seq)], now_s)
+            self._schedule.touch(gateway, epoch, [(seq, seq)], since_s)
         for gateway in result.asked:
-            self._schedule.ask(gateway, now_s)
+            self._schedule.ask(gateway, since_s)
+        self._outgoing.extend(result.outgoing)
+        if result.touched or result.asked or result.outgoing:
+            self._news.set()
         for raised in result.raised:
             log.warning("alarm raised", extra=describe(raised))
 

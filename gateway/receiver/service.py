@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 MAX_BATCH = 256  # messages in one transaction
 MOST_BACKOFF_S = 30.0
 IDLE_S = 1.0
+LOOK_S = 5.0  # between two looks at what is missing
+MAX_FLYING = 64  # of our messages without PUBACK
+MAX_WAITING = 16_384  # messages met and not stored; more stay with the connection
 # Messages that the broker may send without our PUBACK. mosquitto 2.0.11 sends more and more beyond it while
 # it works off what it kept for us (measured: 37,000 of 60,000), and the connection is cut at four times
 # this number, also before it is of use: too small, and a center that was away long never comes back.
@@ -57,13 +60,21 @@ class Service:
 
     async def _serve(self, connection: Connection, stop: asyncio.Event) -> None:
         self.receiver.ack_everybody()  # the broker may have forgotten what it retained
-        acking = asyncio.create_task(self._ack(connection), name="receiver-acks")
+        waiting: asyncio.Queue[Message] = asyncio.Queue(MAX_WAITING)
         stopping = asyncio.create_task(_until(stop), name="receiver-stop")
-        taking = asyncio.create_task(self._take(connection), name="receiver-take")
+        working = [
+            asyncio.create_task(work, name=f"receiver-{name}")
+            for name, work in (
+                ("meet", self._meet(connection, waiting)),
+                ("take", self._take(waiting)),
+                ("speak", self._speak(connection)),
+                ("look", self._look_after()),
+            )
+        ]
         try:
-            waited: set[asyncio.Future[Any]] = {acking, stopping, taking, connection.closed}
+            waited: set[asyncio.Future[Any]] = {stopping, *working, connection.closed}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            for task in (acking, taking):
+            for task in working:
                 if task.done():
                     task.result()  # a bug, or a store that cannot take more: let it rise
         except StoreRefused as exc:
@@ -71,20 +82,31 @@ class Service:
             await asyncio.sleep(IDLE_S)
         finally:
             # Not cancelled in the middle of a batch: it is committed or it is not.
-            for task in (taking, acking, stopping):
+            for task in (*working, stopping):
                 task.cancel()
-            await asyncio.gather(taking, acking, stopping, return_exceptions=True)
+            await asyncio.gather(*working, stopping, return_exceptions=True)
             if stop.is_set() and not connection.closed.done():
                 saying = self._publish(connection, self.receiver.acks_pending())
                 if saying:
                     await asyncio.wait(saying, timeout=2.0)
             await connection.close()
 
-    async def _take(self, connection: Connection) -> None:
+    async def _meet(self, connection: Connection, waiting: "asyncio.Queue[Message]") -> None:
+        """Look at each message as it arrives: who asks for the time must not wait behind a backlog."""
         while True:
-            batch = [await connection.incoming.get()]
-            while len(batch) < MAX_BATCH and not connection.incoming.empty():
-                batch.append(connection.incoming.get_nowait())
+            message = await connection.incoming.get()
+            answer = self.receiver.answer_at_once(message.topic, message.payload)
+            if answer is None:
+                await waiting.put(message)
+            else:
+                connection.publish(*answer)
+                message.done()
+
+    async def _take(self, waiting: "asyncio.Queue[Message]") -> None:
+        while True:
+            batch = [await waiting.get()]
+            while len(batch) < MAX_BATCH and not waiting.empty():
+                batch.append(waiting.get_nowait())
             await asyncio.shield(asyncio.ensure_future(self._store(batch)))
 
     async def _store(self, batch: list[Message]) -> None:
@@ -93,12 +115,24 @@ class Service:
             message.done()
             self.on_verdict(verdict)
 
-    async def _ack(self, connection: Connection) -> None:
+    async def _speak(self, connection: Connection) -> None:
+        flying: set[asyncio.Future[int]] = set()
         while True:
-            self._publish(connection, self.receiver.acks_due())
-            wait_s = self.receiver.next_ack_in_s()
-            # Looked at often enough that an ack is never later than its 50 ms plus this.
-            await asyncio.sleep(min(0.02, wait_s) if wait_s else 0.02)
+            due = [(*message, True) for message in self.receiver.acks_due()]
+            due += [(*message, False) for message in self.receiver.messages_due()]
+            for topic, payload, retain in due:
+                # The client drops what it has no room for: a province's acks at a start are more than that.
+                if len(flying) >= MAX_FLYING:
+                    await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+                sent = connection.publish(topic, payload, retain=retain)
+                flying.add(sent)
+                sent.add_done_callback(flying.discard)
+            await self.receiver.until_due()
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            await self.receiver.look_after()
 
     def _publish(self, connection: Connection, acks: list[tuple[str, bytes]]) -> "set[asyncio.Future[int]]":
         return {connection.publish(topic, payload, retain=True) for topic, payload in acks}

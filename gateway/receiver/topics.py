@@ -13,6 +13,7 @@ SUBSCRIPTIONS = (
     "cc/v1/+/+/info",
     "cc/v1/+/+/status",
     "cc/v1/+/+/req/#",
+    "cc/v1/+/+/rsp/#",
 )
 
 
@@ -42,6 +43,11 @@ def parse(text: str) -> Topic | None:
 def root(org: str, gateway: str) -> str:
     """What all topics of a gateway begin with, up to and with the slash."""
     return f"cc/v1/{org}/{gateway}/"
+
+
+def of_gateway(gateway: str, rest: str) -> str:
+    """A topic of a gateway, whose name holds its org."""
+    return root(gateway[3:9], gateway) + rest
 
 
 def ack_topic(org: str, gateway: str) -> str:
