@@ -31,7 +31,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--ca", type=Path, help="certificates the broker's must come from")
     parser.add_argument("--cert", type=Path, help="our certificate")
     parser.add_argument("--key", type=Path, help="its private key")
-    parser.add_argument("--trust", type=Path, help="trust file")
+    parser.add_argument("--trust", type=Path, help="trust file; read again when it changes and on SIGHUP")
     parser.add_argument("--ack-key", type=Path, help="private key that signs acks (PEM)")
     parser.add_argument("--ack-kid", help="its name")
     parser.add_argument("--demo", action="store_true", help="believe keys that were made for a demo")
@@ -52,19 +52,23 @@ def run(args: argparse.Namespace) -> int:
 
 async def _serve(args: argparse.Namespace) -> None:
     from gateway import logs
-    from gateway.evidence.keys import load_signer, load_trust
+    from gateway.evidence.keys import load_signer
     from gateway.mqtt_bridge import Endpoint
     from gateway.receiver.receiver import Receiver, ReceiverSettings
     from gateway.receiver.service import RECEIVE_MAXIMUM, Service
+    from gateway.receiver.trust_file import TrustFile
 
     logs.configure("info", "auto")
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    reread = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread.set)
     host, port, tls = _broker(args.broker)
+    trust = TrustFile(args.trust, allow_demo=args.demo)
     settings = ReceiverSettings(
         database=args.db,
-        trust=load_trust(args.trust, allow_demo=args.demo),
+        trust=trust.load(),
         ack_signer=load_signer(args.ack_key, args.ack_kid),
     )
     endpoint = Endpoint(
@@ -81,7 +85,10 @@ async def _serve(args: argparse.Namespace) -> None:
     receiver = await Receiver.open(settings)
     show = {"text": _show_text, "json": _show_json, None: _show_nothing}[args.follow]
     try:
-        await Service(receiver, endpoint, show).run(stop)
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust")
+            await Service(receiver, endpoint, show).run(stop)
+            following.cancel()
     finally:
         await receiver.close()
 
