@@ -1,7 +1,10 @@
 """`zhijiao receive`: the center's side. Verifies, stores, acknowledges; `--report` says what it holds.
 
+Three verdicts for each epoch: complete, incomplete, or incomplete but declared by the gateway; intact or
+not; and the worst quality of its events' times, which changes no exit code.
+
 Exit codes of --report: 0 complete and intact, 1 something is missing or declared lost, 2 something was
-altered, doubled or is out of its chain.
+altered, doubled or is out of its chain. A rollback that was seen is listed; what it left missing counts.
 """
 
 import argparse
@@ -9,11 +12,16 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway.errors import ConfigError
 from gateway.receiver.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from gateway.receiver.report import EpochReport
 
 EXIT_INCOMPLETE, EXIT_ALTERED = 1, 2
 SHOWN = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED})
@@ -24,6 +32,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser("receive", help="the center's side", description=__doc__)
     parser.add_argument("--db", required=True, help="database: a path or sqlite:///path")
     parser.add_argument("--report", action="store_true", help="say what the database holds, and end")
+    parser.add_argument(
+        "--events",
+        action="store_true",
+        help="list every event as a JSON line with its corrected time, and end",
+    )
     parser.add_argument("--json", action="store_true", help="with --report: as JSON lines")
     parser.add_argument("--broker", help="mqtt://host:port or mqtts://host:port")
     parser.add_argument("--mqtt", choices=["5", "3.1.1"], default="5", help="protocol version (default: 5)")
@@ -41,6 +54,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until asked to stop, or report; raises `GatewayError`."""
+    if args.events:
+        return _events(args)
     if args.report:
         return _report(args)
     for name in ("broker", "trust", "ack_key", "ack_kid"):
@@ -133,6 +148,15 @@ def _show_text(verdict: Verdict) -> None:
         sys.stdout.flush()
 
 
+def _events(args: argparse.Namespace) -> int:
+    from gateway.receiver.database import path_of
+    from gateway.receiver.report import events
+
+    for event in events(path_of(args.db)):
+        print(json.dumps(event.as_dict()))
+    return 0
+
+
 def _report(args: argparse.Namespace) -> int:
     from gateway.receiver.database import path_of
     from gateway.receiver.report import quarantined, report
@@ -142,23 +166,39 @@ def _report(args: argparse.Namespace) -> int:
     for epoch in epochs:
         if args.json:
             print(json.dumps(epoch.as_dict()))
-            continue
-        complete = (
-            "complete"
-            if epoch.complete
-            else f"INCOMPLETE: {epoch.missing} missing, {epoch.lost} declared lost"
-        )
-        intact = (
-            "intact"
-            if epoch.intact
-            else (
-                f"NOT INTACT: {epoch.altered} altered, {epoch.broken_links} broken links, {epoch.forks} forks"
-            )
-        )
-        print(f"{epoch.gw} {epoch.epoch}  {epoch.stored} events up to #{epoch.upto}: {complete}; {intact}")
-        print(f"    rejected {epoch.rejected}, duplicates dropped {epoch.duplicates}")
+        else:
+            print("\n".join(_lines(epoch)))
     if not args.json:
         print(f"quarantined messages: {quarantined(path)}")
     if not all(epoch.intact for epoch in epochs):
         return EXIT_ALTERED
     return 0 if all(epoch.complete for epoch in epochs) else EXIT_INCOMPLETE
+
+
+def _lines(epoch: "EpochReport") -> Iterator[str]:
+    complete, intact = epoch.completeness.value, "intact"
+    if not epoch.complete:
+        complete = f"{complete.upper()}: {epoch.missing} missing, {epoch.lost} declared lost"
+    if not epoch.intact:
+        intact = (
+            f"NOT INTACT: {epoch.altered} altered, {epoch.broken_links} broken links, {epoch.forks} forks"
+        )
+    yield f"{epoch.gw} {epoch.epoch}  {epoch.stored} events up to #{epoch.upto}: {complete}; {intact}"
+    if epoch.missing:
+        yield f"    missing {_ranges(epoch.missing_ranges, epoch.missing)}"
+    if epoch.lost:
+        yield f"    declared lost {_ranges(epoch.lost_ranges, epoch.lost)}"
+    if epoch.forks:
+        yield f"    forks at {_ranges([(seq, seq) for seq in epoch.fork_seqs], epoch.forks)}"
+    for kind, times in epoch.alarms.items():
+        yield f"    ALARM {kind}, {times} times"
+    yield f"    rejected {epoch.rejected}, duplicates dropped {epoch.duplicates}"
+    told = ", ".join(f"{quality} {number}" for quality, number in sorted(epoch.times.items()))
+    yield f"    time {epoch.time} at worst ({told or 'no events'})"
+
+
+def _ranges(listed: Sequence[tuple[int, int]], total: int) -> str:
+    """`#3-5, #9`, and how many sequences are not listed."""
+    spans = ", ".join(f"#{first}" if first == last else f"#{first}-{last}" for first, last in listed)
+    rest = total - sum(last - first + 1 for first, last in listed)
+    return f"{spans} and {rest} more" if rest else spans

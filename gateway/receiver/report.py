@@ -1,22 +1,47 @@
-"""Is everything there, and is it unchanged? Two questions with two answers, from the receiver's database.
+"""Three questions with three answers, from the receiver's database: unchanged? complete? known when?
 
 Reads only; may run beside the receiver. Integrity: every event's bytes match its hash and hang on the
-one before. Completeness: nothing is missing up to the highest sequence known of an epoch.
+one before. Completeness: nothing is missing up to the highest sequence known of an epoch; what a gateway
+declared lost is gone, but said so. Time: how many events can be placed by more than their order.
 """
 
 import hashlib
 import sqlite3
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from gateway.errors import ContractError
 from gateway.evidence import canonical
+from gateway.evidence.canonical import Json
+from gateway.receiver.corrected_time import (
+    CLOCK_SYNCED,
+    Corrected,
+    Pairing,
+    Pairings,
+    TimeQuality,
+    pairing_of,
+)
 from gateway.receiver.database import open_for_reading
+from gateway.receiver.intervals import Range, Ranges
+
+RANGES_LISTED = 16  # of each kind, in a report
+ALARMS = ("store_rollback", "center_rollback", "chain_mismatch", "duplicate_identity")
 
 
-@dataclass(frozen=True, slots=True)
+class Completeness(StrEnum):
+    """Whether everything of an epoch is here."""
+
+    COMPLETE = "complete"
+    DECLARED = "incomplete-but-declared"  # what is missing, the gateway has said that it lost
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochReport:
-    """One epoch of one gateway."""
+    """One epoch of one gateway. Lists of ranges are cut off; the numbers beside them are not."""
 
     gw: str
     epoch: str
@@ -24,26 +49,76 @@ class EpochReport:
     upto: int
     end: int  # highest sequence known, stored or stated by the gateway
     missing: int
+    missing_ranges: tuple[Range, ...]
     lost: int  # declared lost by the gateway
+    lost_ranges: tuple[Range, ...]
     forks: int
+    fork_seqs: tuple[int, ...]
     rejected: int
     duplicates: int  # dropped
     altered: int  # rows whose bytes do not match their hash
     broken_links: int
+    alarms: dict[str, int]  # of ALARMS, those that were raised for this epoch, and how often
+    times: dict[str, int]  # events by the quality of their corrected time
+
+    @property
+    def completeness(self) -> Completeness:
+        """The verdict on missing events."""
+        if self.missing:
+            return Completeness.INCOMPLETE
+        return Completeness.DECLARED if self.lost else Completeness.COMPLETE
 
     @property
     def complete(self) -> bool:
         """Nothing missing, nothing declared lost."""
-        return self.missing == 0 and self.lost == 0
+        return self.completeness is Completeness.COMPLETE
 
     @property
     def intact(self) -> bool:
         """Nothing changed, doubled or out of its chain."""
         return self.altered == 0 and self.broken_links == 0 and self.forks == 0
 
+    @property
+    def time(self) -> str:
+        """The worst quality of time that an event of the epoch has."""
+        found = [quality for quality in TimeQuality if self.times.get(quality.value)]
+        return (found[-1] if found else TimeQuality.PAIRED).value
+
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
-        return {**asdict(self), "complete": self.complete, "intact": self.intact}
+        return {
+            **asdict(self),
+            "completeness": self.completeness.value,
+            "complete": self.complete,
+            "intact": self.intact,
+            "time": self.time,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """One stored event and when it really happened. Nothing that speaks of a person."""
+
+    gw: str
+    epoch: str
+    seq: int
+    type: str
+    id: str | None
+    time_ms: int | None  # as the gateway stated it
+    received_ms: int
+    understood: bool
+    rejected: str | None  # why
+    corrected: Corrected
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON."""
+        facts = asdict(self)
+        del facts["corrected"]
+        return facts | {
+            "corrected_ms": self.corrected.ms,
+            "corrected_quality": self.corrected.quality.value,
+            "corrected_error_ms": self.corrected.error_ms,
+        }
 
 
 def report(path: Path) -> list[EpochReport]:
@@ -53,7 +128,45 @@ def report(path: Path) -> list[EpochReport]:
         cursors = connection.execute(
             "SELECT id, gw, epoch, upto, rejected_n, end_seq FROM cursor ORDER BY id"
         ).fetchall()
-        return [_epoch(connection, *row) for row in cursors]
+        pairings = _pairings(connection)
+        return [_epoch(connection, pairings.get(row[1], Pairings()), *row) for row in cursors]
+    finally:
+        connection.close()
+
+
+def events(path: Path) -> Iterator[ListedEvent]:
+    """Every stored event in order of gateway, epoch and sequence, with its corrected time; raises `StartError`."""
+    connection = open_for_reading(path)
+    try:
+        pairings = _pairings(connection)
+        for (
+            gw,
+            epoch,
+            seq,
+            name,
+            event_id,
+            time_ms,
+            received_ms,
+            understood,
+            code,
+            wire,
+        ) in connection.execute(
+            "SELECT c.gw, c.epoch, e.seq, e.type, e.event_id, e.time_ms, e.received_ms, e.understood, r.code, "
+            "e.wire FROM cursor c JOIN event e ON e.cursor = c.id LEFT JOIN rejected r ON r.n = e.n "
+            "ORDER BY c.gw, c.id, e.seq, e.n"
+        ):
+            yield ListedEvent(
+                gw=gw,
+                epoch=epoch,
+                seq=seq,
+                type=name,
+                id=None if event_id is None else event_id.hex(),
+                time_ms=time_ms,
+                received_ms=received_ms,
+                understood=bool(understood),
+                rejected=code,
+                corrected=pairings.get(gw, Pairings()).correct(_message(wire)),
+            )
     finally:
         connection.close()
 
@@ -67,49 +180,106 @@ def quarantined(path: Path) -> int:
         connection.close()
 
 
-def _epoch(
-    connection: sqlite3.Connection, key: int, gw: str, epoch: str, upto: int, rejected: int, end_seq: int
-) -> EpochReport:
-    hashes: dict[int, set[bytes]] = {}
-    links: list[tuple[int, bytes | None]] = []
-    altered = forks = 0
-    for seq, stored_hash, previous, wire in connection.execute(
-        "SELECT seq, hash, prevhash, wire FROM event WHERE cursor = ? ORDER BY seq", (key,)
+def _pairings(connection: sqlite3.Connection) -> dict[str, Pairings]:
+    """By gateway: a boot may span epochs. What was refused pairs nothing."""
+    found: dict[str, list[Pairing]] = {}
+    for gw, wire in connection.execute(
+        "SELECT c.gw, e.wire FROM event e JOIN cursor c ON c.id = e.cursor "
+        "LEFT JOIN rejected r ON r.n = e.n WHERE e.type = ? AND r.n IS NULL",
+        (CLOCK_SYNCED,),
     ):
-        altered += not _matches(stored_hash, wire)
-        forks += seq in hashes
-        hashes.setdefault(seq, set()).add(stored_hash)
-        links.append((seq, previous))
-    broken = sum(1 for seq, previous in links if seq - 1 in hashes and previous not in hashes[seq - 1])
-    lost: set[int] = set()
+        pairing = pairing_of(_message(wire))
+        if pairing is not None:
+            found.setdefault(gw, []).append(pairing)
+    return {gw: Pairings(some) for gw, some in found.items()}
+
+
+def _epoch(
+    connection: sqlite3.Connection,
+    pairings: Pairings,
+    key: int,
+    gw: str,
+    epoch: str,
+    upto: int,
+    rejected: int,
+    end_seq: int,
+) -> EpochReport:
+    stored = altered = broken = 0
+    held, forked, times = Ranges(), Ranges(), Counter[str]()
+    before: tuple[int, set[bytes]] = (0, set())
+    here: tuple[int, set[bytes]] = (0, set())
+    for seq, stored_hash, previous, wire in connection.execute(
+        "SELECT seq, hash, prevhash, wire FROM event WHERE cursor = ? ORDER BY seq, n", (key,)
+    ):
+        if seq == here[0]:
+            forked.add(seq, seq)
+        else:
+            before, here = here, (seq, set())
+            held.add(seq, seq)
+        here[1].add(stored_hash)
+        stored += 1
+        broken += seq > 1 and before[0] == seq - 1 and previous not in before[1]
+        message = _message(wire)
+        altered += not _matches(stored_hash, message)
+        times[pairings.correct(message).quality.value] += 1
+    end = max(held.highest() or 0, end_seq)
+    absent = Ranges([(1, end)] if end else [])
+    for first, last in held:
+        absent.discard(first, last)
+    missing, lost = absent.copy(), Ranges()
     for first, last in connection.execute("SELECT first, last FROM lost WHERE cursor = ?", (key,)):
-        lost.update(range(first, last + 1))
-    end = max(max(hashes, default=0), end_seq)
-    absent = {seq for seq in range(1, end + 1) if seq not in hashes}
-    duplicates = connection.execute(
-        "SELECT coalesce(sum(n), 0) FROM tally WHERE gw = ? AND epoch = ? AND name = 'duplicates'",
-        (gw, epoch),
-    ).fetchone()[0]
+        missing.discard(first, last)
+        for begin, finish in absent.overlapping(first, last):
+            lost.add(max(begin, first), min(finish, last))
     return EpochReport(
         gw=gw,
         epoch=epoch,
-        stored=len(links),
+        stored=stored,
         upto=upto,
         end=end,
-        missing=len(absent - lost),
-        lost=len(absent & lost),
-        forks=forks,
+        missing=missing.total(),
+        missing_ranges=tuple(missing)[:RANGES_LISTED],
+        lost=lost.total(),
+        lost_ranges=tuple(lost)[:RANGES_LISTED],
+        forks=forked.total(),
+        fork_seqs=_numbers(forked)[:RANGES_LISTED],
         rejected=rejected,
-        duplicates=duplicates,
+        duplicates=_tally(connection, gw, epoch, "duplicates"),
         altered=altered,
         broken_links=broken,
+        alarms=_alarms(connection, gw, epoch),
+        times=dict(times),
     )
 
 
-def _matches(stored_hash: bytes, wire: bytes) -> bool:
+def _numbers(ranges: Ranges) -> tuple[int, ...]:
+    return tuple(number for first, last in ranges for number in range(first, last + 1))
+
+
+def _tally(connection: sqlite3.Connection, gw: str, epoch: str, name: str) -> int:
+    found = connection.execute(
+        "SELECT coalesce(sum(n), 0) FROM tally WHERE gw = ? AND epoch = ? AND name = ?", (gw, epoch, name)
+    ).fetchone()
+    return int(found[0])
+
+
+def _alarms(connection: sqlite3.Connection, gw: str, epoch: str) -> dict[str, int]:
+    marks = ",".join("?" * len(ALARMS))
+    rows = connection.execute(
+        f"SELECT kind, sum(n) FROM alarm WHERE gw = ? AND epoch = ? AND kind IN ({marks}) GROUP BY kind",  # noqa: S608
+        (gw, epoch, *ALARMS),
+    )
+    return {str(kind): int(n) for kind, n in rows}
+
+
+def _message(wire: bytes) -> dict[str, Json]:
+    """The event in these bytes; empty where somebody altered them beyond reading."""
     try:
-        event = canonical.decode(wire)
+        return canonical.decode(wire)
     except ContractError:
-        return False
-    event.pop("jws", None)
-    return hashlib.sha256(canonical.encode(event)).digest() == stored_hash
+        return {}
+
+
+def _matches(stored_hash: bytes, message: dict[str, Json]) -> bool:
+    signed = {name: member for name, member in message.items() if name != "jws"}
+    return hashlib.sha256(canonical.encode(signed)).digest() == stored_hash

@@ -61,9 +61,11 @@ async def receiving(
         await receiver.close()
 
 
-def chain(count: int, *, epoch: str = EPOCH, broken: Iterable[int] = ()) -> list[Sealed]:
+def chain(
+    count: int, *, epoch: str = EPOCH, broken: Iterable[int] = (), previous: Json = None
+) -> list[Sealed]:
     """An epoch of `count` events; those of `broken` sequences break a rule of the contract."""
-    clock, made, previous = ManualClock(), list[Sealed](), GENESIS
+    clock, made, last = ManualClock(), list[Sealed](), GENESIS
     bad = frozenset(broken)
     for seq in range(1, count + 1):
         clock.advance(1000)
@@ -71,7 +73,7 @@ def chain(count: int, *, epoch: str = EPOCH, broken: Iterable[int] = ()) -> list
             "reason": "new_store",
             "profile": "intl",
             "software": "0",
-            "previous": None,
+            "previous": previous,
         }
         draft = Draft(
             id=uuid7(clock.wall_ms),
@@ -81,8 +83,8 @@ def chain(count: int, *, epoch: str = EPOCH, broken: Iterable[int] = ()) -> list
             at=clock.now(),
             data=opening if seq == 1 else {"n": seq},
         )
-        made.append(seal(draft, Place(ORG, GW, epoch, seq, previous), clock.now(), KEY))
-        previous = made[-1].hash
+        made.append(seal(draft, Place(ORG, GW, epoch, seq, last), clock.now(), KEY))
+        last = made[-1].hash
     return made
 
 
