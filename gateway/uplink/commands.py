@@ -17,8 +17,7 @@ from gateway.clock import Clock, ClockQuality, iso_ms
 from gateway.errors import ContractError, StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import Connection, Message
-from gateway.mqtt_failures import FAILURE
+from gateway.mqtt_bridge import FAILURE, Connection, Message
 from gateway.store import commands as book
 from gateway.store.store import Store
 from gateway.uplink.command_message import (

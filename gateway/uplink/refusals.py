@@ -8,7 +8,7 @@ noted here too, under their own names, and go on being published.
 
 from dataclasses import dataclass
 
-from gateway.mqtt_failures import FAILURE
+from gateway.mqtt_bridge import FAILURE
 from gateway.uplink.window import FIRST_PATIENCE_S, MOST_PATIENCE_S
 
 CALM_S = 60.0  # accepted for this long without a refusal: it is over

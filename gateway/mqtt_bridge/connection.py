@@ -1,102 +1,42 @@
-"""One connection to the broker, as asyncio sees it. The only file that knows paho.
-
-Facts that shape it (each was met, see docs/decisions/0004):
-  * an exception in a paho callback ends paho's thread while `is_connected()` stays true: callbacks
-    hold one posting line, and `alive` looks for the thread itself;
-  * paho queues what is published while offline and sends it again on reconnect: a connection is used
-    once, a fresh client is built for the next, and nothing is published unless connected;
-  * `connect()` blocks on DNS and TLS: it runs in an executor;
-  * PUBACK frees a slot of the connection and settles nothing;
-  * beyond its queue paho drops what is published and tells nobody: at most Receive Maximum messages of
-    any kind are handed to it, the rest waits here;
-  * paho gives up a silent broker only after twice the keepalive, and one that answers pings but no
-    publish never: `silent_s` and `unacked_s` tell, whoever uses the connection decides.
-"""
+"""One live connection, as asyncio sees it: used once, its callbacks post, its own queue is bounded."""
 
 import asyncio
 import contextlib
-import functools
 import logging
-import socket
 import ssl
-import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from paho.mqtt.client import (
-    Client,
-    ConnectFlags,
-    DisconnectFlags,
-    MQTTMessage,
-)
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.mqtt_failures import (
-    Closed,
-    ConnectFailed,
-    disconnected,
-    no_answer,
-    not_dialled,
-    refused_by_broker,
+from gateway.mqtt_bridge.client import (
+    CONTENT_CLOUDEVENT,
+    CONTENT_JSON,
+    MAX_IN_FLIGHT,
+    dial,
+    new_client,
+    publish_properties,
+    set_will,
+    silent_s,
 )
-from gateway.tls import TellTime, client_context
-
-__all__ = ["Closed", "ConnectFailed", "Connection", "Endpoint", "Message", "connect"]
+from gateway.mqtt_bridge.endpoint import Endpoint, Message
+from gateway.mqtt_bridge.failures import Closed, ConnectFailed, disconnected, no_answer, refused_by_broker
 
 log = logging.getLogger(__name__)
 
-MAX_IN_FLIGHT = 32  # messages without PUBACK; paho gets slow beyond, brokers often allow less
-SESSION_EXPIRY_S = 7 * 24 * 3600
-WILL_DELAY_S = 10
 CONNECT_TIMEOUT_S = 15.0
-DIAL_TIMEOUT_S = 4.0  # a thread waits so long at the most, also when the gateway is asked to end
 CLOSE_TIMEOUT_S = 5.0
-RECEIVE_MAXIMUM = 64  # ours; mosquitto may exceed it, so four times as many are taken before it is cut off
-CONTENT_CLOUDEVENT = "application/cloudevents+json; charset=utf-8"
-CONTENT_JSON = "application/json"
 MAX_QUEUED = (
     8192  # messages waiting here for a slot: a receiver greets every gateway of a country with an ack
 )
 
 OnPuback = Callable[[int], object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where and how to connect."""
-
-    host: str
-    port: int
-    client_id: str
-    version: str = "5"  # "5" | "3.1.1"
-    keepalive_s: int = 30
-    tls: bool = False
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    receive_maximum: int = RECEIVE_MAXIMUM  # messages the broker may send without our PUBACK
-    certificate_time: TellTime = field(default=lambda: None, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """Something that arrived; `done` tells the broker that it was dealt with."""
-
-    topic: str
-    payload: bytes
-    done: Callable[[], object]
-    retained: bool = False  # kept by the broker from before we subscribed
 
 
 class _Outgoing(NamedTuple):
@@ -125,7 +65,7 @@ class Connection:
         self._subscribed: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._told: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()  # by paho's thread
         self._posted = False
-        self._client = _client(endpoint)
+        self._client = new_client(endpoint)
         self._hook()
 
     # -- callbacks, on paho's thread: note it, post one line, nothing else ----------------------------
@@ -159,7 +99,7 @@ class Connection:
         if self._connected.done():
             return
         if code.is_failure:
-            self._connected.set_exception(refused_by_broker(self._where, code.value, str(code)))
+            self._connected.set_exception(refused_by_broker(self.endpoint.where, code.value, str(code)))
             return
         allowed = getattr(props, "ReceiveMaximum", None)
         if isinstance(allowed, int):
@@ -167,7 +107,7 @@ class Connection:
         self._connected.set_result(None)
 
     def _on_disconnect(self, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None) -> None:
-        closed = disconnected(self._where, code.value, str(code))
+        closed = disconnected(self.endpoint.where, code.value, str(code))
         if not self._connected.done():
             self._connected.set_exception(
                 ConnectFailed("closed", f"{closed.text} before it was accepted", closed_before_connack=True)
@@ -217,7 +157,7 @@ class Connection:
         self._send(_Outgoing(topic, payload, False, properties, on_puback, None))  # noqa: FBT003 - `retain`
 
     def _properties(self, content_type: str, replay: str) -> Properties | None:
-        return _publish_properties(content_type, replay) if self.endpoint.version == "5" else None
+        return publish_properties(content_type, replay) if self.endpoint.version == "5" else None
 
     def _send(self, outgoing: _Outgoing) -> None:
         if not self.closed.done() and len(self._queue) >= MAX_QUEUED:
@@ -249,18 +189,11 @@ class Connection:
 
     def silent_s(self) -> float:
         """How long nothing at all has come from the broker, ping answers included, as the kernel counts."""
-        sock = self._client.socket()
-        if not isinstance(sock, socket.socket):
-            return 0.0
-        try:
-            state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-        except OSError:  # closed between the two lines: `closed` will tell
-            return 0.0
-        return float(_TCP_INFO.unpack(state)[_LAST_DATA_RECEIVED]) / 1000
+        return silent_s(self._client)
 
     def give_up(self, code: str, text: str) -> None:
         """End the connection for a reason of ours; `close` must follow."""
-        self._end(Closed(code, f"{self._where}: {text}"))
+        self._end(Closed(code, f"{self.endpoint.where}: {text}"))
 
     @property
     def alive(self) -> bool:
@@ -271,7 +204,7 @@ class Connection:
     async def close(self) -> None:
         """Disconnect and wait for paho's thread. Never raises."""
         self._client.disconnect()
-        self._end(Closed("stopped", f"{self._where}: closed by the gateway"))
+        self._end(Closed("stopped", f"{self.endpoint.where}: closed by the gateway"))
         stopping = self._loop.run_in_executor(None, self._client.loop_stop)
         done, _ = await asyncio.wait({stopping}, timeout=CLOSE_TIMEOUT_S)
         if not done:
@@ -289,60 +222,29 @@ class Connection:
         self._queue.clear()
         self._subscribed.clear()
 
-    @property
-    def _where(self) -> str:
-        return f"{self.endpoint.host}:{self.endpoint.port}"
-
     async def _establish(
         self, subscriptions: tuple[str, ...], optional: tuple[str, ...], will: tuple[str, bytes] | None
     ) -> None:
         if will is not None:
-            self._set_will(*will)
+            set_will(self._client, self.endpoint, *will)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._loop.run_in_executor(None, self._dial)
+                await self._loop.run_in_executor(None, dial, self._client, self.endpoint)
                 self._client.loop_start()
                 await self._connected
                 await self._subscribe(subscriptions, optional)
         except TimeoutError as exc:
-            raise no_answer(self._where) from exc
+            raise no_answer(self.endpoint.where) from exc
         except asyncio.CancelledError:
             if self.closed.done():  # _end cancelled what we waited for: the answer to SUBSCRIBE
                 raise self._closed_subscribing() from None
             raise
 
     def _closed_subscribing(self) -> ConnectFailed:
-        why = self.closed.result().text if self.closed.done() else f"{self._where}: connection ended"
+        why = self.closed.result().text if self.closed.done() else f"{self.endpoint.where}: connection ended"
         return ConnectFailed(
             "closed", f"{why} while subscribing; check the broker's access list", closed_subscribing=True
         )
-
-    def _dial(self) -> None:
-        properties = None
-        clean: dict[str, Any] = {}
-        if self.endpoint.version == "5":
-            properties = Properties(PacketTypes.CONNECT)
-            properties.SessionExpiryInterval = SESSION_EXPIRY_S
-            properties.ReceiveMaximum = self.endpoint.receive_maximum
-            clean = {"clean_start": False}
-        try:
-            self._client.connect(
-                self.endpoint.host,
-                self.endpoint.port,
-                keepalive=self.endpoint.keepalive_s,
-                properties=properties,
-                **clean,
-            )
-        except (OSError, UnicodeError) as exc:
-            raise not_dialled(self._where, exc) from exc
-
-    def _set_will(self, topic: str, payload: bytes) -> None:
-        properties: Properties | None = None
-        if self.endpoint.version == "5":
-            properties = Properties(PacketTypes.WILLMESSAGE)
-            properties.WillDelayInterval = WILL_DELAY_S
-            properties.ContentType = CONTENT_JSON
-        self._client.will_set(topic, payload, qos=1, retain=True, properties=properties)
 
     async def _subscribe(self, topics: tuple[str, ...], optional: tuple[str, ...]) -> None:
         future: asyncio.Future[list[ReasonCode]] = self._loop.create_future()
@@ -353,7 +255,8 @@ class Connection:
         for topic, code in zip((*topics, *optional), await future, strict=True):
             if code.is_failure and topic not in optional:
                 raise ConnectFailed(
-                    "not_authorised", f"{self._where}: broker refuses {topic}: {code}; check its access list"
+                    "not_authorised",
+                    f"{self.endpoint.where}: broker refuses {topic}: {code}; check its access list",
                 )
 
 
@@ -377,43 +280,3 @@ async def connect(
         await connection.close()
         raise
     return connection
-
-
-# struct tcp_info of Linux: 8 bytes, then 32-bit words; the tenth is tcpi_last_data_recv in ms.
-_TCP_INFO = struct.Struct("8x12I")
-_LAST_DATA_RECEIVED = 11
-
-
-@functools.cache
-def _publish_properties(content_type: str, replay: str) -> Properties:
-    """One object per kind of message: paho only reads it, and building one costs as much as sending."""
-    properties = Properties(PacketTypes.PUBLISH)
-    properties.PayloadFormatIndicator = 1
-    properties.ContentType = content_type
-    if replay:
-        properties.UserProperty = ("replay", replay)
-    return properties
-
-
-def _client(endpoint: Endpoint) -> Client:
-    v5 = endpoint.version == "5"
-    client = Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=endpoint.client_id,
-        clean_session=None if v5 else False,
-        protocol=MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311,
-        reconnect_on_failure=False,
-        manual_ack=True,
-    )
-    client.max_inflight_messages_set(MAX_IN_FLIGHT)
-    client.max_queued_messages_set(2 * MAX_IN_FLIGHT)
-    client.connect_timeout = DIAL_TIMEOUT_S
-    if endpoint.username is not None:
-        client.username_pw_set(endpoint.username, endpoint.password)
-    if endpoint.tls:
-        client.tls_set_context(
-            client_context(
-                endpoint.ca_file, endpoint.cert_file, endpoint.key_file, endpoint.certificate_time()
-            )
-        )
-    return client
