@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import iso_ms
 from gateway.demo.keys import ACK_KID
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
 from gateway.evidence.keys import load_signer
+from gateway.uuid7 import uuid7
 from tests.broker import Mosquitto
 from tests.deploy.mqtt_peer import Peer, Session
 from tests.e2e.bench_center import GATEWAY, ORG, Center, Counter, center, stored_events
@@ -158,6 +160,42 @@ async def test_the_drill_notices_a_gateway_that_settles_whatever_an_ack_covers(
     with center(tmp_path, mosquitto, readers=1) as bench:
         await backup_restored(bench, TRUSTING)
         assert receipted(bench) - at_center(bench), "events were settled that the center never had"
+
+
+async def test_a_center_that_lost_events_gets_them_again_byte_by_byte(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """The command is signed as any center would sign it; the events come through the real receiver."""
+    with center(tmp_path, mosquitto, readers=1) as bench:
+        bench.start_receiver()
+        bench.start_gateway()
+        await events(bench, 12)
+        await bench.until(lambda: bench.waiting() == 0, "acks")
+        before = {bytes(row["wire"]) for row in stored_events(bench.db, "SELECT wire FROM event")}  # type: ignore[call-overload]
+        bench.stop_receiver()
+        bench.db.unlink()
+        for left in bench.folder.glob("center.db-*"):
+            left.unlink()
+        epoch, last = bench.receipts()[-1].epoch, bench.receipts()[-1].seq
+        with Peer(Session(mosquitto.port, client_id="desk")) as peer:
+            peer.publish(f"{ROOT}/ack", b"", retain=True)
+            peer.subscribe(f"{ROOT}/status", f"{ROOT}/rsp/resend")
+            status = json.loads((await asyncio.to_thread(peer.until, f"{ROOT}/status"))[-1].payload)
+            now = time.time_ns() // 1_000_000
+            command: dict[str, Json] = {
+                "v": 1, "gw": GATEWAY, "name": "resend", "cmdid": uuid7(now), "session": status["session"],
+                "issued": iso_ms(now), "expires": iso_ms(now + 60_000), "by": "desk",
+                "args": {"epoch": epoch, "from": f"{1:016d}", "to": f"{last:016d}"},
+            }  # fmt: skip
+            wire = load_signer(bench.keys.ack_key, ACK_KID).sign_object(command)
+            bench.start_receiver()
+            peer.publish(f"{ROOT}/cmd/resend", wire)
+            answer = json.loads((await asyncio.to_thread(peer.until, f"{ROOT}/rsp/resend"))[-1].payload)
+        assert answer["result"] == {"sent": [[f"{1:016d}", f"{last:016d}"]], "unavailable": []}
+        await bench.until(lambda: bench.db.exists() and bench.waiting() == 0, "acks of what was sent again")
+        after = {bytes(row["wire"]) for row in stored_events(bench.db, "SELECT wire FROM event")}  # type: ignore[call-overload]
+        assert {wire for wire in before if int(json.loads(wire)["sequence"]) <= last} <= after
+        assert bench.stop_gateway() == 0
 
 
 async def test_forged_foreign_and_replayed_acks_settle_nothing(tmp_path: Path, mosquitto: Mosquitto) -> None:
