@@ -1,6 +1,7 @@
 """When info and status are said. The connection only takes down what is published; time is handed in."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +12,6 @@ from gateway.mqtt_bridge import Closed, Connection
 from gateway.uplink.announcer import Announcer
 from tests.gateway.store_fixtures import SIGNER, opening, running_store
 from tests.gateway.uplink_bench import TOPICS
-import itertools
 
 
 class Wall:
