@@ -37,6 +37,8 @@ class Activity:
         self.settled_total = 0
         self._mono_ms = mono_ms
         self._events: OrderedDict[int, tuple[EventView, int]] = OrderedDict()  # n -> (event, commit mono ms)
+        # Those of them that are not settled: an ack names everything since sequence 1, the news is few.
+        self._open: set[int] = set()
         self._listeners: list[Listener] = []
 
     def listen(self, listener: Listener) -> None:
@@ -58,6 +60,8 @@ class Activity:
                 detail=detail_of(kind, event["data"]),
             )
             self._events[n] = (view, 0)
+            if waiting:
+                self._open.add(n)
 
     def committed(self, events: Sequence[Committed]) -> None:
         """Events are on disk."""
@@ -74,9 +78,11 @@ class Activity:
                 detail=event.detail,
             )
             self._events[event.n] = (view, now)
+            self._open.add(event.n)
             self._tell(view, 0)
         while len(self._events) > TRACKED:
-            self._events.popitem(last=False)
+            n, _ = self._events.popitem(last=False)
+            self._open.discard(n)
 
     def sent(self, n: int) -> None:
         """An event was handed to the broker."""
@@ -86,7 +92,7 @@ class Activity:
         """The center has these."""
         if not ranges:
             return
-        for n in [n for n in self._events if any(first <= n <= last for first, last in ranges)]:
+        for n in sorted(n for n in self._open if any(first <= n <= last for first, last in ranges)):
             self._advance(n, Stage.SETTLED, (Stage.COMMITTED, Stage.SENT))
 
     def rejected(self, n: int) -> None:
@@ -104,6 +110,8 @@ class Activity:
             return
         view, committed_ms = known
         after = self._mono_ms() - committed_ms if committed_ms else 0
+        if stage is not Stage.SENT:
+            self._open.discard(n)
         if stage is Stage.SETTLED:
             self.settled_total += 1
         settled_after = after if stage is Stage.SETTLED and committed_ms else view.settled_after_ms
