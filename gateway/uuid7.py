@@ -6,7 +6,6 @@ RFC 9562. The identity says which fact it is; order is by epoch and sequence, ne
 import hashlib
 import secrets
 import threading
-import uuid
 from typing import Final
 
 _MAX_MS = (1 << 48) - 1
@@ -50,7 +49,7 @@ def uuid7(wall_ms: int) -> str:
     value |= 0b10 << 62
     value |= (count & ((1 << 30) - 1)) << _TAIL_BITS
     value |= secrets.randbits(_TAIL_BITS)
-    return str(uuid.UUID(int=value))
+    return _text(value)
 
 
 def uuid8_record(device_serial: str, record_no: int, record_time: bytes, content_hash: bytes) -> str:
@@ -81,4 +80,9 @@ def uuid8_record(device_serial: str, record_no: int, record_time: bytes, content
     value = int.from_bytes(digest[:16], "big")
     value = value & ~(0xF << 76) | 0x8 << 76
     value = value & ~(0b11 << 62) | 0b10 << 62
-    return str(uuid.UUID(int=value))
+    return _text(value)
+
+
+def _text(value: int) -> str:
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
