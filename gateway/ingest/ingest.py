@@ -7,6 +7,7 @@ caller, who must not confirm it.
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from drivers.driver import EventsRefused
@@ -136,8 +137,8 @@ class Ingest:
             self._note_refusal(exc, len(drafts))
             raise
         self._note_taken()
-        for draft in drafts:
-            self._metrics.events_committed.labels(event_class(draft.type)).inc()
+        for cls, count in Counter(event_class(draft.type) for draft in drafts).items():
+            self._metrics.events_committed.labels(cls).inc(count)
         return committed
 
     def _note_taken(self) -> None:
