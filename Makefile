@@ -30,8 +30,8 @@ e2e: $(VENV)/.dev  ## real processes, ptys, mosquitto, kill -9
 ui: $(VENV)/.dev  ## the page in headless Chromium
 	@$(BIN)/python -m pytest -q tests/ui
 
-bench: $(VENV)/.dev  ## print how fast and how small, beside the machine's own limits
-	@$(BIN)/python -m tests.bench
+bench: $(VENV)/.dev  ## print how fast and how small, beside real peers of the same minutes (BENCH="latency --rounds 1")
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 format: $(VENV)/.dev  ## format and fix
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
