@@ -24,7 +24,9 @@ import serial
 from drivers.errors import LinkLost, LinkUnavailable
 from drivers.links.serial_port import SerialSettings, close_port, open_port
 
-BUFFER_LIMIT = 4096  # bytes waiting for the driver; at or above it the port is not read
+# Bytes waiting for the driver; at or above it the port is not read. What waits during one commit is committed
+# together next: with 4 KiB a disk of 10 ms held a device of 300-byte records to 1,000 a second.
+BUFFER_LIMIT = 16_384
 READ_SIZE = 4096  # bytes a read; about what the kernel's tty buffer holds
 
 T = TypeVar("T")
