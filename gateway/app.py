@@ -183,7 +183,12 @@ class _Gateway:
 
     async def _open(self) -> None:
         loop = asyncio.get_running_loop()
-        self.store.on_commit(lambda *told: loop.call_soon_threadsafe(self._committed, *told))
+
+        def tell(seconds: float, events: Sequence[Committed]) -> None:
+            if events:  # a commit that only settled is no news, and waking the loop costs
+                loop.call_soon_threadsafe(self._committed, seconds, events)
+
+        self.store.on_commit(tell)
         stamp = self.clock.now()
         started = await self.store.start(stamp, partial(self._first_events, stamp))
         if started.reason is not None:
@@ -309,8 +314,6 @@ class _Gateway:
     # -- what the parts tell each other ---------------------------------------------------------------
 
     def _committed(self, seconds: float, events: Sequence[Committed]) -> None:
-        if not events:
-            return
         self.metrics.commit_seconds.observe(seconds)
         self.metrics.commit_batch_events.observe(len(events))
         self.activity.committed(events)

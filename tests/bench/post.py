@@ -24,7 +24,8 @@ from gateway.evidence.keys import load_signer
 from gateway.ingest.ingest import Ingest
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
-from gateway.store.store import StoreSettings, open_store
+from gateway.store.opening import StoreSettings
+from gateway.store.store import open_store
 from tests.bench.plan import Plan, median
 from tests.bench.report import Row, at_least
 from tests.broker import HOST, free_port, wait_port
@@ -96,11 +97,11 @@ async def _ingest(folder: Path) -> Ingest:
     keys.ensure()
     clock = SystemClock()
     signer = load_signer(keys.event_key, keys.event_kid)
-    settings = StoreSettings(path=folder / "events.db", org=ORG, gateway=GATEWAY)
+    settings = StoreSettings(path=folder / "events.db", org=ORG, gateway=GATEWAY, reserve_mib=8)
     store = await open_store(settings, signer, clock.now())
     sealer = Sealer(GATEWAY, bytes.fromhex(keys.hmac_key.read_text()), None)
     ingest = Ingest(store, clock, sealer, Metrics(), GATEWAY)
-    await store.start(clock.now(), lambda data: ingest.draft("system.epoch_opened", data, clock.now()))
+    await store.start(clock.now(), lambda kind, data: ingest.draft(kind, data, clock.now()))
     return ingest
 
 
