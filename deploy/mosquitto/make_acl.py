@@ -22,7 +22,7 @@ GATEWAY = re.compile(r"gw-([0-9]{6})-[0-9]{2}", re.ASCII)
 ACCOUNT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 # Below cc/v1/{org}/{gw}; section 1 of the contract.
 UP = ("info", "status", "dev/+/status", "evt/#", "rsp/#", "req/#")
-DOWN = ("ack", "cmd/#", "res/#")
+DOWN = ("ack", "cmd/#", "res/#", "status")  # its own status: a second machine of this name shows there
 EXIT_BAD_INPUT = 2
 
 

@@ -23,6 +23,7 @@ topic write cc/v1/370102/gw-370102-01/req/#
 topic read cc/v1/370102/gw-370102-01/ack
 topic read cc/v1/370102/gw-370102-01/cmd/#
 topic read cc/v1/370102/gw-370102-01/res/#
+topic read cc/v1/370102/gw-370102-01/status
 """
 
 
