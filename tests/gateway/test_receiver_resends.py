@@ -1,7 +1,9 @@
 """What is missing is asked for: when, how often, and what becomes of what can never come."""
 
+import asyncio
 import shutil
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,14 @@ from gateway.clock import parse_iso_ms
 from gateway.envelope import sequence
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
+from gateway.mqtt_bridge import Endpoint, connect
+from gateway.receiver import service
 from gateway.receiver.receiver import Receiver
 from gateway.receiver.report import report
+from gateway.receiver.topics import SUBSCRIPTIONS
 from gateway.receiver.verdict import Outcome
 from gateway.uplink.acks import read_ack
+from tests.broker import Mosquitto
 from tests.gateway.receiver_fixtures import (
     ACK,
     EPOCH,
@@ -317,3 +323,54 @@ async def test_a_center_that_lost_everything_asks_for_as_much_as_a_gateway_sends
 def rows(path: Path) -> list[Any]:
     with sqlite3.connect(path) as db:
         return db.execute("SELECT * FROM resend").fetchall()
+
+
+async def test_over_a_broker_the_command_reaches_the_gateway_and_its_answer_the_ack(
+    tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway that has lost 6 and 7, answers so, and gets an ack that lets it go on."""
+    monkeypatch.setattr(service, "LOOK_S", 0.02)
+    time = Time()
+    center = Endpoint(host="127.0.0.1", port=mosquitto.port, client_id="center")
+    gateway = await connect(
+        replace(center, client_id=GW), (f"{ROOT}ack", f"{ROOT}cmd/#", f"{ROOT}res/#"), None
+    )
+    # The broker keeps messages from now on: nobody keeps any for a center that never came.
+    await (await connect(center, SUBSCRIPTIONS, None)).close()
+    async with receiving(tmp_path / "c.db", time) as receiver, asyncio.timeout(30):
+        stop = asyncio.Event()
+        serving = asyncio.create_task(service.Service(receiver, center, lambda _verdict: None).run(stop))
+        events = chain(9)
+        for event in events:
+            if event.seq not in (5, 6, 7):
+                await gateway.publish(*message(event))
+        await gateway.publish(*status(time, last_seq=sequence(9)))
+        while not receiver._resends:  # noqa: ASYNC110 - the gap has been seen
+            await asyncio.sleep(0.01)
+        time.pass_s(600)
+        arrived = await gateway.incoming.get()
+        while not arrived.topic.endswith("cmd/resend"):
+            arrived = await gateway.incoming.get()
+        command = opened(arrived.payload)
+        assert command["args"] == {"epoch": EPOCH, "from": sequence(5), "to": sequence(7)}
+        await gateway.publish(*message(events[4]))
+        await gateway.publish(*told(command, sent=[span(5, 5)], unavailable=[span(6, 7)]))
+        upto = 0
+        while upto < 9:
+            receiver.ack_everybody()
+            time.pass_s(0.06)  # so that it is due
+            arrived = await gateway.incoming.get()
+            arrived.done()
+            if arrived.topic.endswith("/ack"):
+                ack = read_ack(arrived.payload, GW, lambda _kid: ACK.public)[0]
+                upto = ack.upto
+        assert ack.lost == ((6, 7),)
+        stop.set()
+        await serving
+    await gateway.close()
+    later = await connect(replace(center, client_id="later"), (f"{ROOT}cmd/#", f"{ROOT}ack"), None)
+    async with asyncio.timeout(5):
+        retained = await later.incoming.get()
+    assert retained.topic == f"{ROOT}ack"
+    assert later.incoming.empty(), "a command was retained"
+    await later.close()
