@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH = 256  # messages in one transaction
 MOST_BACKOFF_S = 30.0
+GATHER_S = 0.005  # a commit costs as much for one as for many; an ack waits 50 ms anyway
 IDLE_S = 1.0
 LOOK_S = 5.0  # between two looks at what is missing
 MAX_FLYING = 64  # of our messages without PUBACK
@@ -105,6 +106,8 @@ class Service:
     async def _take(self, waiting: "asyncio.Queue[Message]") -> None:
         while True:
             batch = [await waiting.get()]
+            if waiting.qsize() < MAX_BATCH:
+                await asyncio.sleep(GATHER_S)
             while len(batch) < MAX_BATCH and not waiting.empty():
                 batch.append(waiting.get_nowait())
             await asyncio.shield(asyncio.ensure_future(self._store(batch)))
