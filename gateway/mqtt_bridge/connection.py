@@ -32,9 +32,10 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 5.0
-MAX_QUEUED = (
-    8192  # messages waiting here for a slot: a receiver greets every gateway of a country with an ack
-)
+# Messages waiting here for a slot: a receiver greets every gateway of a country with an ack.
+MAX_QUEUED = 8192
+MESSAGES_WAITING = 4  # times our Receive Maximum may wait to be taken; then paho's thread reads no more
+HELD_BACK_S = 0.005  # how often it looks again
 
 OnPuback = Callable[[int], object]
 
@@ -65,6 +66,7 @@ class Connection:
         self._subscribed: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._told: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()  # by paho's thread
         self._posted = False
+        self._serving = False  # subscribed: somebody takes what comes in
         self._client = new_client(endpoint)
         self._hook()
 
@@ -75,7 +77,24 @@ class Connection:
         self._client.on_disconnect = self._poster(self._on_disconnect)
         self._client.on_publish = self._poster(self._on_publish)
         self._client.on_subscribe = self._poster(self._on_subscribe)
-        self._client.on_message = self._poster(self._on_message)
+        self._client.on_message = self._held_back(self._poster(self._on_message))
+
+    def _held_back(self, post: Callable[..., None]) -> Callable[..., None]:
+        """Wait on paho's thread while too many messages wait to be taken: TCP then slows the broker down.
+
+        mosquitto sends far more than our Receive Maximum when it works off what it kept. Not before the
+        subscription stands: until then nobody takes anything, and what was kept comes first.
+        """
+        most = MESSAGES_WAITING * self.endpoint.receive_maximum
+
+        def wait_and_post(client: Client, userdata: object, *args: object) -> None:
+            while (
+                self._serving and not self.closed.done() and self.incoming.qsize() + len(self._told) >= most
+            ):
+                time.sleep(HELD_BACK_S)
+            post(client, userdata, *args)
+
+        return wait_and_post
 
     def _poster(self, handler: Callable[..., None]) -> Callable[..., None]:
         def post(_client: Client, _userdata: object, *args: object) -> None:
@@ -133,10 +152,6 @@ class Connection:
             waiting.set_result(codes)
 
     def _on_message(self, message: MQTTMessage) -> None:
-        if self.incoming.qsize() >= 4 * self.endpoint.receive_maximum:
-            # Not acknowledged: the broker keeps it for the next connection.
-            self.give_up("overrun", "broker sends faster than messages can be taken")
-            return
         done = partial(self._client.ack, message.mid, message.qos)
         self.incoming.put_nowait(Message(message.topic, bytes(message.payload), done, message.retain))
 
@@ -233,6 +248,7 @@ class Connection:
                 self._client.loop_start()
                 await self._connected
                 await self._subscribe(subscriptions, optional)
+                self._serving = True
         except TimeoutError as exc:
             raise no_answer(self.endpoint.where) from exc
         except asyncio.CancelledError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gateway.tls import TellTime
 
-RECEIVE_MAXIMUM = 64  # ours; mosquitto may exceed it, so four times as many are taken before it is cut off
+RECEIVE_MAXIMUM = 64  # ours; mosquitto may exceed it: what is too much waits on the line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

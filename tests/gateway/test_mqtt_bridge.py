@@ -111,3 +111,27 @@ async def test_silence_is_what_the_kernel_received_last(mosquitto: Mosquitto) ->
         finally:
             mosquitto.resume()
         await until(lambda: connection.silent_s() < 0.5, "a sign of life")
+
+
+async def test_a_flood_of_kept_messages_waits_on_the_line_and_none_is_missed(mosquitto: Mosquitto) -> None:
+    """mosquitto sends far beyond our Receive Maximum what it kept while we were away; nobody takes it at first."""
+    small = Endpoint(host="127.0.0.1", port=mosquitto.port, client_id="slow", version="5", receive_maximum=16)
+    async with connected(small, ("kept/#",)):
+        pass
+    sent = 3_000
+    async with connected(endpoint(mosquitto.port)) as sender:
+        codes = await asyncio.gather(*[sender.publish("kept/x", b"%d" % n) for n in range(sent)])
+        assert set(codes) == {0}
+    most = 0
+    seen: set[bytes] = set()
+    async with connected(small, ("kept/#",)) as connection:
+        while len(seen) < sent:
+            async with asyncio.timeout(20):
+                message = await connection.incoming.get()
+            if len(seen) > sent // 2:  # what came before the subscription stood has been taken by then
+                most = max(most, connection.incoming.qsize())
+            seen.add(message.payload)
+            message.done()
+            await asyncio.sleep(0)
+        assert not connection.closed.done()
+    assert most <= 4 * 16 + 1
