@@ -37,7 +37,7 @@ from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
 from gateway.snapshot import Viewer
 from gateway.store.opening import StoreSettings
-from gateway.store.outbox import URGENT_LANE, Levels
+from gateway.store.outbox import URGENT_LANE, Levels, Row
 from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
@@ -182,13 +182,7 @@ class _Gateway:
         return gateway
 
     async def _open(self) -> None:
-        loop = asyncio.get_running_loop()
-
-        def tell(seconds: float, events: Sequence[Committed]) -> None:
-            if events:  # a commit that only settled is no news, and waking the loop costs
-                loop.call_soon_threadsafe(self._committed, seconds, events)
-
-        self.store.on_commit(tell)
+        self.store.on_commit(self._committed)
         stamp = self.clock.now()
         started = await self.store.start(stamp, partial(self._first_events, stamp))
         if started.reason is not None:
@@ -313,11 +307,11 @@ class _Gateway:
 
     # -- what the parts tell each other ---------------------------------------------------------------
 
-    def _committed(self, seconds: float, events: Sequence[Committed]) -> None:
+    def _committed(self, seconds: float, events: Sequence[Committed], rows: Sequence[Row]) -> None:
         self.metrics.commit_seconds.observe(seconds)
         self.metrics.commit_batch_events.observe(len(events))
         self.activity.committed(events)
-        self.sender.committed((e.n, e.mono_ms) for e in events if e.lane == URGENT_LANE)
+        self.sender.committed(rows, [(e.n, e.mono_ms) for e in events if e.lane == URGENT_LANE])
         self.viewer.touch()
 
     def _settled(self, ranges: Sequence[tuple[int, int]]) -> None:

@@ -1,5 +1,6 @@
 """One moment on both clocks, and the one written form of a time."""
 
+import functools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,8 +42,14 @@ class Stamp:
 
 def iso_ms(wall_ms: int) -> str:
     """`2026-11-22T01:02:02.004Z`; the one written form of a time everywhere."""
-    moment = _EPOCH + timedelta(milliseconds=wall_ms)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(24, "0")
+    second, ms = divmod(wall_ms, 1000)
+    return f"{_iso_second(second)}.{ms:03d}Z"
+
+
+@functools.lru_cache(maxsize=16)  # events come in bursts, each with two or three times of one second
+def _iso_second(second: int) -> str:
+    moment = _EPOCH + timedelta(seconds=second)
+    return moment.replace(tzinfo=None).isoformat()
 
 
 def parse_iso_ms(text: str) -> int:

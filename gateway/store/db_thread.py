@@ -9,7 +9,8 @@ commit, room is made once (`make_room`) and the jobs are run again one by one, s
 insert takes no good one with it.
 
 Memory must not run ahead of the disk: `Memory.commit` is called on this thread once COMMIT returned
-and before any caller hears of it; `Memory.rollback` when a commit came to nothing.
+and before any caller hears of it; `Memory.rollback` when a commit came to nothing. What `commit` has to
+announce runs on the loop in the same turn as the callers' results, before them: waking a loop costs.
 """
 
 import asyncio
@@ -54,8 +55,8 @@ class Memory(Protocol):
     def undo(self, mark: object) -> None:
         """Back to `mark`: the job came to nothing."""
 
-    def commit(self, seconds: float) -> None:
-        """COMMIT returned."""
+    def commit(self, seconds: float) -> "Announce | None":
+        """COMMIT returned; what is to be run on the loop about it."""
 
     def rollback(self) -> None:
         """The commit came to nothing."""
@@ -68,6 +69,7 @@ class _Job(Generic[ResultT]):
     kind: Kind
 
 
+Announce: TypeAlias = Callable[[], None]
 _AnyJob: TypeAlias = "_Job[object]"
 _Outcome: TypeAlias = tuple[_AnyJob, object, BaseException | None]
 
@@ -192,7 +194,7 @@ class DbThread:
 
     def _commit(self, jobs: Sequence[_AnyJob]) -> None:
         try:
-            outcomes = self._transaction(jobs)
+            outcomes, announce = self._transaction(jobs)
         except (PeeweeException, sqlite3.Error) as exc:
             self._memory.rollback()
             error = self._translated(exc)
@@ -205,9 +207,9 @@ class DbThread:
             else:
                 _resolve([(jobs[0], None, error)])
             return
-        _resolve(outcomes)
+        _resolve(outcomes, announce)
 
-    def _transaction(self, jobs: Sequence[_AnyJob]) -> list[_Outcome]:
+    def _transaction(self, jobs: Sequence[_AnyJob]) -> tuple[list[_Outcome], Announce | None]:
         # Written out because SQLite ends the transaction by itself when the disk is full, which
         # peewee's context managers do not expect: their rollback would hide the first error.
         outcomes: list[_Outcome] = []
@@ -238,8 +240,7 @@ class DbThread:
                 ):  # the first error is the one to tell
                     sql("ROLLBACK")
             raise
-        self._memory.commit(time.monotonic() - began)
-        return outcomes
+        return outcomes, self._memory.commit(time.monotonic() - began)
 
     def _translated(self, exc: PeeweeException | sqlite3.Error) -> Exception:
         error = translate(exc)
@@ -256,8 +257,10 @@ class DbThread:
         self._database.connection().execute(statement)
 
 
-def _resolve(outcomes: list[_Outcome]) -> None:
+def _resolve(outcomes: list[_Outcome], announce: Announce | None = None) -> None:
     def deliver() -> None:
+        if announce is not None:
+            announce()
         for job, result, error in outcomes:
             if job.future.done():
                 continue

@@ -1,5 +1,6 @@
 """What waits for the center: append, read on, settle. Runs inside a transaction of the db thread."""
 
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,23 +11,15 @@ from gateway.envelope import Draft, Place, reissued, seal
 from gateway.errors import StoreRefused
 from gateway.event_types import event_class, is_urgent
 from gateway.evidence.jws import Signer
+from gateway.store.epochs import EpochView
 from gateway.store.models import Event, State, Waiting
 from gateway.store.room import LOW_CLASSES, Level
-from gateway.store.tail import Committed, Ledger, Tail
+from gateway.store.tail import Committed, Ledger, Row, Tail
+
+__all__ = ["REST_LANE", "URGENT_LANE", "Levels", "Outbox", "Row", "detail_of", "type_of"]
 
 URGENT_LANE = 0  # check-ins and alarms
 REST_LANE = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A waiting event, ready to send."""
-
-    n: int
-    lane: int
-    cls: str  # class, for the topic
-    recorded_ms: int
-    wire: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +61,7 @@ class Outbox:
             self._admit(drafts)
         tail = self._ledger.pending
         placed: list[Committed] = []
+        rows: list[Row] = []
         events: list[tuple[int, bytes, int, bytes]] = []
         for draft in drafts:
             place = Place(self._org, self._gateway, tail.epoch, tail.seq + 1, tail.hash)
@@ -75,6 +69,7 @@ class Outbox:
             n = tail.next_n
             lane = URGENT_LANE if is_urgent(draft.type) else REST_LANE
             events.append((n, sealed.hash, recorded.wall_ms, sealed.wire))
+            rows.append(Row(n, lane, event_class(draft.type), recorded.wall_ms, sealed.wire))
             placed.append(
                 Committed(
                     n, tail.epoch, sealed.seq, sealed.hash, draft.id, draft.type, draft.device, lane,
@@ -87,7 +82,24 @@ class Outbox:
         connection.executemany("INSERT INTO waiting (lane, n) VALUES (?, ?)", [(c.lane, c.n) for c in placed])
         self._ledger.pending = tail
         self._ledger.fresh.extend(placed)
+        self._ledger.rows.extend(rows)
         return placed
+
+    def lineage(self) -> list[EpochView]:
+        """All epochs, oldest first. Each closed one says where it ended; the running one is in memory."""
+        tail = self._ledger.pending
+        query = "SELECT epoch, first_n, last_seq, last_hash FROM epoch ORDER BY first_n"
+        return [
+            EpochView(epoch, first_n, tail.seq, tail.hash)
+            if epoch == tail.epoch
+            else EpochView(epoch, first_n, last_seq or 0, bytes(32) if last_hash is None else last_hash)
+            for epoch, first_n, last_seq, last_hash in self._execute(query)
+        ]
+
+    def _execute(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        """Past the mapper: on the paths of every event its bookkeeping costs more than the query."""
+        cursor: sqlite3.Cursor = self._database.connection().execute(query, values)
+        return cursor
 
     def _admit(self, drafts: Sequence[Draft]) -> None:
         level = self._level()
@@ -108,25 +120,25 @@ class Outbox:
             "SELECT w.n, e.recorded_ms, e.wire FROM waiting w JOIN event e ON e.n = w.n "
             "WHERE w.lane = ? AND w.n > ? AND w.n < ? ORDER BY w.n LIMIT ?"
         )
-        cursor = self._database.execute_sql(query, (lane, n, below or 1 << 62, limit))
+        cursor = self._execute(query, (lane, n, below or 1 << 62, limit))
         return [Row(row[0], lane, event_class(type_of(row[2])), row[1], row[2]) for row in cursor]
 
     def hash_at(self, n: int) -> bytes | None:
         """The hash of one event; None where the store does not hold it."""
-        row = Event.select(Event.hash).where(Event.n == n).first()
-        return None if row is None else bytes(row.hash)
+        row = self._execute("SELECT hash FROM event WHERE n = ?", (n,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def wire_at(self, n: int) -> bytes | None:
         """The wire bytes of one event; None where the store does not hold it."""
-        row = Event.select(Event.wire).where(Event.n == n).first()
-        return None if row is None else bytes(row.wire)
+        row = self._execute("SELECT wire FROM event WHERE n = ?", (n,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def settle(self, ranges: Iterable[tuple[int, int]]) -> int:
         """The center has these (first and last `n`, both included): they wait no longer. The count."""
         settled = 0
         for first, last in sorted(ranges):
             for lane in (URGENT_LANE, REST_LANE):
-                cursor = self._database.execute_sql(
+                cursor = self._execute(
                     "DELETE FROM waiting WHERE lane = ? AND n BETWEEN ? AND ?", (lane, first, last)
                 )
                 settled += cursor.rowcount
@@ -204,8 +216,9 @@ class Outbox:
 
     def notes(self, prefix: str) -> dict[str, str]:
         """Small facts kept under keys with this prefix, which is left out."""
-        rows = State.select().where(State.key.startswith(prefix))
-        return {row.key.removeprefix(prefix): row.value for row in rows}
+        query = "SELECT key, value FROM state WHERE key >= ? AND key < ?"
+        rows = self._execute(query, (prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)))
+        return {key.removeprefix(prefix): value for key, value in rows}
 
     def noted(self, key: str) -> str | None:
         """A small fact; None where it is not kept."""

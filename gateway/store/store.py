@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from gateway.clock import Stamp
@@ -18,9 +19,9 @@ from gateway.envelope import Draft
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
-from gateway.store import epochs, starting
+from gateway.store import starting
 from gateway.store.database import PAGE_SIZE, StoreDamaged
-from gateway.store.db_thread import DbThread, Kind
+from gateway.store.db_thread import Announce, DbThread, Kind
 from gateway.store.epochs import EpochView
 from gateway.store.opening import Opened, StoreSettings, note_suspect, open_files
 from gateway.store.outbox import Levels, Outbox, Row
@@ -34,7 +35,7 @@ log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 MakeDraft = Callable[[dict[str, Json]], Draft]
-OnCommit = Callable[[float, Sequence[Committed]], object]
+OnCommit = Callable[[float, Sequence[Committed], Sequence[Row]], object]
 
 REISSUED = 200  # events that get a new place in one transaction
 TESTIFY_EVERY_S = 5.0  # settles in quick succession are witnessed together: each costs the card a block
@@ -68,7 +69,7 @@ class Store:
         self._outbox = Outbox(
             opened.database, self._ledger, signer, settings.org, settings.gateway, lambda: self._room.level
         )
-        self._on_commit: OnCommit = lambda _seconds, _events: None
+        self._on_commit: OnCommit = lambda _seconds, _events, _rows: None
         self._receipts_fd = settings.receipts_fd
         self._purge: Purge | None = None
         self._boot_id = ""
@@ -144,21 +145,21 @@ class Store:
                 return Left(count, opened)
 
     def _switch(self, epoch: str, reason: str, stamp: Stamp, opening: MakeDraft) -> bool:
-        last = epochs.lineage()[-1]
+        last = self._outbox.lineage()[-1]
         if last.epoch != epoch:
             return False
         starting.open_epoch(self._outbox, self._ledger, reason, stamp, opening, last)
         return True
 
     def _reissue(self, epoch: str, stamp: Stamp) -> tuple[int, int]:
-        view = next((one for one in epochs.lineage() if one.epoch == epoch), None)
+        view = next((one for one in self._outbox.lineage() if one.epoch == epoch), None)
         if view is None:
             return 0, 0
         return self._outbox.reissue(view.first_n, view.last_n, stamp, REISSUED)
 
     async def lineage(self) -> list[EpochView]:
         """All epochs, oldest first."""
-        return await self._db.run(epochs.lineage, Kind.READ)
+        return await self.read(lambda box: box.lineage())
 
     # -- the witness ----------------------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class Store:
     def _statement(self) -> Statement:
         """The running epoch, and older ones with something that waits, newest first."""
         seen: list[Seen] = []
-        for view in reversed(epochs.lineage()):
+        for view in reversed(self._outbox.lineage()):
             lowest = self._outbox.lowest_waiting(view.first_n, view.last_n)
             if lowest is None and seen:
                 continue
@@ -195,7 +196,10 @@ class Store:
     # -- events ---------------------------------------------------------------------------------------
 
     def on_commit(self, listener: OnCommit) -> None:
-        """Call `listener(seconds, events)` on the db thread after each commit. It must post and return."""
+        """Call `listener(seconds, events, rows)` on the loop for each commit of events, before its callers hear of it.
+
+        `rows` are the same events as they go out, so that nobody has to read them back.
+        """
         self._on_commit = listener
 
     @property
@@ -287,18 +291,21 @@ class Store:
         """`db_thread.Memory`."""
         self._ledger.rollback()
 
-    def commit(self, seconds: float) -> None:
+    def commit(self, seconds: float) -> Announce | None:
         """`db_thread.Memory`."""
         self._settled_since = self._settled_since or self._ledger.settled > 0
-        fresh = self._ledger.commit()
+        fresh, rows = self._ledger.commit()
         self.committed_total += len(fresh)
         self._receipt(fresh)
-        self._on_commit(seconds, fresh)
         now_s = time.monotonic()
         if now_s - self._looked_s >= LOOK_EVERY_S or self._room.level > Level.NORMAL:
             self._look()
         if self._settled_since and now_s - self._testified_s >= TESTIFY_EVERY_S:
             self._testify()
+        return partial(self._announce, seconds, fresh, rows) if fresh else None
+
+    def _announce(self, seconds: float, fresh: Sequence[Committed], rows: Sequence[Row]) -> None:
+        self._on_commit(seconds, fresh, rows)
 
     def _receipt(self, fresh: Sequence[Committed]) -> None:
         if self._receipts_fd is None:

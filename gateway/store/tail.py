@@ -42,6 +42,17 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A waiting event, ready to send."""
+
+    n: int
+    lane: int
+    cls: str  # class, for the topic
+    recorded_ms: int
+    wire: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Where a transaction stood before one of its jobs."""
 
@@ -57,6 +68,7 @@ class Ledger:
     committed: Tail = field(default_factory=Tail)
     pending: Tail = field(default_factory=Tail)
     fresh: list[Committed] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)  # the same, as they go out
     waiting: int = 0  # unsettled events on disk
     settled: int = 0  # by the running transaction
 
@@ -68,18 +80,20 @@ class Ledger:
         """Back to `mark`: the job since came to nothing."""
         self.pending = mark.pending
         del self.fresh[mark.fresh :]
+        del self.rows[mark.fresh :]
         self.settled = mark.settled
 
-    def commit(self) -> list[Committed]:
+    def commit(self) -> tuple[list[Committed], list[Row]]:
         """COMMIT returned: the pending copy is the truth now. Returns what was added."""
         fresh, self.fresh = self.fresh, []
+        rows, self.rows = self.rows, []
         self.committed = self.pending
         self.waiting += len(fresh) - self.settled
         self.settled = 0
-        return fresh
+        return fresh, rows
 
     def rollback(self) -> None:
         """Nothing of it reached the disk."""
         self.pending = self.committed
-        self.fresh = []
+        self.fresh, self.rows = [], []
         self.settled = 0

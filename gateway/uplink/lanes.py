@@ -14,6 +14,7 @@ from collections.abc import Container, Sequence
 
 from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
 
+MOST_FROM_MEMORY = 256  # rows of a lane; beyond that they are read from the store when their turn comes
 FRESH_S = 60.0
 LOWEST_EVERY = 4  # one send in this many comes from the lowest non-empty lane
 NAMES = ("L0", "L1", "L2")
@@ -46,6 +47,15 @@ class Lane:
         if rows:
             self.cursor = rows[-1].n
         self.exhausted = exhausted
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Rows just committed. Taken from memory where everything before them has been read, else read later."""
+        if not self.exhausted or len(self.rows) + len(rows) > MOST_FROM_MEMORY:
+            self.exhausted = False
+            return
+        self._held.update(row.n for row in rows)
+        self.rows.extend(rows)
+        self.cursor = rows[-1].n
 
     def pop(self) -> Row:
         """The next row."""
@@ -80,6 +90,13 @@ class Lanes:
         """Read all lanes again from the beginning."""
         for lane in self.all:
             lane.rewind()
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Rows just committed, in order: urgent ones are fresh, the others follow the rest."""
+        for lane in (self.fresh, self.rest):
+            mine = [row for row in rows if row.lane == lane.store_lane]
+            if mine:
+                lane.add(mine)
 
     def drop(self, gone: Container[int]) -> None:
         """These wait no longer."""

@@ -78,13 +78,12 @@ class Sender:
         self._topic_of: dict[str, str] = {}
         self._seldom = Seldom()
 
-    def committed(self, urgent: Iterable[tuple[int, int]]) -> None:
+    def committed(self, rows: Sequence[Row], urgent: Iterable[tuple[int, int]]) -> None:
         """Events were committed; `urgent` are those of the fast lanes: (n, monotonic ms)."""
         for n, at_ms in urgent:
             self.marks.add(n, at_ms)
         self._commits += 1
-        for lane in self._lanes.all:
-            lane.exhausted = False
+        self._lanes.add(rows)
         self._wake.set()
 
     def settled(self, ranges: Sequence[tuple[int, int]], count: int) -> list[Out]:

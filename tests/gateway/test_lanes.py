@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
 from gateway.uplink.drain_cap import DrainCap
-from gateway.uplink.lanes import FreshMarks, Lanes
+from gateway.uplink.lanes import MOST_FROM_MEMORY, FreshMarks, Lanes
 from gateway.uplink.spans import Spans, of_numbers
 from gateway.uplink.window import FIRST, LEAST, MOST, SettleWindow
 
@@ -158,3 +158,31 @@ def test_the_cap_holds_over_any_second(per_s: int, sends: int) -> None:
     for start in range(0, len(times) - 2 * per_s, per_s):
         assert times[start + 2 * per_s] - times[start] > 0.99
     assert DrainCap(0).wait_s(0) == 0
+
+
+def rows_of(*ns: int, lane: int = 1) -> list[Row]:
+    return [Row(n, lane, "device", 0, b"") for n in ns]
+
+
+def test_what_was_just_committed_is_taken_from_memory_only_behind_all_that_was_read() -> None:
+    lanes = Lanes()
+    lanes.rest.take_up(rows_of(1, 2), skip=(), exhausted=False)
+    lanes.add(rows_of(9))
+    assert [row.n for row in lanes.rest.rows] == [1, 2], "3 to 8 may still be unread"
+    assert not lanes.rest.exhausted
+    lanes.rest.take_up(rows_of(3, 9), skip=(), exhausted=True)
+    lanes.add(rows_of(10, 11) + rows_of(12, lane=0))
+    assert [row.n for row in lanes.rest.rows] == [1, 2, 3, 9, 10, 11]
+    assert lanes.rest.cursor == 11
+    assert not lanes.fresh.rows, "nothing was read in that lane yet"
+
+
+def test_memory_holds_a_few_rows_of_a_lane_and_the_store_the_rest() -> None:
+    lanes = Lanes()
+    lanes.rest.take_up([], skip=(), exhausted=True)
+    lanes.add(rows_of(*range(1, MOST_FROM_MEMORY + 1)))
+    assert len(lanes.rest.rows) == MOST_FROM_MEMORY
+    lanes.add(rows_of(MOST_FROM_MEMORY + 1))
+    assert len(lanes.rest.rows) == MOST_FROM_MEMORY
+    assert not lanes.rest.exhausted, "read from the store when its turn comes"
+    assert lanes.rest.cursor == MOST_FROM_MEMORY

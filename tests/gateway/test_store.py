@@ -50,7 +50,7 @@ async def test_many_writers_at_once_give_one_unbroken_chain(tmp_path: Path) -> N
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
         commits: list[float] = []
-        store.on_commit(lambda seconds, _fresh: commits.append(seconds))
+        store.on_commit(lambda seconds, _fresh, _rows: commits.append(seconds))
         jobs = [store.append([draft(clock.now(), n=i)], clock.now()) for i in range(200)]
         placed = [c for group in await asyncio.gather(*jobs) for c in group]
         assert sorted(c.seq for c in placed) == list(range(2, 202))
@@ -361,7 +361,7 @@ async def test_positions_wait_for_company_and_check_ins_take_them_along(tmp_path
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
         batches: list[int] = []
-        store.on_commit(lambda _seconds, fresh: batches.append(len(fresh)))
+        store.on_commit(lambda _seconds, fresh, _rows: batches.append(len(fresh)))
         fixes = [
             asyncio.create_task(store.append([draft(clock.now(), "tracker.fix")], clock.now(), patient=True))
             for _ in range(10)

@@ -24,7 +24,7 @@ from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Connection, Endpoint, Message, connect
 from gateway.store.opening import StoreSettings
-from gateway.store.outbox import URGENT_LANE
+from gateway.store.outbox import URGENT_LANE, Row
 from gateway.store.store import MakeDraft, Store, open_store
 from gateway.store.tail import Committed
 from gateway.uplink.sender import Sender
@@ -111,12 +111,9 @@ async def uplink_on(
         on_sent=lambda _n: None,
         on_settled=lambda _ranges: None,
     )
-    loop = asyncio.get_running_loop()
 
-    def committed(_seconds: float, events: Sequence[Committed]) -> None:
-        if events:
-            urgent = [(event.n, event.mono_ms) for event in events if event.lane == URGENT_LANE]
-            loop.call_soon_threadsafe(sender.committed, urgent)
+    def committed(_seconds: float, events: Sequence[Committed], rows: Sequence[Row]) -> None:
+        sender.committed(rows, [(event.n, event.mono_ms) for event in events if event.lane == URGENT_LANE])
 
     store.on_commit(committed)
     uplink = Uplink(
