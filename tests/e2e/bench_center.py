@@ -50,6 +50,9 @@ class Center:
     store_config: str = ""
     wrapper: tuple[str, ...] = ()  # a program that starts the gateway, such as setpriv
     uplink_config: str = ""
+    state_dir: Path | None = None  # default: below `folder`; receipts stay there in any case
+    uplink_port: int | None = None  # default: the broker's own; a proxy's to disturb the line
+    poll_ms: int = 20
     gateway: subprocess.Popen[bytes] | None = None
     receiver: subprocess.Popen[bytes] | None = None
 
@@ -63,7 +66,7 @@ class Center:
 
     @property
     def store(self) -> Path:
-        return self.folder / "gateway" / "events.db"
+        return (self.state_dir or self.folder / "gateway") / "events.db"
 
     @property
     def config(self) -> Path:
@@ -79,7 +82,7 @@ class Center:
 [gateway]
 org = "{ORG}"
 id = "{GATEWAY}"
-state_dir = "{self.folder}/gateway"
+state_dir = "{self.store.parent}"
 demo = true
 [keys]
 event_key_file = "{self.keys.event_key}"
@@ -87,7 +90,7 @@ event_kid = "{self.keys.event_kid}"
 trust_file = "{self.keys.trust}"
 id_hmac_key_file = "{self.keys.hmac_key}"
 [uplink]
-broker = "mqtt://127.0.0.1:{self.broker.port}"
+broker = "mqtt://127.0.0.1:{self.uplink_port or self.broker.port}"
 drain_cap_per_s = 0
 {self.uplink_config}
 [log]
@@ -103,8 +106,8 @@ format = "json"
 id = "idcard-{n}"
 kind = "idcard.sam"
 port = "{self.port_of(n)}"
-poll_interval_ms = 20
-gone_after_ms = 20
+poll_interval_ms = {self.poll_ms}
+gone_after_ms = {self.poll_ms}
 """
         self.config.write_text(text)
 

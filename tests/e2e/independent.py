@@ -6,7 +6,9 @@ Canonical form by `rfc8785`, signatures by the Ed25519 primitive, chain and comp
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import rfc8785
@@ -17,35 +19,97 @@ class VerdictError(AssertionError):
     """What is wrong with what the center holds."""
 
 
+@dataclass(slots=True)
+class Weighed:
+    """What the center holds, counted. `last` is the highest sequence per epoch."""
+
+    events: int = 0
+    receipts: int = 0
+    last: dict[str, int] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)  # receipted and neither held nor declared lost
+    declared: list[str] = field(default_factory=list)  # receipted, not held, declared lost
+    gaps: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    unchained: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[str]:
+        return [*self.doubled, *self.gaps, *self.unchained, *self.lost]
+
+    def __str__(self) -> str:
+        return (
+            f"receipts {self.receipts}, at the center {self.events}, lost {len(self.lost)}, "
+            f"declared lost {len(self.declared)}, gaps {len(self.gaps)}, doubled {len(self.doubled)}, "
+            f"out of chain {len(self.unchained)}, epochs {len(self.last)}"
+        )
+
+
 def judge(
     wires: Iterable[bytes], receipts: Iterable[tuple[str, int, str, str]], keys: Mapping[str, bytes]
 ) -> dict[str, int]:
     """Last sequence per epoch; raises `VerdictError` on anything lost, doubled, altered or out of its chain."""
+    weighed = weigh(wires, receipts, keys)
+    if weighed.faults:
+        raise VerdictError(weighed.faults[0])
+    return weighed.last
+
+
+def weigh(
+    wires: Iterable[bytes],
+    receipts: Iterable[tuple[str, int, str, str]],
+    keys: Mapping[str, bytes],
+    *,
+    declared: Mapping[str, Sequence[tuple[int, int]]] = MappingProxyType({}),
+) -> Weighed:
+    """Count what is lost, doubled, missing or out of its chain; an altered or unsigned event raises.
+
+    `declared` are ranges per epoch that the gateway said, signed, it cannot send.
+    """
+    result = Weighed()
     places: dict[tuple[str, int], tuple[str, str, str]] = {}  # (epoch, seq) -> (id, hash, prevhash)
+    seen: dict[str, tuple[str, int]] = {}
     for wire in wires:
         event, digest = _verified(wire, keys)
+        result.events += 1
         place = (event["source"].rpartition("/")[2], int(event["sequence"]))
         if place in places:
-            raise VerdictError(f"{place} stands twice")
+            result.doubled.append(f"{place} stands twice")
+        elif event["id"] in seen:
+            result.doubled.append(f"one fact stands in two places: {place} and {seen[event['id']]}")
         places[place] = (event["id"], digest, event["prevhash"])
-    last: dict[str, int] = {}
+        seen[event["id"]] = place
     for epoch, seq in places:
-        last[epoch] = max(seq, last.get(epoch, 0))
-    for epoch, end in last.items():
-        previous = "0" * 64
-        for seq in range(1, end + 1):
-            if (epoch, seq) not in places:
-                raise VerdictError(f"gap: {epoch} #{seq} is missing, #{end} is there")
-            if places[epoch, seq][2] != previous:
-                raise VerdictError(f"{epoch} #{seq} is not chained to the one before")
-            previous = places[epoch, seq][1]
-    ids = [event_id for event_id, _, _ in places.values()]
-    if len(set(ids)) != len(ids):
-        raise VerdictError("one fact stands in two places")
+        result.last[epoch] = max(seq, result.last.get(epoch, 0))
+    for epoch, end in result.last.items():
+        _walk(epoch, end, places, declared.get(epoch, ()), result)
     for epoch, seq, event_id, digest in receipts:
-        if places.get((epoch, seq), ("", "", ""))[:2] != (event_id, digest):
-            raise VerdictError(f"lost: {epoch} #{seq} was receipted and the center does not hold it")
-    return last
+        result.receipts += 1
+        if places.get((epoch, seq), ("", "", ""))[:2] == (event_id, digest):
+            continue
+        if any(first <= seq <= last for first, last in declared.get(epoch, ())):
+            result.declared.append(f"{epoch} #{seq}")
+        else:
+            result.lost.append(f"lost: {epoch} #{seq} was receipted and the center does not hold it")
+    return result
+
+
+def _walk(
+    epoch: str,
+    end: int,
+    places: Mapping[tuple[str, int], tuple[str, str, str]],
+    declared: Sequence[tuple[int, int]],
+    result: Weighed,
+) -> None:
+    previous: str | None = "0" * 64
+    for seq in range(1, end + 1):
+        if (epoch, seq) not in places:
+            if not any(first <= seq <= last for first, last in declared):
+                result.gaps.append(f"gap: {epoch} #{seq} is missing, #{end} is there")
+            previous = None  # whatever comes next hangs on what is not there
+            continue
+        if previous is not None and places[epoch, seq][2] != previous:
+            result.unchained.append(f"{epoch} #{seq} is not chained to the one before")
+        previous = places[epoch, seq][1]
 
 
 def _verified(wire: bytes, keys: Mapping[str, bytes]) -> tuple[dict[str, Any], str]:

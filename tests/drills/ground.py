@@ -1,0 +1,73 @@
+"""Common ground of the drills: short and long form, what the machine must offer, readers that hurry, the verdict."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.e2e.bench_center import Center, stored_events
+from tests.e2e.independent import Weighed, weigh
+
+SizeT = TypeVar("SizeT")
+LONG = os.environ.get("DRILLS") == "long"
+ROOT = Path(__file__).parents[2]
+
+
+def form(*, ci: SizeT, long: SizeT) -> SizeT:
+    """The size of a drill: short by default, long with DRILLS=long."""
+    return long if LONG else ci
+
+
+def require_root_and(*devices: str) -> None:
+    """Skip where mounts cannot be made; counted, and a failure with CI_FULL=1."""
+    if os.geteuid() != 0:
+        pytest.skip("not run: needs root, to mount a file system")
+    for device in devices:
+        if not Path(device).exists():
+            pytest.skip(f"not run: needs {device}")
+
+
+@contextmanager
+def crowd(bench: Center, *, pause_s: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
+    """All readers of a center in a process of their own, cards laid as fast as they are read."""
+    command = [sys.executable, "-m", "tests.drills.crowd", str(pause_s)]
+    ports = [str(bench.port_of(n)) for n in range(1, bench.readers + 1)]
+    process = subprocess.Popen([*command, *ports], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == b"open\n", "the readers did not come up"
+        yield process
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+        process.stdout.close()
+        process.wait(10)
+
+
+def held(bench: Center) -> list[bytes]:
+    """The bytes of every event at the center."""
+    return [bytes(row["wire"]) for row in stored_events(bench.db, "SELECT wire FROM event")]  # type: ignore[call-overload]
+
+
+def weighed(bench: Center, declared: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> Weighed:
+    """What the center holds, against the receipts, by a verifier that shares no code with the product."""
+    receipts = [(r.epoch, r.seq, r.id, r.hash) for r in bench.receipts()]
+    return weigh(held(bench), receipts, bench.public_keys(), declared=declared or {})
+
+
+def alarms_of(bench: Center) -> set[str]:
+    """Kinds of alarm that the center raised itself."""
+    return {str(row["kind"]) for row in stored_events(bench.db, "SELECT kind FROM alarm")}
+
+
+def events_of(bench: Center, kind: str) -> int:
+    """How many events of one type the center holds."""
+    query = f"SELECT count(*) AS n FROM event WHERE type = 'cn.zhijiao.{kind}' OR type = '{kind}'"  # noqa: S608
+    return int(str(stored_events(bench.db, query)[0]["n"]))

@@ -1,0 +1,111 @@
+"""Kill -9 at random moments: what was receipted is at the center, once, in its chain.
+
+Four runs: slow and fast readers, with the remote up (broker and center killed among the kills) and down
+(everything drains at the end). Judged by the receipt channel and by a verifier that shares no code
+with the product. Control: a gateway that writes its receipts before COMMIT must be found out.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.broker import Mosquitto
+from tests.drills.ground import crowd, form, weighed
+from tests.e2e.bench_center import Center, center
+
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=180, long=3600))]
+
+KILLS = form(ci=10, long=250)  # in each of the four runs
+EARLY_RECEIPTS = ("-m", "tests.drills.early_receipts")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many readers, and how long a counter stays empty between two people."""
+
+    readers: int
+    pause_s: float
+
+
+PACES = {"20 per s": Pace(4, 0.1), "200 per s": Pace(24, 0.0)}
+
+
+@dataclass(slots=True)
+class Run:
+    """Kill after kill, and how fast events came meanwhile."""
+
+    bench: Center
+    rng: random.Random
+    kills: int = 0
+    fastest_per_s: float = 0.0
+
+    async def kill_once(self, *program: str, receipts: int = 1) -> None:
+        """Start, wait for events, kill at a random moment: in a commit, in a send, in a settling."""
+        before = len(self.bench.receipts())
+        self.bench.start_gateway(*program)
+        await self.bench.until(lambda: len(self.bench.receipts()) > before + receipts, "events")
+        since, count = time.monotonic(), len(self.bench.receipts())
+        await asyncio.sleep(self.rng.uniform(0, 0.7))
+        self.bench.kill_gateway()
+        took, came = time.monotonic() - since, len(self.bench.receipts()) - count
+        if took > 0.3:
+            self.fastest_per_s = max(self.fastest_per_s, came / took)
+        self.kills += 1
+
+    async def drain(self) -> None:
+        """Everything that waits reaches the center, then the gateway stops in order."""
+        self.bench.start_gateway()
+        await self.bench.until(lambda: "uplink connected" in self.bench.log_text("gateway"), "the uplink")
+        await self.bench.until(lambda: self.bench.waiting() == 0, "everything to be settled", 180)
+        assert self.bench.stop_gateway() == 0
+
+
+@pytest.mark.parametrize("remote", ["up", "down"])
+@pytest.mark.parametrize("pace", PACES)
+async def test_nothing_receipted_is_lost_doubled_or_altered(
+    tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None], pace: str, remote: str
+) -> None:
+    with center(tmp_path, mosquitto, readers=PACES[pace].readers) as bench:
+        run = Run(bench, random.Random(f"{pace} {remote}"))
+        if remote == "down":
+            bench.broker.stop()
+        else:
+            bench.start_receiver()
+        with crowd(bench, pause_s=PACES[pace].pause_s):
+            for kill in range(KILLS):
+                await run.kill_once()
+                if remote == "up" and kill % 5 == 2:
+                    bench.broker.kill()
+                    bench.broker.start()
+                if remote == "up" and kill % 7 == 4:
+                    bench.stop_receiver(kill=True)
+                    bench.start_receiver()
+        if remote == "down":
+            bench.broker.start()
+            bench.start_receiver()
+        await run.drain()
+        result = weighed(bench)
+        tell(f"kills {run.kills}, reached {run.fastest_per_s:.0f} events/s, {result}")
+        assert result.faults == []
+        assert len(result.last) == 1, "one boot, one epoch"
+        assert result.receipts > 2 * KILLS
+
+
+async def test_the_drill_notices_receipts_written_too_early(
+    tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None]
+) -> None:
+    with center(tmp_path, mosquitto, readers=8) as bench:
+        run = Run(bench, random.Random(2))
+        bench.start_receiver()
+        with crowd(bench):
+            for _ in range(5):
+                await run.kill_once(*EARLY_RECEIPTS)
+        await run.drain()
+        result = weighed(bench)
+        tell(f"control, must lose: kills {run.kills}, {result}")
+        assert result.lost
