@@ -33,6 +33,27 @@ def require_root_and(*devices: str) -> None:
             pytest.skip(f"not run: needs {device}")
 
 
+def rated(per_s: int) -> str:
+    """A device of `rated_gateway`: cards at this rate without a wire."""
+    return f'[[device]]\nid = "source-1"\nkind = "drill.source"\nrate_per_s = {per_s}\n'
+
+
+RATED = ("-m", "tests.drills.rated_gateway")
+
+
+async def drained(bench: Center, timeout_s: float = 180) -> None:
+    """Take the sources away and let everything that waits reach the center; the gateway ends stopped, in order."""
+    if bench.gateway is not None:
+        assert bench.stop_gateway() == 0
+    bench.device_config, bench.readers = "", 0
+    bench.write_config()
+    runs = bench.log_text("gateway").count("gateway runs")
+    bench.start_gateway()
+    await bench.until(lambda: bench.log_text("gateway").count("gateway runs") > runs, "the gateway")
+    await bench.until(lambda: bench.waiting() == 0, "everything to be settled", timeout_s)
+    assert bench.stop_gateway() == 0
+
+
 @contextmanager
 def crowd(bench: Center, *, pause_s: float = 0.0) -> Iterator[subprocess.Popen[bytes]]:
     """All readers of a center in a process of their own, cards laid as fast as they are read."""

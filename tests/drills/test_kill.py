@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Mosquitto
-from tests.drills.ground import crowd, form, weighed
+from tests.drills.ground import crowd, drained, form, weighed
 from tests.e2e.bench_center import Center, center
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=180, long=3600))]
@@ -57,13 +57,6 @@ class Run:
             self.fastest_per_s = max(self.fastest_per_s, came / took)
         self.kills += 1
 
-    async def drain(self) -> None:
-        """Everything that waits reaches the center, then the gateway stops in order."""
-        self.bench.start_gateway()
-        await self.bench.until(lambda: "uplink connected" in self.bench.log_text("gateway"), "the uplink")
-        await self.bench.until(lambda: self.bench.waiting() == 0, "everything to be settled", 180)
-        assert self.bench.stop_gateway() == 0
-
 
 @pytest.mark.parametrize("remote", ["up", "down"])
 @pytest.mark.parametrize("pace", PACES)
@@ -88,7 +81,7 @@ async def test_nothing_receipted_is_lost_doubled_or_altered(
         if remote == "down":
             bench.broker.start()
             bench.start_receiver()
-        await run.drain()
+        await drained(bench)
         result = weighed(bench)
         tell(f"kills {run.kills}, reached {run.fastest_per_s:.0f} events/s, {result}")
         assert result.faults == []
@@ -105,7 +98,7 @@ async def test_the_drill_notices_receipts_written_too_early(
         with crowd(bench):
             for _ in range(5):
                 await run.kill_once(*EARLY_RECEIPTS)
-        await run.drain()
+        await drained(bench)
         result = weighed(bench)
         tell(f"control, must lose: kills {run.kills}, {result}")
         assert result.lost

@@ -53,6 +53,7 @@ class Center:
     state_dir: Path | None = None  # default: below `folder`; receipts stay there in any case
     uplink_port: int | None = None  # default: the broker's own; a proxy's to disturb the line
     poll_ms: int = 20
+    device_config: str = ""  # more devices than the readers
     gateway: subprocess.Popen[bytes] | None = None
     receiver: subprocess.Popen[bytes] | None = None
 
@@ -109,7 +110,7 @@ port = "{self.port_of(n)}"
 poll_interval_ms = {self.poll_ms}
 gone_after_ms = {self.poll_ms}
 """
-        self.config.write_text(text)
+        self.config.write_text(text + self.device_config)
 
     # -- processes ------------------------------------------------------------------------------------
 

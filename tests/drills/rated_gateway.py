@@ -1,0 +1,86 @@
+"""The real command with one more kind of device, `drill.source`: cards at a set rate, without a wire.
+
+    python -m tests.drills.rated_gateway run --config ...
+
+A reader on a wire reads some twelve cards a second; this one hands the gateway as many as its setting
+`rate_per_s` says, as any driver does: through the supervisor, ingest and the store, signed and sealed.
+A refused card is laid again a moment later. Invented persons only.
+"""
+
+import asyncio
+import itertools
+import time
+from types import MappingProxyType
+from typing import Self
+
+from drivers import registry
+from drivers.driver import EventsRefused, Host, Settings
+from drivers.events import CardRead, CardType, DeviceReady
+from drivers.settings import SettingsReader
+from gateway.cli.main import main
+
+KIND = "drill.source"
+
+
+class RatedSource:
+    """`run` hands over cards, each of another invented person, until it is cancelled."""
+
+    def __init__(self, rate_per_s: int, host: Host) -> None:
+        self._rate_per_s = rate_per_s
+        self._host = host
+
+    @classmethod
+    def build(cls, device_id: str, settings: Settings, host: Host) -> Self:
+        """From the configuration; raises `SettingsError`."""
+        read = SettingsReader(device_id, settings)
+        rate = read.number("rate_per_s", default=20, minimum=1, maximum=5_000)
+        read.finish()
+        return cls(rate, host)
+
+    async def run(self) -> None:
+        """Lay a card when its time has come; those that are late come together, as at several readers."""
+        self._host.ready(DeviceReady(model="drill"))
+        began = time.monotonic()
+        numbers = itertools.count(1)
+        laid = 0
+        while True:
+            due = int((time.monotonic() - began) * self._rate_per_s) - laid
+            if due > 0:
+                await self._lay([_card(next(numbers)) for _ in range(min(due, 50))])
+                laid += min(due, 50)
+            await asyncio.sleep(min(0.02, 1 / self._rate_per_s))
+
+    async def _lay(self, cards: list[CardRead]) -> None:
+        while cards:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for card in cards:
+                        group.create_task(self._host.committed([card]))
+                return
+            except ExceptionGroup as exc:
+                if exc.split(EventsRefused)[1] is not None:
+                    raise
+            await asyncio.sleep(0.1)
+
+
+def _card(number: int) -> CardRead:
+    return CardRead(
+        card_type=CardType.RESIDENT,
+        id_number=f"3701021990{number % 100_000_000:08d}",
+        name="测试",
+        valid_from="20200101",
+        valid_to="20400101",
+        check_digit_ok=True,
+        text_repaired=False,
+    )
+
+
+def add_source() -> None:
+    """Make the kind known to this process."""
+    entry = f"{__name__ if __name__ != '__main__' else 'tests.drills.rated_gateway'}:RatedSource"
+    registry.REGISTRY = MappingProxyType({**registry.REGISTRY, KIND: entry})  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    add_source()
+    main()
