@@ -8,7 +8,10 @@ Creating, renaming and unlinking last after an fsync of the folder, not of the f
 From the cut on everything that would change the disk fails with EIO, so that nothing after it counts.
 
 `python -m tests.drills.disk MOUNTPOINT CARD` serves; commands on standard input, each answered by `ok`:
-    cut drop|torn SEED     fail write|sync ERRNO     heal
+    cut drop|torn SEED     fail write|sync|forget ERRNO     heal
+
+`write` fails every change, `sync` every fsync; with `forget` a failed fsync drops what it should have
+written, as Linux does: the file still reads as written, and the next fsync succeeds without it.
 """
 
 import contextlib
@@ -159,7 +162,7 @@ class Disk:
         self._card = card
         self._lock = threading.Lock()
         self._nodes: dict[int, File | Folder] = {}
-        self._failing: dict[str, int] = {}  # "write" or "sync" -> errno
+        self._failing: dict[str, int] = {}  # "write", "sync", "forget" -> errno
         self._load(card)
 
     # -- what a drill does to it ----------------------------------------------------------------------
@@ -174,7 +177,7 @@ class Disk:
             self._keep(self._folder(1), self._card, luck)
 
     def fail(self, what: str, how: str) -> None:
-        """From now on writing (or only syncing) fails with this error."""
+        """From now on this fails with this error."""
         with self._lock:
             self._failing[what] = getattr(errno, how)
 
@@ -264,6 +267,9 @@ class Disk:
 
     def sync(self, ino: int) -> None:
         with self._lock:
+            if "forget" in self._failing:
+                self._nodes[ino].waiting.clear()
+                raise OSError(self._failing["forget"], "sync")
             if "sync" in self._failing:
                 raise OSError(self._failing["sync"], "sync")
             self._nodes[ino].sync()

@@ -1,4 +1,4 @@
-"""The negative control of the kill drill: a gateway that writes its receipts before COMMIT.
+"""The negative control of the kill and disk-trouble drills: a gateway that writes its receipts before COMMIT.
 
 Not part of the product. It runs the real command with two things wrong: receipts are written when an
 event is inserted, and COMMIT comes 100 ms later. A drill that passes with this proves nothing.
@@ -13,6 +13,7 @@ from gateway.store import store as store_module
 from gateway.store.db_thread import DbThread
 from gateway.store.outbox import Outbox
 from gateway.store.tail import Committed
+from tests.drills.rated_gateway import add_source
 
 write_receipts = store_module.write_receipts
 inserted: list[Committed] = []
@@ -46,4 +47,5 @@ Outbox.append = append  # type: ignore[method-assign]
 DbThread._sql = sql  # type: ignore[method-assign]
 
 if __name__ == "__main__":
+    add_source()
     main()
