@@ -77,10 +77,12 @@ def held(bench: Center) -> list[bytes]:
     return [bytes(row["wire"]) for row in stored_events(bench.db, "SELECT wire FROM event")]  # type: ignore[call-overload]
 
 
-def weighed(bench: Center, declared: Mapping[str, Sequence[tuple[int, int]]] | None = None) -> Weighed:
+def weighed(
+    bench: Center, declared: Mapping[str, Sequence[tuple[int, int]]] | None = None, *, every: int = 1
+) -> Weighed:
     """What the center holds, against the receipts, by a verifier that shares no code with the product."""
     receipts = [(r.epoch, r.seq, r.id, r.hash) for r in bench.receipts()]
-    return weigh(held(bench), receipts, bench.public_keys(), declared=declared or {})
+    return weigh(held(bench), receipts, bench.public_keys(), declared=declared or {}, every=every)
 
 
 def alarms_of(bench: Center) -> set[str]:

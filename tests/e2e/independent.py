@@ -60,16 +60,20 @@ def weigh(
     keys: Mapping[str, bytes],
     *,
     declared: Mapping[str, Sequence[tuple[int, int]]] = MappingProxyType({}),
+    every: int = 1,
 ) -> Weighed:
     """Count what is lost, doubled, missing or out of its chain; an altered or unsigned event raises.
 
-    `declared` are ranges per epoch that the gateway said, signed, it cannot send.
+    `declared` are ranges per epoch that the gateway said, signed, it cannot send. Signature and canonical
+    form are checked of one event in `every`; place, hash and chain of all.
     """
     result = Weighed()
     places: dict[tuple[str, int], tuple[str, str, str]] = {}  # (epoch, seq) -> (id, hash, prevhash)
     seen: dict[str, tuple[str, int]] = {}
     for wire in wires:
-        event, digest = _verified(wire, keys)
+        if result.events % every == 0:
+            _verified(wire, keys)
+        event, digest = _read(wire)
         result.events += 1
         place = (event["source"].rpartition("/")[2], int(event["sequence"]))
         if place in places:
@@ -110,6 +114,17 @@ def _walk(
         if previous is not None and places[epoch, seq][2] != previous:
             result.unchained.append(f"{epoch} #{seq} is not chained to the one before")
         previous = places[epoch, seq][1]
+
+
+def _read(wire: bytes) -> tuple[dict[str, Any], str]:
+    """The event and the hash of its signed bytes: canonical bytes without the one member `jws`."""
+    event = json.loads(wire)
+    jws = event.pop("jws")
+    member = b'"jws":' + json.dumps(jws).encode()
+    before, found, after = wire.partition(member + b",")
+    if not found:
+        raise VerdictError("an event is not in canonical form")
+    return event, hashlib.sha256(before + after).hexdigest()
 
 
 def _verified(wire: bytes, keys: Mapping[str, bytes]) -> tuple[dict[str, Any], str]:

@@ -1,0 +1,28 @@
+"""The negative control of the stop drill: a gateway that does not hear SIGTERM.
+
+Not part of the product. Everything else is the real command with `drill.source`.
+"""
+
+import asyncio
+import signal
+from typing import Any
+
+from gateway.cli.main import main
+from tests.drills.rated_gateway import add_source
+
+add_handler = asyncio.SelectorEventLoop.add_signal_handler
+
+
+def deaf(self: Any, name: int, *args: Any) -> None:
+    """Every signal but SIGTERM."""
+    if name == signal.SIGTERM:
+        signal.signal(name, signal.SIG_IGN)
+    else:
+        add_handler(self, name, *args)
+
+
+asyncio.SelectorEventLoop.add_signal_handler = deaf  # type: ignore[assignment]
+
+if __name__ == "__main__":
+    add_source()
+    main()
