@@ -1,0 +1,48 @@
+"""The real command with `drill.source`, on a monotonic clock that runs faster: an hour in half a minute.
+
+Not part of the product. Every sleep, deadline and patience of the loop shrinks by the same factor
+(ZHIJIAO_DRILL_HURRY); threads, sockets and the wall clock keep their pace. With ZHIJIAO_DRILL_STUBBORN=1
+it is the negative control of the center-down drill: it begins again every 10 s, whatever comes back.
+"""
+
+import os
+import selectors
+import time
+from typing import Any
+
+FACTOR = float(os.environ.get("ZHIJIAO_DRILL_HURRY", "120"))
+real, began = time.monotonic, time.monotonic()
+select = selectors.DefaultSelector.select
+
+
+def hurried() -> float:
+    """Monotonic seconds, FACTOR of them in one."""
+    return began + (real() - began) * FACTOR
+
+
+def select_hurried(self: Any, timeout: float | None = None) -> Any:
+    """The loop's own wait: it asks in hurried seconds and waits in real ones."""
+    return select(self, None if timeout is None else timeout / FACTOR)
+
+
+def be_stubborn() -> None:
+    """Patience that never grows."""
+    from gateway.uplink.window import SettleWindow
+
+    def rewound(self: Any, now_s: float) -> None:
+        self.since_s = now_s
+
+    SettleWindow.stalled = lambda self, now_s: now_s - self.since_s >= 10  # type: ignore[method-assign]
+    SettleWindow.rewound = rewound  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    from gateway.cli.main import main
+    from tests.drills.rated_gateway import add_source
+
+    if os.environ.get("ZHIJIAO_DRILL_STUBBORN") == "1":
+        be_stubborn()
+    add_source()
+    time.monotonic = hurried
+    selectors.DefaultSelector.select = select_hurried  # type: ignore[method-assign]
+    main()
