@@ -20,7 +20,7 @@ class Believing:
         return canonical.decode(wire), "nobody", b""
 
 
-acks.jws = Believing  # type: ignore[assignment]
+acks.jws = Believing  # type: ignore[attr-defined, assignment]
 
 if __name__ == "__main__":
     add_source()

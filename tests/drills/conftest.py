@@ -1,7 +1,7 @@
 """What every drill needs: its size, one line with its counts at the end, and an honest count of what did not run."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -38,9 +38,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> object:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With CI_FULL=1 a drill that cannot run is a failure."""
-    report: pytest.TestReport = yield
+    report = yield
     if report.skipped and os.environ.get("CI_FULL") == "1" and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"CI_FULL=1 and {NOT_RUN}{report.longrepr}"

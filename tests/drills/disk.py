@@ -16,6 +16,7 @@ written, as Linux does: the file still reads as written, and the next fsync succ
 
 import contextlib
 import errno
+import itertools
 import random
 import stat
 import sys
@@ -121,7 +122,7 @@ def _sectors(change: Change) -> list[Change]:
     if data is None:
         return [change]
     cuts = [0, *range(SECTOR - place % SECTOR, len(data), SECTOR), len(data)]
-    return [(place + a, data[a:b]) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [(place + a, data[a:b]) for a, b in itertools.pairwise(cuts)]
 
 
 Renaming = Callable[[dict[str, "File | Folder"]], None]

@@ -3,6 +3,7 @@
 Not part of the product. Every sleep, deadline and patience of the loop shrinks by the same factor
 (ZHIJIAO_DRILL_HURRY); threads, sockets and the wall clock keep their pace. With ZHIJIAO_DRILL_STUBBORN=1
 it is the negative control of the center-down drill: it begins again every 10 s, whatever comes back.
+ZHIJIAO_DRILL_CLOCK (synced, unsynced) says what the kernel would say of the wall clock.
 """
 
 import os
@@ -36,12 +37,24 @@ def be_stubborn() -> None:
     SettleWindow.rewound = rewound  # type: ignore[method-assign]
 
 
+def say_of_the_clock(quality: str) -> None:
+    """The same on every machine."""
+    from gateway.clock import ClockQuality, ClockSource, SystemClock
+
+    def assess(_self: Any, _wall_ms: int) -> tuple[ClockQuality, int | None, ClockSource]:
+        return ClockQuality(quality), None, ClockSource.NONE
+
+    SystemClock._assess = assess  # type: ignore[method-assign, assignment]
+
+
 if __name__ == "__main__":
     from gateway.cli.main import main
     from tests.drills.rated_gateway import add_source
 
     if os.environ.get("ZHIJIAO_DRILL_STUBBORN") == "1":
         be_stubborn()
+    if "ZHIJIAO_DRILL_CLOCK" in os.environ:
+        say_of_the_clock(os.environ["ZHIJIAO_DRILL_CLOCK"])
     add_source()
     time.monotonic = hurried
     selectors.DefaultSelector.select = select_hurried  # type: ignore[method-assign]

@@ -1,11 +1,11 @@
 """The line between gateway and broker, to disturb: a TCP proxy on a thread of its own.
 
-    with Line(broker.port) as line:      the gateway dials line.port
-        line.silence()                   connections stay, new ones are accepted, nothing passes
-        line.reset()                     existing connections are reset; the mode stays
-        line.cut()                       nobody listens, existing connections are reset
-        line.heal()                      everything passes, what waited too
-        line.delay_s = 0.15              each way, without losing pace
+with Line(broker.port) as line:      the gateway dials line.port
+    line.silence()                   connections stay, new ones are accepted, nothing passes
+    line.reset()                     existing connections are reset; the mode stays
+    line.cut()                       nobody listens, existing connections are reset
+    line.heal()                      everything passes, what waited too
+    line.delay_s = 0.15              each way, without losing pace
 """
 
 import asyncio

@@ -39,9 +39,7 @@ def connects(bench: Center) -> int:
     return sum(line["msg"] == "uplink connected" for line in lines)
 
 
-async def test_a_broker_that_forgets_costs_one_reconnect(
-    tmp_path: Path, tell: Callable[[str], None]
-) -> None:
+async def test_a_broker_that_forgets_costs_one_reconnect(tmp_path: Path, tell: Callable[[str], None]) -> None:
     with (
         Mosquitto(tmp_path / "broker", persistence=False, queue="default") as broker,
         center(tmp_path, broker, readers=0, device_config=rated(RATE)) as bench,

@@ -66,7 +66,9 @@ async def test_a_center_without_its_database_is_not_flooded(
         bench.start_receiver()
         await drained(bench)
         result = weighed(bench)
-        tell(f"publishes in an hour {publishes}, events taken {taken}, waiting at its end {waiting}, {result}")
+        tell(
+            f"publishes in an hour {publishes}, events taken {taken}, waiting at its end {waiting}, {result}"
+        )
         assert taken > HOUR_S / 4, "check-ins counted all the while"
         assert waiting >= taken, "a PUBACK settles nothing"
         assert publishes <= MOST_PUBLISHES

@@ -69,12 +69,11 @@ def test_nothing_changes_after_the_cut(disk: PowerDisk) -> None:
     for change in (
         lambda: (disk.mount / "file").write_bytes(b"after"),
         lambda: (disk.mount / "new").write_bytes(b""),
-        lambda: (disk.mount / "file").unlink(),
+        (disk.mount / "file").unlink,
         lambda: sync_folder(disk.mount),
     ):
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match=r"Errno 5\b"):
             change()
-        assert caught.value.errno == errno.EIO
 
 
 @pytest.mark.parametrize(("synchronous", "lost"), [("full", False), ("off", True)])
@@ -102,12 +101,11 @@ def test_it_fails_when_told_and_works_again_when_healed(disk: PowerDisk) -> None
     path = disk.mount / "file"
     for name in ("EIO", "ENOSPC", "EROFS"):
         disk.tell(f"fail write {name}")
-        with pytest.raises(OSError) as caught:
+        with pytest.raises(OSError, match=rf"Errno {getattr(errno, name)}\b"):
             path.write_bytes(b"x")
-        assert caught.value.errno == getattr(errno, name)
     disk.tell("heal")
     disk.tell("fail sync EIO")
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match=r"Errno 5\b"):
         synced(path, b"x")
     disk.tell("heal")
     synced(path, b"x")

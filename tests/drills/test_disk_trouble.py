@@ -16,13 +16,15 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Mosquitto
-from tests.drills.ground import RATED, drained, form, rated, require_root_and, weighed
+from tests.drills.ground import RATED, backlog, drained, form, rated, require_root_and, weighed
 from tests.drills.power import power_disk
 from tests.e2e.bench_center import Center, center
 from tests.e2e.test_troubles import said
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=90, long=600))]
 
+HURRIED = ("-m", "tests.drills.hurried_gateway")
+QUOTA_MIB = 8
 EARLY_RECEIPTS = ("-m", "tests.drills.early_receipts")
 HOLD_S = form(ci=1.5, long=60.0)  # how long the trouble lasts after it was said
 TMPFS_MIB = 24
@@ -142,10 +144,51 @@ async def test_a_full_disk_still_settles_what_waits(
         assert result.faults == []
 
 
+@pytest.mark.parametrize(
+    "clock",
+    [
+        "synced",
+        pytest.param(
+            "unsynced",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="with a clock that nobody vouches for the quota takes no settled event either",
+            ),
+        ),
+    ],
+)
+async def test_a_quota_that_is_reached_refuses_and_recovers_when_the_center_has_it_all(
+    tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None], clock: str
+) -> None:
+    """Unsettled events never go; settled ones go before their time, and there is room again."""
+    mosquitto.stop()
+    with center(
+        tmp_path, mosquitto, readers=0, store_config=f"max_mib = {QUOTA_MIB}", device_config=rated(20)
+    ) as bench:
+        backlog(bench, QUOTA_MIB * 880)  # about 1 KiB each: nearly all of it
+        bench.env["ZHIJIAO_DRILL_HURRY"] = "6"  # retention looks once a minute
+        bench.env["ZHIJIAO_DRILL_CLOCK"] = clock
+        bench.start_gateway(*HURRIED)
+        await bench.until(
+            lambda: bool(said(bench, "store takes no events", code="store_full")), "the refusal"
+        )
+        waiting = bench.waiting()
+        mosquitto.start()
+        bench.start_receiver()
+        before = len(bench.receipts())
+        await bench.until(lambda: bench.waiting() < waiting // 10, "everything to be settled", 60)
+        room = 600  # more than the list of what waits leaves free: events themselves must have gone
+        await bench.until(lambda: len(bench.receipts()) > before + room, "events again", 25)
+        await drained(bench)
+        result = weighed(bench, every=10)
+        tell(f"waiting at the quota {waiting}, {result}")
+        assert result.faults == []
+
+
 async def test_what_is_receipted_after_a_forgotten_sync_survives_a_power_cut(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None]
 ) -> None:
-    """After a failed fsync the kernel has forgotten pages that still read as written; the next commit must not rest on them."""
+    """A failed fsync forgets pages that still read as written; the next commit must not rest on them."""
     require_root_and("/dev/fuse")
     mosquitto.stop()
     with (

@@ -65,9 +65,7 @@ async def desk(tmp_path: Path, broker: Mosquitto, program: tuple[str, ...] = RAT
         bench.write_config()
         began = bench.log_text("gateway").count("uplink connected")
         bench.start_gateway(*program)
-        await bench.until(
-            lambda: bench.log_text("gateway").count("uplink connected") > began, "the uplink"
-        )
+        await bench.until(lambda: bench.log_text("gateway").count("uplink connected") > began, "the uplink")
         with Peer(Session(broker.port, client_id="center-by-hand")) as peer:
             peer.subscribe(f"{ROOT}/req/#")
             yield Desk(bench, peer, Pen.of_file(ACK_KID, bench.keys.ack_key))
@@ -107,7 +105,9 @@ async def test_a_forged_or_foreign_ack_settles_nothing(
                 10,
             )
         await it.settle(5)
-        tell(f"forged acks {len(forged)}, waiting {waiting}, settled by the good one {waiting - it.bench.waiting()}")
+        tell(
+            f"forged acks {len(forged)}, waiting {waiting}, settled by the good one {waiting - it.bench.waiting()}"
+        )
         assert it.bench.waiting() == waiting - 5
 
 
@@ -133,12 +133,16 @@ async def test_an_ack_of_another_chain_settles_nothing_of_it(
     """The center's head differs from ours: what waits gets a place in a new epoch and goes on waiting."""
     async with desk(tmp_path, mosquitto) as it:
         ids = {receipt.id for receipt in it.bench.receipts()}
-        await it.say(it.pen.sign(ack(cursor(it.epoch, 20, "ab" * 32, sack=[["0000000000000021", "0000000000000030"]]))))
+        await it.say(
+            it.pen.sign(ack(cursor(it.epoch, 20, "ab" * 32, sack=[["0000000000000021", "0000000000000030"]])))
+        )
         await it.bench.until(lambda: "chain_mismatch" in it.bench.log_text("gateway"), "the alarm", 10)
         await it.bench.until(lambda: it.bench.receipts()[-1].epoch != it.epoch, "the new epoch", 10)
         again = {r.id for r in it.bench.receipts() if r.epoch != it.epoch}
         left = ids - again
-        tell(f"events {len(ids)}, issued again {len(ids & again)}, left {len(left)}, waiting {it.bench.waiting()}")
+        tell(
+            f"events {len(ids)}, issued again {len(ids & again)}, left {len(left)}, waiting {it.bench.waiting()}"
+        )
         assert len(left) == 1, "all but the opening of the old epoch have a new place"
         assert it.bench.waiting() >= len(ids) - 1
 
@@ -153,7 +157,9 @@ async def test_rejections_that_were_missed_are_asked_for(
     async with desk(tmp_path, mosquitto) as it:
         one = [{"seq": f"{4:016d}", "code": "attribute", "msg": "drill"}]
         await it.say(it.pen.sign(ack(cursor(it.epoch, 9, it.head(9), rejected_n=3, rejected=one))))
-        await it.bench.until(lambda: "center refuses an event" in it.bench.log_text("gateway"), "the refusal", 10)
+        await it.bench.until(
+            lambda: "center refuses an event" in it.bench.log_text("gateway"), "the refusal", 10
+        )
         asked: list[Any] = await asyncio.to_thread(it.peer.until, f"{ROOT}/req/rejected")
         tell(f"asked {len(asked)} times for the rejections")
         assert asked

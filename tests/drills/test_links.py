@@ -69,9 +69,7 @@ async def test_nothing_is_lost_on_a_bad_line(
 ) -> None:
     with (
         Line(mosquitto.port) as line,
-        center(
-            tmp_path, mosquitto, readers=0, uplink_port=line.port, device_config=rated(RATE)
-        ) as bench,
+        center(tmp_path, mosquitto, readers=0, uplink_port=line.port, device_config=rated(RATE)) as bench,
     ):
         bench.start_receiver()
         bench.start_gateway(*RATED)

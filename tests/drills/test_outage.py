@@ -8,8 +8,6 @@ check-ins wait behind the backlog, must be found out.
 
 import asyncio
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,14 +16,13 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Mosquitto
-from tests.drills.ground import RATED, ROOT, form, rated, weighed
+from tests.drills.ground import RATED, backlog, form, rated, weighed
 from tests.e2e.bench_center import Center, center, stored_events
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=240, long=5400))]
 
 NO_LANES = ("-m", "tests.drills.laneless_gateway")
 EVENTS = form(ci=50_000, long=1_000_000)
-DAYS = 7
 CHECK_INS = 5
 IN_TIME_S = 1.0
 FLAT_MIB = 10.0
@@ -39,13 +36,6 @@ class Drain:
     took_s: float = 0.0
     memory_mib: list[float] = field(default_factory=list)
     check_ins_s: list[float] = field(default_factory=list)
-
-
-def backlog(bench: Center, events: int) -> None:
-    command = [sys.executable, "-m", "tests.drills.bulk", str(bench.store.parent), str(bench.folder / "keys")]
-    subprocess.run(
-        [*command, str(bench.folder / "receipts"), str(events), str(DAYS)], check=True, cwd=ROOT, timeout=3000
-    )
 
 
 def pss_mib(pid: int) -> float:
@@ -96,7 +86,9 @@ async def test_a_backlog_of_days_drains_flat_and_check_ins_overtake_it(
         seen = await drain(bench, *RATED, until=lambda: bench.waiting() == 0)
         assert bench.stop_gateway() == 0
         result = weighed(bench, every=form(ci=20, long=100))
-        copies = stored_events(bench.db, "SELECT coalesce(sum(n), 0) AS n FROM tally WHERE name = 'duplicates'")
+        copies = stored_events(
+            bench.db, "SELECT coalesce(sum(n), 0) AS n FROM tally WHERE name = 'duplicates'"
+        )
         sent = result.events + int(str(copies[0]["n"]))
         steady = seen.memory_mib[len(seen.memory_mib) // 10 :]
         tell(
