@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 APT := mosquitto chromium fonts-noto-cjk udev shellcheck
 UV ?= uv
 
-.PHONY: help run test check unit e2e ui bench lock format clean apt
+.PHONY: help run test check unit e2e drills ui bench lock format clean apt
 
 help:  ## list the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,10 +22,13 @@ check: $(VENV)/.dev  ## lint, types and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 unit: $(VENV)/.dev  ## tests without processes and browser
-	@$(BIN)/python -m pytest -q -m "not e2e and not ui"
+	@$(BIN)/python -m pytest -q -m "not e2e and not ui and not drill"
 
-e2e: $(VENV)/.dev  ## real processes, ptys, mosquitto, kill -9
+e2e: $(VENV)/.dev  ## real processes, ptys, mosquitto
 	@$(BIN)/python -m pytest -q -m e2e
+
+drills: $(VENV)/.dev  ## the long drills of the durable path: hours, needs root (docs/drills.md)
+	@./.ci/drills long
 
 ui: $(VENV)/.dev  ## the page in headless Chromium
 	@$(BIN)/python -m pytest -q tests/ui

@@ -1,8 +1,9 @@
-"""An outage's backlog in seconds: `python -m tests.drills.bulk STATE_DIR KEYS RECEIPTS EVENTS DAYS`.
+"""An outage's backlog in seconds: `python -m tests.drills.bulk STATE_DIR KEYS RECEIPTS EVENTS DAYS [settled]`.
 
 Fills a store through the gateway's own library, in a process of its own: every event is placed, chained,
 signed and committed as in service, on a clock that runs through the days that the outage lasted and ends
-now. One event in ten is urgent. Receipts are appended to the file as the gateway would.
+now. One event in ten is urgent. Receipts are appended to the file as the gateway would. With `settled`
+the center is taken to have them all.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ def draft(at: Stamp, number: int) -> Draft:
     )
 
 
-async def fill(state: Path, keys: DemoKeys, receipts: Path, events: int, days: float) -> None:
+async def fill(state: Path, keys: DemoKeys, receipts: Path, events: int, days: float, *settled: str) -> None:
     step_ms = days * DAY_MS / events
     clock = ManualClock(wall_ms=int(time.time() * 1000 - days * DAY_MS), boot_id=read_boot_id())
     fd = os.open(receipts, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -72,9 +73,12 @@ async def fill(state: Path, keys: DemoKeys, receipts: Path, events: int, days: f
             clock.advance(int(began_ms + (number + 1) * step_ms) - clock.wall_ms)
             drafts.append(draft(clock.now(), number))
         await store.append(drafts, clock.now())
+    if settled:
+        await store.settle([(1, store.tail.next_n - 1)])
     await store.close(clean=True)
 
 
 if __name__ == "__main__":
-    state, keys, receipts, events, days = sys.argv[1:]
-    asyncio.run(fill(Path(state), DemoKeys(Path(keys), GATEWAY), Path(receipts), int(events), float(days)))
+    state, keys, receipts, events, days, *settled = sys.argv[1:]
+    demo_keys = DemoKeys(Path(keys), GATEWAY)
+    asyncio.run(fill(Path(state), demo_keys, Path(receipts), int(events), float(days), *settled))

@@ -41,11 +41,11 @@ def rated(per_s: int) -> str:
 RATED = ("-m", "tests.drills.rated_gateway")
 
 
-def backlog(bench: Center, events: int, days: float = 7) -> None:
+def backlog(bench: Center, events: int, days: float = 7, *, settled: bool = False) -> None:
     """Fill the store with what an outage leaves, through the gateway's own library (`bulk`)."""
     program = [sys.executable, "-m", "tests.drills.bulk", str(bench.store.parent), str(bench.folder / "keys")]
     command = [*program, str(bench.folder / "receipts"), str(events), str(days)]
-    subprocess.run(command, check=True, cwd=ROOT, timeout=3000)
+    subprocess.run([*command, *(["settled"] if settled else [])], check=True, cwd=ROOT, timeout=3000)
 
 
 async def drained(bench: Center, timeout_s: float = 180) -> None:

@@ -52,6 +52,18 @@ async def some_events(bench: Center, count: int, program: tuple[str, ...]) -> No
     await bench.until(lambda: len(bench.receipts()) >= before + count, "events")
 
 
+async def all_at_the_center(bench: Center, program: tuple[str, ...]) -> None:
+    """Nobody comes any more, and everything is settled."""
+    source, bench.device_config = bench.device_config, ""
+    bench.write_config()
+    runs = bench.log_text("gateway").count("gateway runs")
+    bench.start_gateway(*program)
+    await bench.until(lambda: bench.log_text("gateway").count("gateway runs") > runs, "the gateway")
+    await bench.until(lambda: bench.waiting() == 0, "the center to hold what the card forgets")
+    bench.device_config = source
+    bench.write_config()
+
+
 def end(bench: Center, *, clean: bool) -> None:
     if clean:
         assert bench.stop_gateway() == 0
@@ -68,7 +80,8 @@ async def put_back(bench: Center, way: Way, forgotten: int, program: tuple[str, 
     end(bench, clean=way.clean)
     shutil.copytree(state, copy)
     await some_events(bench, forgotten, program)
-    await bench.until(lambda: bench.waiting() < 5, "the center to hold what the card forgets")
+    end(bench, clean=way.clean)
+    await all_at_the_center(bench, program)  # what the card alone held would be gone for good
     end(bench, clean=way.clean)
     bench.stop_receiver()
     bench.broker.stop()

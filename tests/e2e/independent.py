@@ -70,6 +70,7 @@ def weigh(
     result = Weighed()
     places: dict[tuple[str, int], tuple[str, str, str]] = {}  # (epoch, seq) -> (id, hash, prevhash)
     seen: dict[str, tuple[str, int]] = {}
+    held: set[tuple[str, int, str, str]] = set()  # both of a fork
     for wire in wires:
         if result.events % every == 0:
             _verified(wire, keys)
@@ -82,13 +83,14 @@ def weigh(
             result.doubled.append(f"one fact stands in two places: {place} and {seen[event['id']]}")
         places[place] = (event["id"], digest, event["prevhash"])
         seen[event["id"]] = place
+        held.add((*place, event["id"], digest))
     for epoch, seq in places:
         result.last[epoch] = max(seq, result.last.get(epoch, 0))
     for epoch, end in result.last.items():
         _walk(epoch, end, places, declared.get(epoch, ()), result)
     for epoch, seq, event_id, digest in receipts:
         result.receipts += 1
-        if places.get((epoch, seq), ("", "", ""))[:2] == (event_id, digest):
+        if (epoch, seq, event_id, digest) in held:
             continue
         if any(first <= seq <= last for first, last in declared.get(epoch, ())):
             result.declared.append(f"{epoch} #{seq}")
