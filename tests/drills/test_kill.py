@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Mosquitto
-from tests.drills.ground import crowd, drained, form, weighed
+from tests.drills.ground import RATED, crowd, drained, form, rated, weighed
 from tests.e2e.bench_center import Center, center
 
 pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=180, long=3600))]
@@ -26,13 +26,18 @@ EARLY_RECEIPTS = ("-m", "tests.drills.early_receipts")
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many readers, and how long a counter stays empty between two people."""
+    """Readers on ptys with a pause between two people, or a device that hands over cards at a rate."""
 
-    readers: int
-    pause_s: float
+    readers: int = 0
+    pause_s: float = 0.0
+    per_s: int = 0
+
+    @property
+    def device_config(self) -> str:
+        return rated(self.per_s) if self.per_s else ""
 
 
-PACES = {"20 per s": Pace(4, 0.1), "200 per s": Pace(24, 0.0)}
+PACES = {"20 per s": Pace(readers=4, pause_s=0.1), "200 per s": Pace(per_s=200)}
 
 
 @dataclass(slots=True)
@@ -63,15 +68,16 @@ class Run:
 async def test_nothing_receipted_is_lost_doubled_or_altered(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None], pace: str, remote: str
 ) -> None:
-    with center(tmp_path, mosquitto, readers=PACES[pace].readers) as bench:
+    speed = PACES[pace]
+    with center(tmp_path, mosquitto, readers=speed.readers, device_config=speed.device_config) as bench:
         run = Run(bench, random.Random(f"{pace} {remote}"))
         if remote == "down":
             bench.broker.stop()
         else:
             bench.start_receiver()
-        with crowd(bench, pause_s=PACES[pace].pause_s):
+        with crowd(bench, pause_s=speed.pause_s):
             for kill in range(KILLS):
-                await run.kill_once()
+                await run.kill_once(*RATED)
                 if remote == "up" and kill % 5 == 2:
                     bench.broker.kill()
                     bench.broker.start()
