@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from gateway.clock import Clock, ClockQuality
+from gateway.clock import Clock, ClockQuality, ClockSource
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
@@ -151,12 +151,18 @@ class Caretaker:
     async def _keep_retention(self) -> None:
         while True:
             try:
-                # A clock that nobody vouches for may stand years ahead: nothing is old by its word.
-                if self._clock.now().quality is not ClockQuality.UNSYNCED:
-                    await self._store.purge(self._clock.now().wall_ms)
+                await self._store.purge(self._trusted_ms())
             except StoreRefused as exc:
                 log.warning("nothing was purged", extra={"code": exc.code})
             await asyncio.sleep(RETENTION_EVERY_S)
+
+    def _trusted_ms(self) -> int | None:
+        """Now, by a clock that somebody vouches for: another may stand years ahead, a clock chip too."""
+        now = self._clock.now()
+        measured = now.quality is ClockQuality.SYNCED or (
+            now.quality is ClockQuality.HOLDOVER and self._clock.source is not ClockSource.RTC
+        )
+        return now.wall_ms if measured else None
 
     async def _testify(self) -> None:
         while True:

@@ -33,11 +33,16 @@ class Retention:
 class Purge:
     """One pass over what may go; `step` until it says that it is done. Runs in transactions of the db thread."""
 
-    def __init__(self, database: SqliteDatabase, retention: Retention, now_ms: int, *, short: bool) -> None:
-        """`short`: room runs out, settled events go whatever their age."""
+    def __init__(
+        self, database: SqliteDatabase, retention: Retention, now_ms: int | None, *, short: bool
+    ) -> None:
+        """`now_ms` is None where nobody vouches for the clock: nothing is old by its word.
+
+        `short`: room runs out, settled events go whatever their age.
+        """
         self._database = database
         self._retention = retention
-        self._today = now_ms // DAY_MS
+        self._today = None if now_ms is None else now_ms // DAY_MS
         self._short = short
         self._looked: int | None = None  # `n` up to which this pass has looked
         self.done = False
@@ -62,18 +67,26 @@ class Purge:
 
     def _begin(self) -> None:
         newest = Event.select(fn.MAX(Event.n)).scalar() or 0
-        Day.insert(day=self._today, n=newest).on_conflict_ignore().execute()
+        if self._today is not None:
+            Day.insert(day=self._today, n=newest).on_conflict_ignore().execute()
         self._short = self._short or self._near_quota()
         self._old = newest if self._short else self._cutoff(self._retention.days)
         self._old_fix = max(self._old, self._cutoff(self._retention.fix_days))
         self._end = min(newest - 1, self._old_fix)
         self._looked = (Event.select(fn.MIN(Event.n)).scalar() or 1) - 1
-        needed = Day.select(fn.MAX(Day.day)).where(Day.day <= self._today - self._retention.days).scalar()
+        if self._today is not None:
+            self._forget_days(self._today - self._retention.days)
+
+    def _forget_days(self, oldest: int) -> None:
+        """Of the days before, the newest is enough."""
+        needed = Day.select(fn.MAX(Day.day)).where(Day.day <= oldest).scalar()
         if needed is not None:
             Day.delete().where(Day.day < needed).execute()
 
     def _cutoff(self, days: int) -> int:
         """Events up to this `n` were there `days` ago."""
+        if self._today is None:
+            return 0
         return int(Day.select(fn.MAX(Day.n)).where(Day.day <= self._today - days).scalar() or 0)
 
     def _near_quota(self) -> bool:

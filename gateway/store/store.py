@@ -249,8 +249,8 @@ class Store:
         fixed = list(ranges)
         return await self._db.run(lambda: self._outbox.settle(fixed))
 
-    async def purge(self, now_ms: int) -> int:
-        """Delete settled events that may go (`retention`), in steps; how many went."""
+    async def purge(self, now_ms: int | None) -> int:
+        """Delete settled events that may go (`retention`), in steps; how many went. None: the clock is not trusted."""
         purge = Purge(self._database, self._retention, now_ms, short=self._room.level >= Level.THIN)
         while not purge.done:
             await self._db.run(purge.step)

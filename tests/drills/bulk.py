@@ -17,7 +17,8 @@ from gateway.demo.keys import DemoKeys
 from gateway.envelope import Draft
 from gateway.evidence.canonical import Json
 from gateway.evidence.keys import load_signer
-from gateway.store.store import StoreSettings, open_store
+from gateway.store.opening import StoreSettings
+from gateway.store.store import open_store
 from gateway.uuid7 import uuid7
 from tests.e2e.bench_center import GATEWAY, ORG
 
@@ -65,7 +66,7 @@ async def fill(state: Path, keys: DemoKeys, receipts: Path, events: int, days: f
             data=about,
         )
 
-    await store.start(clock.now(), opening)
+    await store.start(clock.now(), lambda _kind, data: opening(data))
     began_ms = clock.wall_ms
     for start in range(0, events, BATCH):
         drafts = []

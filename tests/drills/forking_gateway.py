@@ -9,9 +9,9 @@ from gateway.store.models import Epoch
 from tests.drills.rated_gateway import add_source
 
 
-def never_but_once(*_: object, **__: object) -> str | None:
+def never_but_once(*_: object, **__: object) -> epochs.Opening | None:
     """An epoch is opened in an empty store and never again."""
-    return "new_store" if Epoch.select().first() is None else None
+    return epochs.Opening("new_store") if Epoch.select().first() is None else None
 
 
 epochs.reason_for_new = never_but_once

@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=90, long=300))]
 FORGOTTEN = form(ci=60, long=3000)  # events that the backup does not hold
 GONE = (35, 44)  # sequences that the gateway's retention has taken meanwhile
 PATIENCE_S = 8.0
-NO_RESEND = pytest.mark.xfail(strict=True, reason="cmd/resend is built on neither side")
 
 
 async def restored(bench: Center, *, purged: tuple[int, int] | None = None) -> None:
@@ -77,7 +76,6 @@ async def test_the_center_says_that_it_forgot(
         tell(f"receipts {len(bench.receipts())}, center's alarms {sorted(alarms_of(bench))}")
 
 
-@NO_RESEND
 async def test_what_the_center_forgot_is_sent_again(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None]
 ) -> None:
@@ -90,7 +88,6 @@ async def test_what_the_center_forgot_is_sent_again(
         assert report_code(bench) == 0
 
 
-@NO_RESEND
 async def test_what_the_gateway_no_longer_holds_is_declared(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None]
 ) -> None:

@@ -27,11 +27,6 @@ SILENT = ("-m", "tests.drills.silent_gateway")
 SEEDS = form(ci=(1,), long=tuple(range(1, 11)))
 MOST_STARTS = 12
 PAGE = 4096
-DEFECTS = {
-    "truncated": "events behind the last readable row are lost and no range_lost names them",
-    "event flipped": "an altered waiting event is sent for ever: the center takes no sequence for it",
-    "deleted": "a store that is gone opens an epoch and declares nothing of the one before",
-}
 LAST_CHECKED = 64  # events that every start verifies: damage further back is met while running
 
 
@@ -150,10 +145,7 @@ def report_code(bench: Center) -> int:
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize(
     "damage",
-    [
-        pytest.param(one, marks=pytest.mark.xfail(strict=True, reason=DEFECTS[one]) if one in DEFECTS else ())
-        for one in DAMAGES
-    ],
+    list(DAMAGES),
 )
 async def test_what_a_damaged_store_lost_is_declared(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None], damage: str, seed: int

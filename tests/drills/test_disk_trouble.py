@@ -118,7 +118,6 @@ async def test_a_disk_in_trouble_refuses_and_recovers(
         assert "Traceback" not in bench.log_text("gateway")
 
 
-@pytest.mark.xfail(strict=True, reason="no reserve yet: on a full disk nothing is settled and nothing purged")
 async def test_a_full_disk_still_settles_what_waits(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None]
 ) -> None:
@@ -160,19 +159,7 @@ async def test_a_quota_full_of_waiting_events_refuses_and_drops_none(
         assert bench.waiting() == len(bench.receipts())
 
 
-@pytest.mark.parametrize(
-    "clock",
-    [
-        "synced",
-        pytest.param(
-            "unsynced",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="with a clock that nobody vouches for the quota takes no settled event either",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("clock", ["synced", "unsynced"])
 async def test_a_quota_full_of_settled_events_makes_room_by_itself(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None], clock: str
 ) -> None:

@@ -147,9 +147,6 @@ async def test_an_ack_of_another_chain_settles_nothing_of_it(
         assert it.bench.waiting() >= len(ids) - 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the gateway notices that rejections are missing and does not ask req/rejected"
-)
 async def test_rejections_that_were_missed_are_asked_for(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,13 +37,6 @@ WAYS = {
     "stopped in order, card forgot": Way(clean=True, new_boot=True),
     "backup put back by hand": Way(clean=True, new_boot=False),
 }
-MENDED_BY_A_WITNESS = {
-    way: pytest.mark.xfail(
-        strict=True,
-        reason="a store put back behind a clean-stop mark, or within one boot, goes on in its epoch and forks",
-    )
-    for way in ("stopped in order, card forgot", "backup put back by hand")
-}
 
 
 async def some_events(bench: Center, count: int, program: tuple[str, ...]) -> None:
@@ -96,7 +89,7 @@ async def put_back(bench: Center, way: Way, forgotten: int, program: tuple[str, 
 
 
 @pytest.mark.parametrize("forgotten", FORGOTTEN)
-@pytest.mark.parametrize("way", [pytest.param(way, marks=MENDED_BY_A_WITNESS.get(way, ())) for way in WAYS])
+@pytest.mark.parametrize("way", list(WAYS))
 async def test_no_fork_and_no_stall_after_the_card_forgot(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None], way: str, forgotten: int
 ) -> None:
