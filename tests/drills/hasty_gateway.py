@@ -10,18 +10,16 @@ from gateway import mqtt_bridge
 from gateway.cli.main import main
 from tests.drills.rated_gateway import add_source
 
-publish = mqtt_bridge.Connection.publish
+publish_event = mqtt_bridge.Connection.publish_event
 
 
-def hasty(self: Any, *args: Any, **rest: Any) -> "asyncio.Future[int]":
+def hasty(self: Any, topic: str, payload: bytes, on_puback: Any, *, replay: bool) -> None:
     """Publish, and say 0 without waiting."""
-    publish(self, *args, **rest)
-    future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    future.set_result(0)
-    return future
+    publish_event(self, topic, payload, lambda _code: None, replay=replay)
+    asyncio.get_running_loop().call_soon(on_puback, 0)
 
 
-mqtt_bridge.Connection.publish = hasty  # type: ignore[method-assign]
+mqtt_bridge.Connection.publish_event = hasty  # type: ignore[method-assign]
 
 if __name__ == "__main__":
     add_source()

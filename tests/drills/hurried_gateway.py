@@ -39,12 +39,13 @@ def be_stubborn() -> None:
 
 def say_of_the_clock(quality: str) -> None:
     """The same on every machine."""
-    from gateway.clock import ClockQuality, ClockSource, SystemClock
+    from gateway.clock import SystemClock
+    from gateway.clock.kernel import KernelTime
 
-    def assess(_self: Any, _wall_ms: int) -> tuple[ClockQuality, int | None, ClockSource]:
-        return ClockQuality(quality), None, ClockSource.NONE
+    def ask(_self: Any) -> KernelTime:
+        return KernelTime(synchronised=quality == "synced", error_ms=12 if quality == "synced" else None)
 
-    SystemClock._assess = assess  # type: ignore[method-assign, assignment]
+    SystemClock._ask_kernel = ask  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":

@@ -70,6 +70,7 @@ def weigh(
     result = Weighed()
     places: dict[tuple[str, int], tuple[str, str, str]] = {}  # (epoch, seq) -> (id, hash, prevhash)
     seen: dict[str, tuple[str, int]] = {}
+    facts: dict[str, dict[str, Any]] = {}
     held: set[tuple[str, int, str, str]] = set()  # both of a fork
     for wire in wires:
         if result.events % every == 0:
@@ -79,10 +80,11 @@ def weigh(
         place = (event["source"].rpartition("/")[2], int(event["sequence"]))
         if place in places:
             result.doubled.append(f"{place} stands twice")
-        elif event["id"] in seen:
+        elif event["id"] in seen and not _reissued(event, place, seen[event["id"]], facts[event["id"]]):
             result.doubled.append(f"one fact stands in two places: {place} and {seen[event['id']]}")
         places[place] = (event["id"], digest, event["prevhash"])
-        seen[event["id"]] = place
+        seen.setdefault(event["id"], place)
+        facts.setdefault(event["id"], event)
         held.add((*place, event["id"], digest))
     for epoch, seq in places:
         result.last[epoch] = max(seq, result.last.get(epoch, 0))
@@ -97,6 +99,15 @@ def weigh(
         else:
             result.lost.append(f"lost: {epoch} #{seq} was receipted and the center does not hold it")
     return result
+
+
+def _reissued(
+    event: dict[str, Any], place: tuple[str, int], first: tuple[str, int], told: dict[str, Any]
+) -> bool:
+    """One fact in two envelopes: the later one names the place of the other and says the same."""
+    names = {event.get("reissueof"): first, told.get("reissueof"): place}
+    same = all(event[name] == told[name] for name in ("type", "subject", "time", "data", "bootid", "monoms"))
+    return same and any(of == f"{epoch}/{seq:016d}" for of, (epoch, seq) in names.items())
 
 
 def _walk(
