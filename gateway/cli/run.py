@@ -3,12 +3,16 @@
 import argparse
 import asyncio
 import json
+import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.activity import Notice
 from gateway.errors import StartError
+
+log = logging.getLogger(__name__)
 
 DEFAULT_CONFIG = Path("/etc/zhijiao/zhijiao.toml")
 
@@ -64,10 +68,18 @@ def _print_notice(notice: Notice) -> None:
         "device": event.device,
         "after_ms": notice.after_ms,
     }
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    _print_line(line)
 
 
 def _print_page(url: str) -> None:
-    sys.stdout.write(json.dumps({"page": url}) + "\n")
-    sys.stdout.flush()
+    _print_line({"page": url})
+
+
+def _print_line(line: Mapping[str, object]) -> None:
+    """For whoever watches; when they have gone away the gateway goes on without them."""
+    try:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+    except OSError as exc:
+        log.warning("nobody watches any more", extra={"cause": exc.strerror})
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

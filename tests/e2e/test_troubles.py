@@ -8,6 +8,8 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -165,6 +167,24 @@ async def test_a_broker_with_a_foreign_certificate_is_refused(tmp_path: Path, pk
         async with running(bench):
             await bench.until(lambda: bool(said(bench, "uplink offline", code="certificate")), "the message")
         assert "ca_file" in said(bench, "uplink offline")[0]["cause"]
+
+
+async def test_a_gateway_goes_on_when_nobody_watches_any_more(tmp_path: Path, mosquitto: Mosquitto) -> None:
+    with center(tmp_path, mosquitto, readers=1) as bench:
+        reading, writing = os.pipe()
+        os.close(reading)
+        with bench.log("gateway").open("ab") as log:
+            bench.gateway = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "run", "--config", str(bench.config), "--watch"],
+                stdout=writing,
+                stderr=log,
+            )
+        os.close(writing)
+        await bench.until(lambda: bool(said(bench, "nobody watches any more")), "the line about it")
+        await bench.until(lambda: bool(said(bench, "gateway runs")), "the gateway")
+        await asyncio.sleep(0.5)
+        assert bench.stop_gateway() == 0
+        assert len(said(bench, "nobody watches any more")) == 1
 
 
 async def test_a_taken_page_port_is_said_and_check_ins_go_on(tmp_path: Path, mosquitto: Mosquitto) -> None:
