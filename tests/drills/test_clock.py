@@ -19,7 +19,7 @@ from tests.broker import Mosquitto, Pki
 from tests.drills.wrong_clock import WrongClock, true_ms
 from tests.e2e.bench_center import GATEWAY, Center, Counter, center, stored_events
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(180)]
 
 DAY_MS = 86_400_000
 ALLOWED_MS = 1_000

@@ -100,4 +100,6 @@ async def test_what_a_broker_drops_is_sent_again_alone(
                 f"\nsent {sent(bench):.0f} of {bench.store.tail.seq}, rewinds {bench.count('rewinds_total')}"
             )
             assert bench.count("events_resent_total") > 0, "nothing was dropped: this shows nothing"
-            assert bench.count("rewinds_total") == 0, "others flowed: no reason to begin again"
+            # Only the very last ones may have to wait for it: behind them nothing came that could overtake.
+            assert bench.count("rewinds_total") <= 2, "others flowed: no reason to begin again"
+            assert sent(bench) < 2 * bench.store.tail.seq
