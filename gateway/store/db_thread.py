@@ -61,6 +61,9 @@ class Memory(Protocol):
     def rollback(self) -> None:
         """The commit came to nothing."""
 
+    def afterwards(self) -> None:
+        """The callers have been told: time for what may touch the disk again. Its failures undo nothing."""
+
 
 @dataclass(slots=True)
 class _Job(Generic[ResultT]):
@@ -101,6 +104,7 @@ class DbThread:
         self._jobs: queue.SimpleQueue[_AnyJob | None] = queue.SimpleQueue()
         self._patient: list[_AnyJob] = []
         self._patient_since = 0.0
+        self._begun = False  # the running transaction has got the lock
         self._thread: threading.Thread | None = None
         self._closing = False
 
@@ -189,34 +193,46 @@ class DbThread:
             except (PeeweeException, sqlite3.Error) as exc:
                 outcomes.append((job, None, self._translated(exc)))
             except Exception as exc:  # noqa: BLE001 - carried to the awaiting caller, not handled here
+                self._note(exc)
                 outcomes.append((job, None, exc))
         _resolve(outcomes)
 
     def _commit(self, jobs: Sequence[_AnyJob]) -> None:
+        began = time.monotonic()
         try:
-            outcomes, announce = self._transaction(jobs)
+            outcomes = self._transaction(jobs)
         except (PeeweeException, sqlite3.Error) as exc:
             self._memory.rollback()
             error = self._translated(exc)
             full = isinstance(error, StoreRefused) and error.code == "store_full"
             if full and self._make_room():
                 self._commit(jobs)
-            elif len(jobs) > 1:
+            elif len(jobs) > 1 and self._begun:
                 for job in jobs:
                     self._commit([job])
-            else:
-                _resolve([(jobs[0], None, error)])
+            else:  # one job, or nobody could begin: waiting for the lock again for each would take minutes
+                _resolve([(job, None, error) for job in jobs])
             return
-        _resolve(outcomes, announce)
+        # COMMIT has returned: from here on nothing may make these jobs run again.
+        _resolve(outcomes, self._memory.commit(time.monotonic() - began))
+        self._look_after()
 
-    def _transaction(self, jobs: Sequence[_AnyJob]) -> tuple[list[_Outcome], Announce | None]:
+    def _look_after(self) -> None:
+        try:
+            self._memory.afterwards()
+        except (PeeweeException, sqlite3.Error) as exc:
+            error = self._translated(exc)
+            log.warning("store not looked after", extra={"cause": str(error)})
+
+    def _transaction(self, jobs: Sequence[_AnyJob]) -> list[_Outcome]:
         # Written out because SQLite ends the transaction by itself when the disk is full, which
         # peewee's context managers do not expect: their rollback would hide the first error.
         outcomes: list[_Outcome] = []
-        began = time.monotonic()
         sql = self._sql
+        self._begun = False
         try:
             sql("BEGIN IMMEDIATE")
+            self._begun = True
             for job in jobs:
                 if len(jobs) > 1:  # a job that is alone is undone with the transaction
                     sql("SAVEPOINT job")
@@ -226,6 +242,7 @@ class DbThread:
                 except (PeeweeException, sqlite3.Error):
                     raise  # the disk, not the job: the whole batch is at stake
                 except Exception as exc:  # noqa: BLE001 - carried to the awaiting caller, not handled here
+                    self._note(exc)
                     outcomes.append((job, None, exc))
                     self._memory.undo(mark)
                     sql("ROLLBACK TO job" if len(jobs) > 1 else "ROLLBACK")
@@ -240,17 +257,22 @@ class DbThread:
                 ):  # the first error is the one to tell
                     sql("ROLLBACK")
             raise
-        return outcomes, self._memory.commit(time.monotonic() - began)
+        return outcomes
 
     def _translated(self, exc: PeeweeException | sqlite3.Error) -> Exception:
         error = translate(exc)
-        if isinstance(error, StoreDamaged):
-            try:
-                self._on_damage(error)
-            except OSError as failed:
-                # The note for the next start could not be written; what is wrong is told all the same.
-                log.error("damage not noted on disk", extra={"cause": failed.strerror})  # noqa: TRY400
+        self._note(error)
         return error
+
+    def _note(self, error: Exception) -> None:
+        """Damage is noted for the next start, whoever met it."""
+        if not isinstance(error, StoreDamaged):
+            return
+        try:
+            self._on_damage(error)
+        except OSError as failed:
+            # The note could not be written; what is wrong is told all the same.
+            log.error("damage not noted on disk", extra={"cause": failed.strerror})  # noqa: TRY400
 
     def _sql(self, statement: str) -> None:
         # Past peewee, whose bookkeeping costs several times what a savepoint does.
@@ -259,15 +281,17 @@ class DbThread:
 
 def _resolve(outcomes: list[_Outcome], announce: Announce | None = None) -> None:
     def deliver() -> None:
-        if announce is not None:
-            announce()
-        for job, result, error in outcomes:
-            if job.future.done():
-                continue
-            if error is None:
-                job.future.set_result(result)
-            else:
-                job.future.set_exception(error)
+        try:
+            if announce is not None:
+                announce()
+        finally:  # a listener that fails is a bug that rises; who waits is told all the same
+            for job, result, error in outcomes:
+                if job.future.done():
+                    continue
+                if error is None:
+                    job.future.set_result(result)
+                else:
+                    job.future.set_exception(error)
 
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         outcomes[0][0].future.get_loop().call_soon_threadsafe(deliver)

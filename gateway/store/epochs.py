@@ -14,6 +14,7 @@ from gateway.store.tail import Tail
 from gateway.store.witness import FileMark, Seen, Statement
 
 BOOT_ID = "boot_id"
+RUN = "run"  # random, another one at each start: a copy of the file carries that of its time
 RESTORED = "restored"  # "1" in a copy that was put back by `zhijiao restore`
 
 
@@ -83,9 +84,17 @@ def reason_for_new(
         return Opening("restored", behind(views, witness))
     if _is_older(views, witness):
         return Opening("store_rollback", behind(views, witness))
-    if witness.left is not None:
+    run = get_state(RUN) or ""
+    if run == witness.next_run:  # cut off before the witness could speak of the run, or it never could
+        stopped, same_boot = False, get_state(BOOT_ID) == boot_id
+    elif run == witness.run:
+        stopped = witness.left is not None
+        same_boot = get_state(BOOT_ID) == boot_id == witness.boot_id
+    else:
+        return Opening("restored")  # a copy of some other run
+    if stopped:
         return None if witness.left == left else Opening("restored")
-    if get_state(BOOT_ID) != boot_id or witness.boot_id != boot_id:
+    if not same_boot:
         return Opening("unclean_boot")
     return None if witness.inode == file.inode else Opening("restored")
 
@@ -126,9 +135,10 @@ def previous(views: list[EpochView], witness: Statement | None) -> EpochView | S
     return last
 
 
-def note_running(boot_id: str) -> None:
-    """This boot's gateway writes here from now on."""
+def note_running(boot_id: str, run: str) -> None:
+    """This run of this boot's gateway writes here from now on."""
     set_state(BOOT_ID, boot_id)
+    set_state(RUN, run)
     set_state(RESTORED, None)
 
 

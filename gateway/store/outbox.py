@@ -8,9 +8,10 @@ from peewee import SqliteDatabase, fn
 
 from gateway.clock import Stamp
 from gateway.envelope import Draft, Place, reissued, seal
-from gateway.errors import StoreRefused
+from gateway.errors import ContractError, StoreRefused
 from gateway.event_types import event_class, is_urgent
 from gateway.evidence.jws import Signer
+from gateway.store.database import StoreDamaged
 from gateway.store.epochs import EpochView
 from gateway.store.models import Event, State, Waiting
 from gateway.store.room import LOW_CLASSES, Level
@@ -168,7 +169,10 @@ class Outbox:
                 (lane, first_n, last_n, limit),
             ).fetchall()
         rows = sorted(rows)[:limit]
-        drafts = [reissued(wire) for _, wire in rows]
+        try:
+            drafts = [reissued(wire) for _, wire in rows]
+        except (ContractError, KeyError, ValueError) as exc:
+            raise StoreDamaged("the bytes of an event row are not an event") from exc
         placed = self.append([d for d in drafts if d.type != "system.epoch_opened"], recorded, admit=False)
         self.settle((n, n) for n, _ in rows)
         return len(rows), len(placed)
@@ -268,5 +272,9 @@ def type_of(wire: bytes) -> str:
     The mark cannot stand inside a text value, where its quotation marks would be escaped, but `data`
     may hold a member of that name; the envelope's own comes last.
     """
-    start = wire.rindex(_TYPE_MARK) + len(_TYPE_MARK)
-    return wire[start : wire.index(b'"', start)].decode()
+    start = wire.rfind(_TYPE_MARK) + len(_TYPE_MARK)
+    end = wire.find(b'"', start)
+    kind = wire[start:end]
+    if start < len(_TYPE_MARK) or end < 0 or not kind.isascii():
+        raise StoreDamaged("the bytes of an event row are not an event")
+    return kind.decode()

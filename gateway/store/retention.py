@@ -67,8 +67,9 @@ class Purge:
 
     def _begin(self) -> None:
         newest = Event.select(fn.MAX(Event.n)).scalar() or 0
-        if self._today is not None:
-            Day.insert(day=self._today, n=newest).on_conflict_ignore().execute()
+        # A clock that stood back for a moment must not make everything since then old.
+        if self._today is not None and (Day.select(fn.MAX(Day.day)).scalar() or 0) < self._today:
+            Day.insert(day=self._today, n=newest).execute()
         self._short = self._short or self._near_quota()
         self._old = newest if self._short else self._cutoff(self._retention.days)
         self._old_fix = max(self._old, self._cutoff(self._retention.fix_days))

@@ -27,6 +27,8 @@ LAST_BYTES = 32 * MIB  # the part of it that only settling and purging may use
 LOW_BYTES = 8 * MIB  # free space below which the next part of the reserve is given up
 MOST_OF_FREE = 4  # a reserve takes at most one part in so many of what is free when it is made
 
+BLOCK = 4096  # bytes; the reserve is whole blocks of the file system
+
 LOW_CLASSES = frozenset({"tracker", "presence", "device"})
 
 
@@ -53,16 +55,19 @@ class Room:
         self._held = 0
 
     def begin(self) -> None:
-        """Take up the reserve of the run before, or make one. Never raises: a full disk is why it exists."""
-        with contextlib.suppress(OSError):
-            self._held = self._file.stat().st_size
+        """Take up the reserve of the run before, or make one. Never raises: a full disk is why it exists.
+
+        A reserve that was given up in part keeps its length on disk without blocks behind it: how large
+        it has to become again is not forgotten over a restart.
+        """
         try:
-            self._whole = self._rule()
+            with contextlib.suppress(FileNotFoundError):
+                stat = self._file.stat()
+                self._held, self._whole = min(stat.st_blocks * 512, stat.st_size), stat.st_size
+            if self._held >= self._whole:  # none yet, or nothing of it was ever needed
+                self._hold(self._rule(), self._rule())
         except OSError as exc:
             log.warning("space left cannot be read", extra={"cause": exc.strerror})
-            return
-        if self._free() >= self._whole - self._held + 2 * self._low:
-            self._hold(self._whole)
 
     def look(self, used: int) -> Level:
         """Judge the room; `used` is what the store's pages take, in bytes."""
@@ -77,16 +82,18 @@ class Room:
         return level
 
     def squeeze(self) -> bool:
-        """The disk refused a write: give up the next part of the reserve; whether there was one."""
-        if self._held > self._last:
-            self._hold(self._last)
-            self.level = max(self.level, Level.ESSENTIAL)
-            return True
-        if self._held > 0:
-            self._hold(0)
-            self.level = Level.SETTLE
-            return True
-        return False
+        """The disk refused a write: give up the next part of the reserve; whether that gave it room."""
+        try:
+            if self._free() > 2 * self._low:
+                return False  # the quota refused, not the disk
+        except OSError:
+            return False
+        before = self._held
+        keep, level = (self._last, Level.ESSENTIAL) if before > self._last else (0, Level.SETTLE)
+        self._hold(keep, self._whole)
+        if self._held < before:
+            self.level = max(self.level, level)
+        return self._held < before
 
     @property
     def held(self) -> int:
@@ -110,21 +117,22 @@ class Room:
         if wanted is None:
             part = int(stat.f_blocks * stat.f_frsize * RULE_PART)
             wanted = min(RULE_MOST, max(RULE_BYTES, part))
-        return min(wanted, free // MOST_OF_FREE)
+        return min(wanted, free // MOST_OF_FREE) // BLOCK * BLOCK
 
     def _free(self) -> int:
         stat = os.statvfs(self._folder)
         return stat.f_bavail * stat.f_frsize
 
     def _disk_level(self) -> Level:
-        free = self._free()
-        if self._held < self._whole and free >= self._whole - self._held + 2 * self._low:
-            self._hold(self._whole)
-            free = self._free()
-        if self._held >= self._whole and free < self._low:
-            self._hold(self._last)
+        free, missing = self._free(), self._whole - self._held
+        # Only when all of it fits with as much to spare: what comes and goes must not move the level.
+        if missing > 0 and free >= missing + self._whole:
+            self._hold(self._whole, self._whole)
+            free, missing = self._free(), self._whole - self._held
+        if missing <= 0 and free < self._low:
+            self._hold(self._last, self._whole)
             return Level.ESSENTIAL
-        if self._held < self._whole:
+        if missing > 0:
             return Level.ESSENTIAL if self._held >= self._last and free >= self._low else Level.SETTLE
         return Level.THIN if free < self._whole else Level.NORMAL
 
@@ -139,19 +147,21 @@ class Room:
             return Level.ESSENTIAL
         return Level.THIN if left < 2 * reserve else Level.NORMAL
 
-    def _hold(self, size: int) -> None:
-        """Make the file this long, of real blocks. What cannot be had is not held."""
+    def _hold(self, held: int, whole: int) -> None:
+        """Blocks for the first `held` bytes of a file of `whole`. What cannot be had is not held."""
         try:
             handle = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                if size < self._held or size == 0:
-                    os.ftruncate(handle, size)
-                else:
-                    os.posix_fallocate(handle, 0, size)
-                self._held = size
+                if held < self._held:
+                    os.ftruncate(handle, held)
+                elif held:
+                    os.posix_fallocate(handle, 0, held)
+                os.ftruncate(handle, whole)
+                self._held, self._whole = held, whole
             finally:
                 os.close(handle)
         except OSError as exc:
-            log.warning("reserve not changed", extra={"cause": exc.strerror, "bytes": size})
+            log.warning("reserve not changed", extra={"cause": exc.strerror, "bytes": held})
             with contextlib.suppress(OSError):
-                self._held = self._file.stat().st_size
+                stat = self._file.stat()
+                self._held = min(stat.st_blocks * 512, stat.st_size)

@@ -52,6 +52,7 @@ def choose(
     statement: Statement | None,
     file: FileMark,
     left: FileMark,
+    run: str,
 ) -> Started:
     """Go on with the last epoch or open another one."""
     ledger.waiting = outbox.count_waiting()
@@ -63,7 +64,7 @@ def choose(
         if salvaged is None
         else Opening("salvaged", salvaged.lost)
     )
-    epochs.note_running(stamp.boot_id)
+    epochs.note_running(stamp.boot_id, run)
     epochs.set_state(FOUND, None)
     if opening is None:
         last = views[-1]

@@ -8,9 +8,10 @@ import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -25,8 +26,8 @@ from gateway.store.db_thread import Announce, DbThread, Kind
 from gateway.store.epochs import EpochView
 from gateway.store.opening import Opened, StoreSettings, note_suspect, open_files
 from gateway.store.outbox import Levels, Outbox, Row
-from gateway.store.retention import Purge, Retention, used_pages
-from gateway.store.room import Level
+from gateway.store.retention import DAY_MS, QUOTA_FILL, Purge, Retention, used_pages
+from gateway.store.room import MIB, Level
 from gateway.store.starting import MakeEvent, Started
 from gateway.store.tail import Committed, Ledger, Mark, Tail
 from gateway.store.witness import FileMark, Seen, Statement
@@ -73,6 +74,9 @@ class Store:
         self._receipts_fd = settings.receipts_fd
         self._purge: Purge | None = None
         self._boot_id = ""
+        self._run = secrets.token_hex(8)
+        self._purged_day: int | None = None
+        self._used = 0  # bytes in pages, as last looked at
         self._settled_since = False  # something was settled that the witness does not know
         self._testified_s = self._looked_s = 0.0
         self._db = DbThread(opened.database, self, make_room=self._room.squeeze, on_damage=self.suspect)
@@ -83,6 +87,7 @@ class Store:
         """Decide which epoch runs; a new one begins with what `make` makes of it. Committed when it returns."""
         self._db.start()
         self._boot_id = stamp.boot_id
+        await self._db.run(self._announce_run, Kind.READ)
         self.started = await self._db.run(lambda: self._choose(stamp, make))
         await self.testify()
         return self.started
@@ -97,13 +102,25 @@ class Store:
             statement=self._opened.statement,
             file=FileMark.of(self._settings.path),
             left=self._opened.left,
+            run=self._run,
         )
+
+    def _announce_run(self) -> None:
+        """Tell the witness, before anything is committed, by what this run will be known."""
+        said = self._opened.statement
+        if said is None:
+            return
+        try:
+            self._opened.witness.write(replace(said, next_run=self._run))
+        except OSError as exc:  # then the store will carry what no witness knows, and the next start sees it
+            log.warning("witness not written", extra={"cause": exc.strerror})
 
     async def close(self, *, clean: bool) -> None:
         """Finish what waits and close; `clean` leaves the mark that nothing was cut off."""
         statement: Statement | None = None
         if clean:
-            with contextlib.suppress(StoreRefused, StoreDamaged):  # no mark: the next start opens an epoch
+            # Without a mark the next start opens an epoch.
+            with contextlib.suppress(StoreRefused, StoreDamaged, OSError):
                 statement = await self._db.run(self._statement, Kind.READ)
         await self._db.stop()
         try:
@@ -120,9 +137,7 @@ class Store:
                 log.warning("store not closed whole; the next start opens a new epoch")
                 return
             left = FileMark.of(path)
-            self._opened.witness.write(
-                Statement(statement.boot_id, statement.inode, statement.epochs, left=left)
-            )
+            self._opened.witness.write(replace(statement, left=left))
         except OSError as exc:
             log.warning(
                 "clean stop not marked; the next start opens a new epoch", extra={"cause": exc.strerror}
@@ -137,6 +152,8 @@ class Store:
         rest still waits in the old place, and the next ack that differs brings it here again.
         """
         opened = await self._db.run(lambda: self._switch(epoch, reason, stamp, opening))
+        if opened:
+            await self.testify()  # an epoch that the witness does not name would count as settled
         count = 0
         while True:
             left, issued = await self._db.run(lambda: self._reissue(epoch, stamp))
@@ -171,11 +188,13 @@ class Store:
     def _testify(self) -> None:
         self._settled_since = False
         self._testified_s = time.monotonic()
-        statement = self._statement()
+        try:
+            statement = self._statement()
+        except OSError as exc:  # the store's own file cannot be looked at
+            log.warning("witness not written", extra={"cause": exc.strerror})
+            return
         last = self._opened.witness.last
-        if last is not None and (last.boot_id, last.inode, last.epochs, last.left) == (
-            statement.boot_id, statement.inode, statement.epochs, None,
-        ):  # fmt: skip
+        if last is not None and replace(last, count=0) == statement:
             return
         try:
             self._opened.witness.write(statement)
@@ -191,7 +210,8 @@ class Store:
                 continue
             settled = view.last_seq if lowest is None else lowest - view.first_n
             seen.append(Seen(view.epoch, view.first_n, view.last_seq, view.last_hash, settled))
-        return Statement(self._boot_id, FileMark.of(self._settings.path).inode, tuple(seen))
+        inode = FileMark.of(self._settings.path).inode
+        return Statement(self._boot_id, inode, tuple(seen), run=self._run)
 
     # -- events ---------------------------------------------------------------------------------------
 
@@ -251,10 +271,20 @@ class Store:
 
     async def purge(self, now_ms: int | None) -> int:
         """Delete settled events that may go (`retention`), in steps; how many went. None: the clock is not trusted."""
-        purge = Purge(self._database, self._retention, now_ms, short=self._room.level >= Level.THIN)
+        await self.levels()  # looks at the room as it is now
+        short = self._room.level >= Level.THIN
+        day = None if now_ms is None else now_ms // DAY_MS
+        if day == self._purged_day and not short and not self._near_quota():
+            return 0  # nothing has become old since the last pass
+        purge = Purge(self._database, self._retention, now_ms, short=short)
         while not purge.done:
             await self._db.run(purge.step)
+        self._purged_day = day
         return purge.gone
+
+    def _near_quota(self) -> bool:
+        most = self._settings.max_mib
+        return most is not None and self._used > QUOTA_FILL * most * MIB
 
     async def levels(self) -> Levels:
         """How full the outbox is."""
@@ -266,7 +296,8 @@ class Store:
 
     def _look(self) -> None:
         self._looked_s = time.monotonic()
-        self._room.look(used_pages(self._database) * PAGE_SIZE)
+        self._used = used_pages(self._database) * PAGE_SIZE
+        self._room.look(self._used)
 
     async def ping(self) -> None:
         """A no-op answered by the db thread: the watchdog's question."""
@@ -297,12 +328,15 @@ class Store:
         fresh, rows = self._ledger.commit()
         self.committed_total += len(fresh)
         self._receipt(fresh)
+        return partial(self._announce, seconds, fresh, rows) if fresh else None
+
+    def afterwards(self) -> None:
+        """`db_thread.Memory`."""
         now_s = time.monotonic()
         if now_s - self._looked_s >= LOOK_EVERY_S or self._room.level > Level.NORMAL:
             self._look()
         if self._settled_since and now_s - self._testified_s >= TESTIFY_EVERY_S:
             self._testify()
-        return partial(self._announce, seconds, fresh, rows) if fresh else None
 
     def _announce(self, seconds: float, fresh: Sequence[Committed], rows: Sequence[Row]) -> None:
         self._on_commit(seconds, fresh, rows)

@@ -11,7 +11,9 @@ A torn write spoils one slot; the other one still speaks. Written in place and s
 metadata: about 4 KiB a time.
 """
 
+import contextlib
 import hashlib
+import logging
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +23,8 @@ from gateway.errors import ContractError
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.store.folder import sync_folder
+
+log = logging.getLogger(__name__)
 
 SLOT = 4096  # bytes: one block of the file system
 MAX_EPOCHS = 16  # open epochs told of, newest first: fits a slot
@@ -60,6 +64,8 @@ class Statement:
     inode: int  # of the store when it was opened
     epochs: tuple[Seen, ...]  # the running one first
     left: FileMark | None = None  # the store at a clean stop; None while a gateway runs
+    run: str = ""  # what the store carries since that run began
+    next_run: str | None = None  # what it will carry once the run that begins now has committed
     count: int = 0
 
 
@@ -75,6 +81,11 @@ class Witness:
         try:
             raw = self.path.read_bytes()
         except FileNotFoundError:
+            return None
+        except OSError as exc:  # the block written most is the first to fail; a new one is made in its place
+            log.warning("witness cannot be read", extra={"cause": exc.strerror})
+            with contextlib.suppress(OSError):
+                self.path.unlink()
             return None
         found = [one for one in (_parse(raw[:SLOT]), _parse(raw[SLOT : 2 * SLOT])) if one is not None]
         self.last = max(found, key=lambda one: one.count, default=None)
@@ -106,6 +117,7 @@ def _form(statement: Statement) -> bytes:
         "count": statement.count,
         "boot": statement.boot_id,
         "inode": str(statement.inode),
+        "run": [statement.run, statement.next_run],
         "left": None if left is None else [str(left.inode), str(left.changed_ns), str(left.size)],
         "epochs": [
             [seen.epoch, seen.first_n, seen.last_seq, seen.last_hash.hex(), seen.settled]
@@ -129,14 +141,19 @@ def _parse(block: bytes) -> Statement | None:
 
 
 def _statement(message: dict[str, Json]) -> Statement | None:
-    count, left, epochs = message["count"], message["left"], message["epochs"]
-    if message["v"] != 1 or not isinstance(count, int) or not isinstance(epochs, list):
+    count, left, epochs, runs = message["count"], message["left"], message["epochs"], message["run"]
+    if message["v"] != 1 or not isinstance(count, int):
         return None
+    if not isinstance(epochs, list) or not isinstance(runs, list):
+        return None
+    run, next_run = runs
     return Statement(
         boot_id=str(message["boot"]),
         inode=int(str(message["inode"])),
         epochs=tuple(_seen(entry) for entry in epochs),
         left=FileMark(*(int(str(part)) for part in left)) if isinstance(left, list) else None,
+        run=str(run),
+        next_run=None if next_run is None else str(next_run),
         count=count,
     )
 

@@ -17,7 +17,6 @@ __all__ = ["small_disk"]
 DAY_MS = 24 * 3600 * 1000
 
 
-@pytest.mark.xfail(strict=True, reason="a start measures the reserve anew by what is free now")
 def test_a_restart_on_a_disk_that_runs_out_keeps_the_last_part_for_settling(small_disk: Path) -> None:
     room = Room(small_disk, quota=None, reserve=2 * MIB)
     room.begin()
@@ -32,7 +31,6 @@ def test_a_restart_on_a_disk_that_runs_out_keeps_the_last_part_for_settling(smal
     assert (level, again.held) == (Level.SETTLE, held), f"after a restart: {level.name}, {again.held} held"
 
 
-@pytest.mark.xfail(strict=True, reason="squeeze does not look whether anything was given up")
 def test_a_reserve_that_cannot_be_cut_is_not_given_up_for_ever(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -48,7 +46,6 @@ def test_a_reserve_that_cannot_be_cut_is_not_given_up_for_ever(
     assert given <= 2, f"{given} times in a row it said that there is more room"
 
 
-@pytest.mark.xfail(strict=True, reason="squeeze and retry recur without end")
 async def test_an_append_is_refused_where_the_reserve_cannot_be_cut(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +100,6 @@ async def test_a_damaged_store_that_has_no_room_beside_it_does_not_stop_the_cent
         await store.append([draft(clock.now())], clock.now())
 
 
-@pytest.mark.xfail(strict=True, reason="a day that is noted late says that everything was there then")
 async def test_a_clock_that_steps_back_for_a_moment_makes_nothing_old(tmp_path: Path) -> None:
     path, clock = tmp_path / "s.db", ManualClock()
     async with running_store(path, clock) as store:
@@ -117,7 +113,6 @@ async def test_a_clock_that_steps_back_for_a_moment_makes_nothing_old(tmp_path: 
         assert await store.purge(now) == 0, "all of it is of today"
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is purged while the clock is unsynced, however full the disk")
 async def test_settled_events_go_without_a_trusted_clock_when_room_is_scarce(tmp_path: Path) -> None:
     """docs/decisions/0010: without a trusted clock nothing is purged *until room gets scarce*."""
     import asyncio

@@ -250,6 +250,7 @@ async def test_tracker_fixes_go_earlier_than_what_stands_around_them(tmp_path: P
         assert await store.purge(clock.now().wall_ms) == 2
         assert await store.purge(clock.now().wall_ms) == 0
         await store.settle([(6, 8)])
+        clock.advance(DAY_MS)
         assert await store.purge(clock.now().wall_ms) == 1
     assert [e["type"] for e in events(tmp_path / "s.db")].count("cn.zhijiao.tracker.fix") == 0
 

@@ -30,7 +30,6 @@ def ids_on_disk(box: Outbox) -> list[str]:
     return [json.loads(wire)["id"] for _, wire, _ in box.recent(100)]
 
 
-@pytest.mark.xfail(strict=True, reason="what fails after COMMIT is told as refused, though it is on disk")
 async def test_a_disk_that_fails_right_after_commit_places_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +60,6 @@ async def test_a_disk_that_fails_right_after_commit_places_nothing_twice(
         assert len(told) == count, f"listener told {len(told)}, on disk {count}"
 
 
-@pytest.mark.xfail(strict=True, reason="a batch whose bookkeeping fails after COMMIT is run again")
 async def test_a_batch_that_meets_a_torn_page_right_after_commit_places_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,7 +85,6 @@ async def test_a_batch_that_meets_a_torn_page_right_after_commit_places_nothing_
         assert {on_disk.count(d.id) for d in drafts} == {1}, [on_disk.count(d.id) for d in drafts]
 
 
-@pytest.mark.xfail(strict=True, reason="an exception of the listener keeps the results from the callers")
 async def test_a_listener_that_fails_leaves_nobody_waiting_for_ever(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
@@ -100,7 +97,6 @@ async def test_a_listener_that_fails_leaves_nobody_waiting_for_ever(tmp_path: Pa
             await store.append([draft(clock.now())], clock.now())
 
 
-@pytest.mark.xfail(strict=True, reason="each job of a refused batch waits out the busy timeout again")
 async def test_a_held_lock_refuses_in_bounded_time(tmp_path: Path) -> None:
     """Each job of a refused batch waits out the busy timeout again; the watchdog allows 30 s."""
     clock, path = ManualClock(), tmp_path / "s.db"
@@ -122,7 +118,6 @@ async def test_a_held_lock_refuses_in_bounded_time(tmp_path: Path) -> None:
         assert took < 3 * 0.2, f"{took:.2f} s with a busy timeout of 0.2 s: 5 s makes {took * 25:.0f} s"
 
 
-@pytest.mark.xfail(strict=True, reason="the stat of the store stands outside of the try")
 async def test_a_file_that_cannot_be_looked_at_does_not_end_the_process(tmp_path: Path) -> None:
     """`testify` says: a witness that cannot be written is said once."""
     clock, path = ManualClock(), tmp_path / "s.db"
@@ -134,7 +129,6 @@ async def test_a_file_that_cannot_be_looked_at_does_not_end_the_process(tmp_path
             (tmp_path / "moved").rename(path)
 
 
-@pytest.mark.xfail(strict=True, reason="type_of raises ValueError on damaged bytes")
 async def test_a_waiting_row_with_damaged_bytes_is_damage_and_no_bug(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock, clean=False) as store:
