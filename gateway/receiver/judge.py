@@ -118,6 +118,14 @@ class Judge:
         )
 
     def _judge(self, arrived: Arrived) -> Verdict:
+        """One message. What it breaks is its own matter: a batch holds the words of many gateways."""
+        try:
+            return self._judge_one(arrived)
+        except ContractError as exc:
+            gateway = NOBODY if arrived.topic is None else self._name(arrived.topic.gateway)
+            return self._quarantine(gateway, arrived.text, exc.code, arrived.wire)
+
+    def _judge_one(self, arrived: Arrived) -> Verdict:
         topic, text, payload = arrived.topic, arrived.text, arrived.wire
         if topic is None:
             return self._quarantine(NOBODY, text, "topic", payload)

@@ -71,7 +71,9 @@ class Ledger:
         self._rows.expect(events)
 
     def record(self, event: Event) -> Verdict:
-        """Store one verified event, unless it is stored."""
+        """Store one verified event, unless it is stored. Raises `ContractError` before it writes anything."""
+        opens = _opens(event)
+        loses = _loses(event)
         state = self.state(event.gateway, event.epoch)
         before, here, after = (self._rows.at(state.id, state.cursor, event.seq + step) for step in (-1, 0, 1))
         self.touched.append((event.gateway, event.epoch, event.seq))
@@ -91,10 +93,10 @@ class Ledger:
         if event.rejection is not None:
             outcome = Outcome.REJECTED
             self._reject(state, event, n)
-        elif event.type == data_rules.EPOCH_OPENED:
-            self._opened(event)
-        elif event.type == data_rules.RANGE_LOST:
-            self.lose(event.gateway, data_rules.lost_range(event.data))
+        if opens is not None:
+            self._opened(event, opens)
+        if loses is not None:
+            self.lose(event.gateway, loses)
         code = "" if event.rejection is None else event.rejection.code
         return Verdict(outcome, code, event, chain, fork=fork, repeated=repeated)
 
@@ -179,11 +181,8 @@ class Ledger:
         state.rejected = tuple(itertools.islice((fresh, *state.rejected), REJECTED_LISTED))
         self._notices.alarm(event.gateway, "rejected", epoch=event.epoch, seq=event.seq, code=code)
 
-    def _opened(self, event: Event) -> None:
+    def _opened(self, event: Event, claim: Claim) -> None:
         """A new epoch names the end of the one before: a lower one than ours means the card forgot."""
-        claim = data_rules.previous(event.data)
-        if claim is None:
-            return
         before = self.state(event.gateway, claim.epoch)
         highest = max(before.cursor.upto, before.cursor.beyond.highest() or 0)
         if claim.last_seq < highest:
@@ -228,6 +227,17 @@ class Ledger:
         """Hash of the highest stored event up to `upto`; of a fork the one that came first."""
         rows = self._rows.at(state.id, state.cursor, state.cursor.upto)
         return rows[0].hash if rows else self._rows.highest(state.id, state.cursor.upto) or GENESIS
+
+
+def _opens(event: Event) -> Claim | None:
+    """The end of the epoch before. A major that this center does not know says nothing that it could act upon."""
+    acts = event.known and event.type == data_rules.EPOCH_OPENED
+    return data_rules.previous(event.data) if acts else None
+
+
+def _loses(event: Event) -> LostRange | None:
+    acts = event.known and event.type == data_rules.RANGE_LOST
+    return data_rules.lost_range(event.data) if acts else None
 
 
 def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]]:

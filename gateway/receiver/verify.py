@@ -50,6 +50,7 @@ class Event:
     time_ms: int | None
     recorded_ms: int | None
     kid: str
+    known: bool  # type and major are this center's, and `data` passed their rules: it may be acted upon
     understood: bool
     rejection: Rejection | None
     wire: bytes = field(repr=False)
@@ -116,7 +117,7 @@ def _event(
     wire: bytes,
     message: dict[str, Json],
 ) -> Event:
-    understood, rejection = _judge(topic, seq, name, message)
+    known, understood, rejection = _judge(topic, seq, name, message)
     return Event(
         org=topic.org,
         gateway=topic.gateway,
@@ -129,6 +130,7 @@ def _event(
         time_ms=_ms(message.get("time")),
         recorded_ms=_ms(message.get("recordedtime")),
         kid=kid,
+        known=known,
         understood=understood,
         rejection=rejection,
         wire=wire,
@@ -138,15 +140,16 @@ def _event(
 
 def _judge(
     topic: Topic, seq: int, name: str | None, message: dict[str, Json]
-) -> tuple[bool, Rejection | None]:
-    """(understood, why it is rejected)."""
+) -> tuple[bool, bool, Rejection | None]:
+    """(known, understood, why it is rejected)."""
     try:
-        return _check(topic, seq, name, message), None
+        return *_check(topic, seq, name, message), None
     except ContractError as exc:
-        return False, Rejection(exc.code, str(exc))
+        return False, False, Rejection(exc.code, str(exc))
 
 
-def _check(topic: Topic, seq: int, name: str | None, message: dict[str, Json]) -> bool:
+def _check(topic: Topic, seq: int, name: str | None, message: dict[str, Json]) -> tuple[bool, bool]:
+    """(known, understood); raises `ContractError` for a broken rule."""
     if name is None:
         raise ContractError("attribute", f"type is not of the form {TYPE_PREFIX}<class>.<verb>")
     fault = attributes.fault_of(message)
@@ -165,9 +168,9 @@ def _check(topic: Topic, seq: int, name: str | None, message: dict[str, Json]) -
         )
     data = message["data"]
     if not data_rules.is_known(name, int(major)) or not isinstance(data, dict):
-        return False
+        return False, False
     data_rules.check(name, data)
-    return attributes.all_known(message) and data_rules.understood(name, data)
+    return True, attributes.all_known(message) and data_rules.understood(name, data)
 
 
 def _epoch(message: Mapping[str, Json], topic: Topic) -> str:

@@ -43,9 +43,6 @@ async def events(bench: Center, more: int) -> None:
     await counter.close()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="one signed event of major 2 ends every start of the receiver (exit 65)"
-)
 async def test_one_event_of_a_newer_gateway_does_not_end_the_center(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
