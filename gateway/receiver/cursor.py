@@ -3,6 +3,7 @@
 `upto`   every sequence from 1 to it is stored (rejected ones are stored too) or declared lost
 `beyond` stored sequences above `upto`: the ack's `sack`
 `lost`   declared lost and not stored, wherever they lie: a sequence that turns up after all is not lost
+`doubtful`  steps that `upto` may not take by itself: the event there may not hang on the one before
 
 Any order of arrival, any repetition gives the same cursor; the tests hold it against plain sets.
 """
@@ -22,6 +23,7 @@ class Cursor:
     upto: int = 0
     beyond: Ranges = field(default_factory=Ranges)
     lost: Ranges = field(default_factory=Ranges)
+    doubtful: Ranges = field(default_factory=Ranges)
 
     @classmethod
     def rebuild(cls, upto: int, beyond: Iterable[Range], lost: Iterable[Range]) -> "Cursor":
@@ -32,11 +34,26 @@ class Cursor:
 
     def copy(self) -> "Cursor":
         """An independent copy: a transaction works on it until COMMIT."""
-        return Cursor(self.upto, self.beyond.copy(), self.lost.copy())
+        return Cursor(self.upto, self.beyond.copy(), self.lost.copy(), self.doubtful.copy())
+
+    def doubt(self) -> int | None:
+        """The step that keeps `upto` where it is: there is something, and it may not hang on what is before."""
+        step = self.upto + 1
+        return step if step in self.doubtful and (step in self.beyond or step in self.lost) else None
+
+    def mistrust(self, seq: int) -> None:
+        """Do not step to `seq` before somebody has looked at it."""
+        if seq > self.upto:
+            self.doubtful.add(seq, seq)
+
+    def trust(self, seq: int) -> None:
+        """Somebody has."""
+        self.doubtful.discard(seq, seq)
+        self._advance()
 
     def store(self, seq: int) -> None:
         """Sequence `seq` is stored."""
-        if seq == self.upto + 1 and not self.beyond and not self.lost:
+        if seq == self.upto + 1 and not self.beyond and not self.lost and not self.doubtful:
             self.upto = seq  # nearly always
             return
         self.lost.discard(seq, seq)
@@ -69,6 +86,13 @@ class Cursor:
         """The highest sequence that is accounted for."""
         return max(self.upto, self.beyond.highest() or 0, self.lost.highest() or 0)
 
+    def reach(self) -> int:
+        """Where `upto` would be if every link held: a gateway may have settled so far by sacks."""
+        end = self.upto
+        while (step := self.beyond.holding(end + 1) or self.lost.holding(end + 1)) is not None:
+            end = step[1]
+        return end
+
     def missing(self, end: int) -> Ranges:
         """Sequences up to `end` that are neither stored nor declared lost."""
         gaps = Ranges([(self.upto + 1, end)] if end > self.upto else [])
@@ -92,8 +116,14 @@ class Cursor:
 
     def _advance(self) -> None:
         while True:
-            step = self.beyond.holding(self.upto + 1) or self.lost.holding(self.upto + 1)
+            first = self.upto + 1
+            step = self.beyond.holding(first) or self.lost.holding(first)
             if step is None:
                 return
-            self.upto = step[1]
-            self.beyond.discard(1, self.upto)
+            doubts = self.doubtful.overlapping(first, step[1])
+            last = min(step[1], max(first, doubts[0][0]) - 1) if doubts else step[1]
+            if last < first:
+                return
+            self.upto = last
+            self.beyond.discard(1, last)
+            self.doubtful.discard(1, last)

@@ -208,7 +208,8 @@ class Judge:
         if status.acked < upto:
             self._asked.add(topic.gateway)
         # It was told more than we know: this database is older than our own word.
-        told_more = status.acked > upto and status.ack_mode == "center"
+        held = 0 if state is None else state.cursor.reach()
+        told_more = status.acked > held and status.ack_mode == "center"
         if told_more and self._resends.note_rollback((topic.gateway, status.epoch)):
             self._notices.alarm(topic.gateway, "center_rollback", epoch=status.epoch, seq=status.acked)
         return Verdict(Outcome.NOTED)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from gateway.envelope import GENESIS
-from gateway.receiver import data_rules
+from gateway.receiver import data_rules, links
 from gateway.receiver.cursor import Cursor
 from gateway.receiver.data_rules import Claim, LostRange
 from gateway.receiver.event_rows import EventRows, Row
@@ -65,6 +65,7 @@ class Ledger:
         self._notices = notices
         self._now_ms = now_ms
         self._rows = EventRows(connection, now_ms)
+        self._stale: set[Key] = set()  # rows up to `upto` were added: its head may be another one
 
     def expect(self, events: Iterable[Event]) -> None:
         """These events come next: what must be known of them is read at once."""
@@ -85,7 +86,11 @@ class Ledger:
             self._notices.alarm(event.gateway, "fork", epoch=event.epoch, seq=event.seq)
         n = self._rows.add(state.id, state.cursor, event)
         chain = self._chain(event, before, here, after)
+        if event.seq <= state.cursor.upto:
+            self._stale.add((event.gateway, event.epoch))
+        self._mistrust(state.cursor, event.seq, before, here, after)
         state.cursor.store(event.seq)
+        links.follow(self._rows, state.id, state.cursor)
         if event.seq == state.end_seq:
             self._check_end(state)
         repeated = self._tell(event, n)
@@ -125,8 +130,8 @@ class Ledger:
         rows = []
         for key, state in self.changed.items():
             before = self._book.get(key[0], {}).get(key[1])
-            if before is None or before.cursor.upto != state.cursor.upto:
-                state.head = self._head(state)
+            if before is None or before.cursor.upto != state.cursor.upto or key in self._stale:
+                state.head = links.head(self._rows, state.id, state.cursor, state.cursor.upto)
             rows.append(
                 (state.cursor.upto, state.head, state.rejected_n, state.end_seq, state.end_hash, state.id)
             )
@@ -153,6 +158,16 @@ class Ledger:
         if not before:
             return Chain.OPEN
         return Chain.OK if any(row.hash == event.previous for row in before) else self._broken(event)
+
+    @staticmethod
+    def _mistrust(
+        cursor: Cursor, seq: int, before: Sequence[Row], here: Sequence[Row], after: Sequence[Row]
+    ) -> None:
+        """Where the links around `seq` are not plainly whole, `upto` goes on only after a look."""
+        if not _hangs(before, here):
+            cursor.mistrust(seq)
+        if len(here) > 1 or not _hangs(here, after):
+            cursor.mistrust(seq + 1)
 
     def _broken(self, event: Event) -> Chain:
         self._notices.alarm(event.gateway, "chain_broken", epoch=event.epoch, seq=event.seq)
@@ -197,6 +212,7 @@ class Ledger:
             (state.id, lost.first, lost.last, lost.reason, self._now_ms),
         )
         state.cursor.declare_lost(lost.first, lost.last)
+        links.follow(self._rows, state.id, state.cursor)
         self.touched.append((gateway, lost.epoch, lost.last))
         self._notices.alarm(gateway, "range_lost", epoch=lost.epoch, seq=lost.first)
 
@@ -223,11 +239,6 @@ class Ledger:
     def _mismatch(self, state: EpochState) -> None:
         self._notices.alarm(state.gw, "chain_mismatch", epoch=state.epoch, seq=state.end_seq)
 
-    def _head(self, state: EpochState) -> bytes:
-        """Hash of the highest stored event up to `upto`; of a fork the one that came first."""
-        rows = self._rows.at(state.id, state.cursor, state.cursor.upto)
-        return rows[0].hash if rows else self._rows.highest(state.id, state.cursor.upto) or GENESIS
-
 
 def _opens(event: Event) -> Claim | None:
     """The end of the epoch before. A major that this center does not know says nothing that it could act upon."""
@@ -248,11 +259,7 @@ def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]
             "SELECT id, gw, epoch, upto, head, rejected_n, end_seq, end_hash FROM cursor ORDER BY id"
         )
     }
-    beyond = connection.execute(
-        "SELECT c.id, e.seq FROM cursor c JOIN event e ON e.cursor = c.id AND e.seq > c.upto ORDER BY c.id, e.seq"
-    )
-    for row, seq in beyond:
-        states[row].cursor.store(seq)
+    _load_beyond(connection, states)
     for row, first, last in connection.execute("SELECT cursor, first, last FROM lost ORDER BY id"):
         lost = states[row].cursor.lost
         lost.add(first, last)
@@ -266,6 +273,33 @@ def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]
         state.rejected = _newest_refusals(connection, state) if state.rejected_n else ()
         book.setdefault(state.gw, {})[state.epoch] = state
     return book
+
+
+def _load_beyond(connection: sqlite3.Connection, states: Mapping[int, EpochState]) -> None:
+    for state in states.values():
+        # The step that kept `upto` from going on; one that holds is taken when something next arrives.
+        state.cursor.mistrust(state.cursor.upto + 1)
+    rows = connection.execute(
+        "SELECT c.id, e.seq, e.n, e.hash, e.prevhash FROM cursor c JOIN event e ON e.cursor = c.id "
+        "AND e.seq > c.upto ORDER BY c.id, e.seq, e.n"
+    )
+    before: tuple[int, int, list[Row]] = (0, 0, [])
+    for (key, seq), some in itertools.groupby(rows, key=lambda row: (int(row[0]), int(row[1]))):
+        here = [Row(n, digest, previous) for _, _, n, digest, previous in some]
+        cursor = states[key].cursor
+        if not _hangs(before[2] if before[:2] == (key, seq - 1) else [], here):
+            cursor.mistrust(seq)
+        if len(here) > 1:
+            cursor.mistrust(seq + 1)
+        cursor.store(seq)
+        before = (key, seq, here)
+
+
+def _hangs(before: Sequence[Row], here: Sequence[Row]) -> bool:
+    """Whether one event hangs on one before it; nothing else stands in either place."""
+    if not before or not here:
+        return True
+    return len(before) == len(here) == 1 and here[0].previous == before[0].hash
 
 
 def _newest_refusals(connection: sqlite3.Connection, state: EpochState) -> tuple[Refusal, ...]:

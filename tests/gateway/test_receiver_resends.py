@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.clock import parse_iso_ms
-from gateway.envelope import sequence
+from gateway.envelope import Sealed, sequence
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.mqtt_bridge import Endpoint, connect
@@ -56,11 +56,12 @@ def span(first: int, last: int) -> Json:
     return [sequence(first), sequence(last)]
 
 
-async def with_gap(receiver: Receiver, time: Time, missing: range, count: int = 20) -> None:
+async def with_gap(receiver: Receiver, time: Time, missing: range, count: int = 20) -> list[Sealed]:
     """All events of an epoch but some, from a gateway that has nothing waiting."""
     events = chain(count)
     await receiver.accept_many([message(event) for event in events if event.seq not in missing])
     await receiver.accept(*status(time, last_seq=sequence(count)))
+    return events
 
 
 async def test_a_gap_is_asked_for_after_ten_minutes_at_backlog_nought(tmp_path: Path) -> None:
@@ -185,12 +186,11 @@ async def test_gaps_that_lie_close_are_asked_for_together(tmp_path: Path) -> Non
 async def test_what_is_unavailable_is_lost_and_said_so(tmp_path: Path) -> None:
     time = Time()
     async with receiving(tmp_path / "c.db", time) as receiver:
-        await with_gap(receiver, time, range(5, 9))
+        events = await with_gap(receiver, time, range(5, 9))
         await receiver.look_after()
         time.pass_s(600)
         (command,) = await asked(receiver)
         await receiver.accept(*told(command, sent=[span(5, 5), span(8, 8)], unavailable=[span(6, 7)]))
-        events = chain(20)
         await receiver.accept_many([message(events[4]), message(events[7])])
         assert await asked(receiver) == []
         ack = read_ack(receiver.acks_pending()[0][1], GW, lambda _kid: ACK.public)[0]

@@ -63,7 +63,6 @@ async def filled(store: Store, clock: ManualClock, count: int) -> dict[int, byte
     return await wires(store)
 
 
-@pytest.mark.xfail(strict=True, reason="the center sends an old head: the gateway leaves a sound epoch")
 async def test_what_was_lost_and_turns_up_leaves_the_chain_sound(tmp_path: Path) -> None:
     clock, time = ManualClock(), Time()
     async with (
@@ -106,7 +105,6 @@ async def test_many_lost_ranges_make_no_other_chain(tmp_path: Path) -> None:
         assert before - store.waiting <= 301, "events were settled that the center does not hold"
 
 
-@pytest.mark.xfail(strict=True, reason="upto passes a broken link at the center; its head proves too much")
 async def test_a_rolled_back_card_settles_nothing_that_only_its_successor_proves(tmp_path: Path) -> None:
     """The center holds another branch; fresh check-ins come before the backlog; the broker forgot the ack."""
     clock = ManualClock()
