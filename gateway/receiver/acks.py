@@ -18,6 +18,7 @@ AFTER_S = 0.05
 AFTER_EVENTS = 100
 MAX_EPOCHS = 8
 MAX_RANGES = 1024  # of all epochs: 40 bytes each
+MAX_LOST = 512  # of those, lost ones at the most: what just came in must be told too
 MAX_REJECTED = 64  # of all epochs
 MAX_REASON = 120  # characters
 
@@ -92,22 +93,24 @@ def build(
     """What the center holds of one gateway. `epochs` is oldest first; `blocked` maps epoch to parked sequence."""
     entries: list[Json] = []
     untold: dict[str, Ranges] = {}
-    ranges_left, rejected_left = MAX_RANGES, MAX_REJECTED
+    ranges_left, lost_left, rejected_left = MAX_RANGES, MAX_LOST, MAX_REJECTED
     for epoch in chosen_epochs(epochs, touched, blocked):
         state = epochs.get(epoch) or EpochState(0, gateway, epoch)
         about = touched.get(epoch, Ranges())
-        sack = state.cursor.sack(about, min(SACK_LIMIT, ranges_left))
-        ranges_left -= len(sack)
-        lost = list(state.cursor.lost)[: min(SACK_LIMIT, ranges_left)]
+        told = state.told(lost_left)
+        lost = list(told.cursor.lost)
+        lost_left -= len(lost)
         ranges_left -= len(lost)
+        sack = told.cursor.sack(about, min(SACK_LIMIT, ranges_left))
+        ranges_left -= len(sack)
         rejected = state.rejected[:rejected_left]
         rejected_left -= len(rejected)
-        entries.append(_entry(state, sack, lost, rejected, blocked.get(epoch)))
-        left = _untold(state, about, sack)
+        entries.append(_entry(told, sack, lost, rejected, blocked.get(epoch)))
+        left = _untold(told, about, sack)
         if left:
             untold[epoch] = left
-    told = {str(entry["epoch"]) for entry in entries if isinstance(entry, dict)}
-    untold |= {epoch: ranges for epoch, ranges in touched.items() if epoch not in told}
+    named = {str(entry["epoch"]) for entry in entries if isinstance(entry, dict)}
+    untold |= {epoch: ranges for epoch, ranges in touched.items() if epoch not in named}
     return Ack({"v": 1, "gw": gateway, "epochs": entries, "ts": iso_ms(now_ms)}, untold)
 
 
@@ -125,7 +128,8 @@ def chosen_epochs(
 
 def is_open(state: EpochState) -> bool:
     """Whether something of the epoch is still to come, as far as the center knows."""
-    return state.cursor.upto < max(state.end_seq, state.cursor.highest())
+    cut = state.listed is not None and state.listed.upto < state.cursor.upto
+    return cut or state.cursor.upto < max(state.end_seq, state.cursor.highest())
 
 
 def _entry(

@@ -10,10 +10,12 @@ Any order of arrival, any repetition gives the same cursor; the tests hold it ag
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from gateway.receiver.intervals import Range, Ranges
 
 SACK_LIMIT = 256  # ranges of one epoch in an ack (contract, 3)
+LOST_LIMIT = 256  # the same of those that are lost
 
 
 @dataclass(slots=True)
@@ -92,6 +94,21 @@ class Cursor:
         while (step := self.beyond.holding(end + 1) or self.lost.holding(end + 1)) is not None:
             end = step[1]
         return end
+
+    def listed_upto(self) -> int | None:
+        """How far `upto` may be told where not every lost range is listed; None where every one is."""
+        if len(self.lost) <= LOST_LIMIT:
+            return None
+        return min(self.upto, next(islice(self.lost, LOST_LIMIT, None))[0] - 1)
+
+    def cut(self, upto: int, lost: int) -> "Cursor":
+        """The same record told with a lower `upto` and fewer lost ranges: what is stored between is `beyond`."""
+        beyond = Ranges([(upto + 1, self.upto)] if upto < self.upto else [])
+        for first, last in self.lost:
+            beyond.discard(first, last)
+        for first, last in self.beyond:
+            beyond.add(first, last)
+        return Cursor(upto, beyond, Ranges(islice(self.lost, lost)))
 
     def missing(self, end: int) -> Ranges:
         """Sequences up to `end` that are neither stored nor declared lost."""

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from gateway.envelope import GENESIS
 from gateway.receiver import data_rules, links
-from gateway.receiver.cursor import Cursor
+from gateway.receiver.cursor import LOST_LIMIT, Cursor
 from gateway.receiver.data_rules import Claim, LostRange
 from gateway.receiver.event_rows import EventRows, Row
 from gateway.receiver.notices import Notices
@@ -32,6 +32,13 @@ class Refusal(NamedTuple):
     message: str
 
 
+class Listed(NamedTuple):
+    """How far an ack can go that lists only so many lost ranges, and the head there."""
+
+    upto: int
+    head: bytes
+
+
 @dataclass(slots=True)
 class EpochState:
     """What the center knows of one epoch."""
@@ -45,6 +52,17 @@ class EpochState:
     rejected: tuple[Refusal, ...] = ()  # newest first
     end_seq: int = 0
     end_hash: bytes | None = None
+    listed: Listed | None = None  # where more ranges are lost than an ack lists
+
+    def told(self, lost_limit: int) -> "EpochState":
+        """As an ack may tell it that has room for so many lost ranges: no `upto` beyond one it does not list."""
+        if self.listed is None:
+            if len(self.cursor.lost) <= lost_limit:
+                return self
+            return replace(self, cursor=self.cursor.cut(0, 0), head=GENESIS)
+        if lost_limit < LOST_LIMIT:
+            return replace(self, cursor=self.cursor.cut(0, 0), head=GENESIS)
+        return replace(self, cursor=self.cursor.cut(self.listed.upto, LOST_LIMIT), head=self.listed.head)
 
     def copy(self) -> "EpochState":
         """For a transaction to work on."""
@@ -132,6 +150,7 @@ class Ledger:
             before = self._book.get(key[0], {}).get(key[1])
             if before is None or before.cursor.upto != state.cursor.upto or key in self._stale:
                 state.head = links.head(self._rows, state.id, state.cursor, state.cursor.upto)
+            _note_listed(self._rows, state)
             rows.append(
                 (state.cursor.upto, state.head, state.rejected_n, state.end_seq, state.end_hash, state.id)
             )
@@ -269,10 +288,21 @@ def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]
         for (seq,) in held:
             lost.discard(seq, seq)
     book: dict[str, dict[str, EpochState]] = {}
+    rows = EventRows(connection, 0)
     for state in states.values():
+        _note_listed(rows, state)
         state.rejected = _newest_refusals(connection, state) if state.rejected_n else ()
         book.setdefault(state.gw, {})[state.epoch] = state
     return book
+
+
+def _note_listed(rows: EventRows, state: EpochState) -> None:
+    """Where lost ranges are more than an ack lists, it tells `upto` before the first that is left out."""
+    upto = state.cursor.listed_upto()
+    if upto is None:
+        state.listed = None
+    elif state.listed is None or state.listed.upto != upto or upto == state.cursor.upto:
+        state.listed = Listed(upto, links.head(rows, state.id, state.cursor, upto))
 
 
 def _load_beyond(connection: sqlite3.Connection, states: Mapping[int, EpochState]) -> None:

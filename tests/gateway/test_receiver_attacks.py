@@ -95,7 +95,6 @@ def last_ack_head(receiver: Receiver) -> str:
     return last_ack(receiver).head
 
 
-@pytest.mark.xfail(strict=True, reason="acks.build cuts lost and still tells the whole upto")
 async def test_an_ack_with_more_lost_ranges_than_it_can_list_says_nothing_false(tmp_path: Path) -> None:
     """`upto` may not pass a lost range that is not listed: the gateway would settle it, or doubt the chain."""
     time = Time()
