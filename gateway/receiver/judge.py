@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.errors import ContractError
+from gateway.event_types import event_class
 from gateway.evidence.canonical import Json
 from gateway.evidence.keys import Role, TrustStore
 from gateway.receiver import documents, requests, resends
@@ -149,6 +150,10 @@ class Judge:
     def _event(self, topic: Topic, text: str, judged: Event | NoEvent, wire: bytes) -> Verdict:
         if isinstance(judged, Event):
             verdict = self._ledger.record(judged)
+            if judged.type and event_class(judged.type) != topic.name:
+                self._notices.alarm(
+                    judged.gateway, "misplaced", epoch=judged.epoch, seq=judged.seq, code="class"
+                )
             if verdict.outcome is Outcome.ACCEPTED:
                 self._try_seal(judged)
             return verdict

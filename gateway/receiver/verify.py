@@ -1,8 +1,10 @@
 """From (topic, wire bytes) to an event whose signature holds, or to the reason why it takes no place.
 
-What the signature does not cover decides nothing: the topic is the broker's word. So a genuine event
-that was moved to another topic is quarantined, which takes no sequence; the gateway's own copy on the
-right topic still counts. Only what the gateway signed can make an event rejected.
+What the signature does not cover decides nothing: the topic is the broker's word. So a genuine event on
+another gateway's topic is quarantined, which takes no sequence; its own copy on the right topic still
+counts. On the topic of another class it is taken for what its signed type says, with an alarm (`judge`):
+set aside it would be sent for ever, and refused it would be lost by what the broker alone decides.
+Only what the gateway signed can make an event rejected.
 """
 
 import hashlib
@@ -14,7 +16,7 @@ from enum import StrEnum
 from gateway.clock import parse_iso_ms
 from gateway.envelope import GENESIS
 from gateway.errors import ContractError
-from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX, event_class
+from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX
 from gateway.evidence import jws
 from gateway.evidence.canonical import Json
 from gateway.evidence.keys import Role, TrustStore
@@ -102,8 +104,6 @@ def verify(topic: Topic, wire: bytes, trust: TrustStore) -> Event | NoEvent:
     if seq is None:
         return NoEvent(Standing.QUARANTINED, "sequence", "sequence is not 16 digits from 1 on", epoch)
     name = _type(message)
-    if name is not None and event_class(name) != topic.name:
-        return NoEvent(Standing.QUARANTINED, "class", "topic and type name different classes", epoch, seq)
     return _event(topic, epoch, seq, name, kid, payload, wire, message)
 
 

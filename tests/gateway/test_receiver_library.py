@@ -187,7 +187,6 @@ async def test_altered_foreign_and_misplaced_messages_take_no_sequence(tmp_path:
         "wrong_role": (topic("identity"), OTHER.sign_object(event)),
         "demo_key": (topic("identity"), DEMO.sign_object(event)),
         "foreign": (topic("identity", "gw-370102-02"), second.wire),
-        "class": (topic("checkin"), second.wire),
         "unsigned": (topic("identity"), json.dumps(event, sort_keys=True, separators=(",", ":")).encode()),
         "not_json": (topic("identity"), b"\xff"),
     }
