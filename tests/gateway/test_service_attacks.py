@@ -15,9 +15,6 @@ from tests.gateway.uplink_bench import until
 
 
 @pytest.mark.skipif(os.environ.get("DRILLS") != "long", reason="not run: takes a minute; DRILLS=long")
-@pytest.mark.xfail(
-    strict=True, reason="the service has no watch: 64 acks without PUBACK and it speaks no more"
-)
 async def test_a_receiver_whose_acks_no_broker_takes_connects_again(tmp_path: Path) -> None:
     """It answers pings and no publish: as the gateway does, the receiver has to give such a line up."""
     time = Time()
