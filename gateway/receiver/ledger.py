@@ -226,13 +226,19 @@ class Ledger:
     def lose(self, gateway: str, lost: LostRange) -> None:
         """The gateway says that it can never send these."""
         state = self.state(gateway, lost.epoch)
+        self.touched.append((gateway, lost.epoch, lost.last))
+        said = self._connection.execute(
+            "SELECT 1 FROM lost WHERE cursor = ? AND first <= ? AND last >= ? LIMIT 1",
+            (state.id, lost.first, lost.last),
+        ).fetchone()
+        if said is not None:
+            return  # an answer is told again as often as its command
         self._connection.execute(
             "INSERT INTO lost (cursor, first, last, reason, said_ms) VALUES (?, ?, ?, ?, ?)",
             (state.id, lost.first, lost.last, lost.reason, self._now_ms),
         )
         state.cursor.declare_lost(lost.first, lost.last)
         links.follow(self._rows, state.id, state.cursor)
-        self.touched.append((gateway, lost.epoch, lost.last))
         self._notices.alarm(gateway, "range_lost", epoch=lost.epoch, seq=lost.first)
 
     def refusals(self, gateway: str, epoch: str, first: int, limit: int) -> list[tuple[int, str, str]]:
