@@ -9,5 +9,5 @@ ages          how old an event is             center           what acks come to
 documents     info, status, device status     announcer        when they are said
 command_message, commands, resend             what the center orders
 requests, refused_pages                       what the gateway asks
-identity      is there a second one of us?    spans, seldom    small sets and rare log lines
+identity      is there a second one of us?    seldom           rare log lines
 """

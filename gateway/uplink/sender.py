@@ -23,7 +23,7 @@ from gateway.uplink.lanes import FreshMarks, Lane, Lanes
 from gateway.uplink.outstanding import Out, Outstanding
 from gateway.uplink.refusals import Refusals
 from gateway.uplink.seldom import Seldom
-from gateway.uplink.spans import Spans, of_numbers
+from gateway.spans import Spans, of_numbers
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import SettleWindow
 

@@ -19,7 +19,7 @@ from gateway.store.epochs import lineage as lineage_of_store
 from gateway.store.outbox import Outbox, type_of
 from gateway.store.store import Store
 from gateway.uplink.acks import EpochAck, Rejection
-from gateway.uplink.spans import Spans, of_numbers
+from gateway.spans import Spans, of_numbers
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
 from gateway.uplink.drain_cap import DrainCap
 from gateway.uplink.lanes import MOST_FROM_MEMORY, FreshMarks, Lanes
-from gateway.uplink.spans import Spans, of_numbers
+from gateway.spans import Spans, of_numbers
 from gateway.uplink.window import FIRST, LEAST, MOST, SettleWindow
 
 

@@ -5,7 +5,7 @@ from gateway.envelope import Draft, Place, seal
 from gateway.uplink.ages import age_ms, mono_ms
 from gateway.uplink.outstanding import MOST_SENT, Out, Outstanding
 from gateway.uplink.refusals import Refusals
-from gateway.uplink.spans import Spans
+from gateway.spans import Spans
 from tests.gateway.store_fixtures import GATEWAY, ORG, SIGNER
 
 
