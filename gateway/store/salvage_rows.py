@@ -1,65 +1,87 @@
-"""Reading what can be read of a damaged table of events: each row once, in order, over any holes.
+"""Reading what can be read of a damaged table of events: in the order of its tree, over any holes.
 
-A torn page makes every query fail that has to pass it. So rows are read in stretches while that works;
+A torn page makes every query fail that has to pass it. So rows are read for as long as that works;
 where it fails, the end of the hole is searched by doubling steps, and inside of it each row is asked
 for alone: a page of the tree may cover rows that other pages still hold.
+
+The number of a row may be damaged too, and where reading goes on is decided by a number. One that a
+lower one follows was wrong. The last one before a hole, when it leaps, may be wrong or may stand behind
+what was purged: what lies between is searched before it is believed. A row may come twice.
 """
 
 import sqlite3
 from collections.abc import Iterator
 from typing import TypeAlias
 
-STRETCH = 500  # rows in one query
 MOST_N = 1 << 48  # far beyond any store
 PROBED = 200_000  # rows asked for alone before the end of a hole: more than any inner page covers
 
 RawRow: TypeAlias = tuple[int, bytes, int, bytes]  # n, hash, recorded_ms, wire
 _AnyRow: TypeAlias = tuple[object, object, object, object]  # of a damaged table: anything
 
-_ROWS = "SELECT n, hash, recorded_ms, wire FROM event WHERE n >= ? ORDER BY n LIMIT ?"
+_ROWS = "SELECT n, hash, recorded_ms, wire FROM event WHERE n >= ? ORDER BY n"
+_NEXT = "SELECT n FROM event WHERE n >= ? ORDER BY n LIMIT 1"
 _ONE = "SELECT n, hash, recorded_ms, wire FROM event WHERE n = ?"
 
 
 def readable_rows(source: sqlite3.Connection) -> Iterator[RawRow]:
     """Rows whose columns have the right types."""
     at = 1
-    while True:
-        rows, whole = _stretch(source, at)
-        yield from filter(_is_row, rows)
-        if rows:
-            at = rows[-1][0] + 1
-        if whole:
-            return
-        if not rows:
-            behind = _behind_hole(source, at)
-            end = at + PROBED if behind is None else behind
-            yield from _alone(source, max(at, end - PROBED), end)
-            if behind is None:
-                return
-            at = behind
-
-
-def _stretch(source: sqlite3.Connection, at: int) -> tuple[list[RawRow], bool]:
-    """Rows from `at` on until the first that fails; whether the table ended there."""
-    rows: list[RawRow] = []
-    try:
-        for row in source.execute(_ROWS, (at, STRETCH)):
-            rows.append(row)  # noqa: PERF402 - the query may fail midway: what came before it is kept
-    except (sqlite3.Error, OverflowError):
-        return rows, False
-    return rows, not rows
-
-
-def _behind_hole(source: sqlite3.Connection, at: int) -> int | None:
-    """The next `n` at which a query succeeds and finds a row; None where there is none."""
-    step = 1
-    while at + step < MOST_N:
+    while at < MOST_N:
+        place = _Place(at - 1)
         try:
-            row = source.execute(_ROWS, (at + step, 1)).fetchone()
+            for row in source.execute(_ROWS, (at,)):
+                place.passed(row[0])
+                if _is_row(row):
+                    yield row
+            return
+        except (sqlite3.Error, OverflowError):
+            at, doubted = place.resume()
+        behind = _behind_hole(source, at, MOST_N if doubted is None else doubted)
+        if behind is not None:
+            yield from _alone(source, max(at, behind - PROBED), behind)
+            at = behind
+            continue
+        end = at + PROBED
+        yield from _alone(source, at, end if doubted is None else min(end, doubted))
+        if doubted is None:
+            return
+        at = doubted + 1
+
+
+class _Place:
+    """How far reading has come, by numbers that may be wrong."""
+
+    def __init__(self, n: int) -> None:
+        self._before = self._last = n  # the last two that rise
+
+    def passed(self, n: int) -> None:
+        if n > self._last:
+            self._before = self._last
+        if n > self._before:  # else it is this one that is wrong
+            self._last = n
+
+    def resume(self) -> tuple[int, int | None]:
+        """Where a hole begins, and the number behind it that was read already but is not sure."""
+        if self._last <= self._before + 1:
+            return self._last + 1, None
+        return self._before + 1, self._last
+
+
+def _behind_hole(source: sqlite3.Connection, at: int, below: int) -> int | None:
+    """The next `n` at which a query succeeds and finds a row below `below`; None where there is none."""
+    step = 1
+    while at + step < below:
+        try:
+            row = source.execute(_NEXT, (at + step,)).fetchone()
         except sqlite3.Error:
             step *= 2
             continue
-        return None if row is None else at + step
+        if row is None:
+            return None
+        if row[0] < below:
+            return at + step
+        step *= 2
     return None
 
 
