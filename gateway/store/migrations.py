@@ -4,12 +4,15 @@ Add a step at the end; never change one that was released. A file with steps thi
 know was written by a newer release: it is refused, not guessed at.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 
 from peewee import IntegerField, Model, SqliteDatabase, TextField
 
-from gateway.errors import StartError
+from gateway.errors import ContractError, StartError
+from gateway.evidence import canonical
 from gateway.store.commands import COMMAND_TABLES
+from gateway.store.transaction import transaction
 
 
 class Migration(Model):
@@ -54,10 +57,39 @@ def _commands(database: SqliteDatabase) -> None:
         database.create_tables(COMMAND_TABLES, safe=False)
 
 
+def _ends_of_closed_epochs(database: SqliteDatabase) -> None:
+    """Epochs that were closed before an end was kept; one whose end nobody tells stays without."""
+    rows = database.execute_sql("SELECT first_n, epoch, last_seq FROM epoch ORDER BY first_n").fetchall()
+    for (first_n, epoch, last_seq), (next_n, _, _) in itertools.pairwise(rows):
+        if last_seq is not None:
+            continue
+        end = next_n - first_n
+        row = database.execute_sql("SELECT hash FROM event WHERE n = ?", (next_n - 1,)).fetchone()
+        digest = _hash_told(database, next_n, epoch, end) if row is None else row[0]
+        if digest is not None:
+            database.execute_sql(
+                "UPDATE epoch SET last_seq = ?, last_hash = ? WHERE first_n = ?", (end, digest, first_n)
+            )
+
+
+def _hash_told(database: SqliteDatabase, opening_n: int, epoch: str, end: int) -> bytes | None:
+    """The hash at the end of an epoch by the word of the next one's opening event."""
+    row = database.execute_sql("SELECT wire FROM event WHERE n = ?", (opening_n,)).fetchone()
+    try:
+        data = None if row is None else canonical.decode(row[0]).get("data")
+        told = data.get("previous") if isinstance(data, dict) else None
+        if not isinstance(told, dict) or (told.get("epoch"), told.get("last_seq")) != (epoch, end):
+            return None
+        return bytes.fromhex(str(told.get("last_hash")))
+    except (ContractError, ValueError):
+        return None
+
+
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0001_first_tables": _script(_FIRST_TABLES),
     "0002_epochs_end_and_days": _script(_EPOCHS_END),
     "0003_commands": _commands,
+    "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
 }
 
 
@@ -74,6 +106,6 @@ def migrate(database: SqliteDatabase, now_ms: int) -> None:
             )
         for name, step in MIGRATIONS.items():
             if name not in applied:
-                with database.atomic():
+                with transaction(database):
                     step(database)
                     Migration.create(name=name, applied_ms=now_ms)
