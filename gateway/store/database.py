@@ -44,6 +44,8 @@ _REFUSALS = {
     ),
     sqlite3.SQLITE_BUSY: ("store_io", "another program holds the database; stop it"),
 }
+# The index of the WAL is made of real blocks: these two say that there are none left.
+_FULL = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN)
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -85,6 +87,8 @@ def translate(exc: PeeweeException | sqlite3.Error) -> Exception:
     code = getattr(cause, "sqlite_errorcode", None)
     if code is None:
         return exc
+    if code in _FULL:
+        code = sqlite3.SQLITE_FULL
     primary = code & 0xFF  # extended result codes carry the primary one in the low byte
     if primary in _DAMAGE:
         return StoreDamaged(f"SQLite reports {getattr(cause, 'sqlite_errorname', primary)}")
