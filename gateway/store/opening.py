@@ -22,8 +22,9 @@ from gateway.store.folder import sync_folder
 from gateway.store.lock import lock_of, take
 from gateway.store.migrations import migrate
 from gateway.store.models import TABLES
+from gateway.store.proof import check_tail
 from gateway.store.room import Room
-from gateway.store.salvage import check_tail, salvage
+from gateway.store.salvage import salvage
 from gateway.store.witness import FileMark, Statement, Witness
 
 _PARTS = ("", "-wal", "-shm")  # the file first: without it the others are nothing, the other way round not
@@ -112,7 +113,9 @@ def _open(
     path = settings.path
     pending = _pending(path)
     if pending is not None and path.exists():
-        _rename_all(pending, _kept_name(path, pending))  # only the last step was missing
+        # Only the last steps were missing. The note goes first: it is about the file that was set aside.
+        _note_of(path).unlink(missing_ok=True)
+        _rename_all(pending, _kept_name(path, pending))
     elif pending is not None:
         _salvage(pending, settings, stamp, statement)
     try:

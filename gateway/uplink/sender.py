@@ -15,6 +15,7 @@ from gateway.clock import Clock
 from gateway.errors import StoreRefused
 from gateway.metrics import LANES, Metrics
 from gateway.mqtt_bridge import Connection
+from gateway.spans import Spans, of_numbers
 from gateway.store.outbox import URGENT_LANE, Outbox, Row
 from gateway.store.store import Store
 from gateway.uplink.ages import mono_ms
@@ -23,7 +24,6 @@ from gateway.uplink.lanes import FreshMarks, Lane, Lanes
 from gateway.uplink.outstanding import Out, Outstanding
 from gateway.uplink.refusals import Refusals
 from gateway.uplink.seldom import Seldom
-from gateway.spans import Spans, of_numbers
 from gateway.uplink.topics import Topics
 from gateway.uplink.window import SettleWindow
 

@@ -14,12 +14,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from gateway.evidence import canonical
+from gateway.spans import Spans, of_numbers
 from gateway.store.epochs import EpochView
 from gateway.store.epochs import lineage as lineage_of_store
 from gateway.store.outbox import Outbox, type_of
 from gateway.store.store import Store
 from gateway.uplink.acks import EpochAck, Rejection
-from gateway.spans import Spans, of_numbers
 
 log = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.spans import Spans, of_numbers
 from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
 from gateway.uplink.drain_cap import DrainCap
 from gateway.uplink.lanes import MOST_FROM_MEMORY, FreshMarks, Lanes
-from gateway.spans import Spans, of_numbers
 from gateway.uplink.window import FIRST, LEAST, MOST, SettleWindow
 
 

@@ -2,10 +2,10 @@
 
 from gateway.clock import ManualClock
 from gateway.envelope import Draft, Place, seal
+from gateway.spans import Spans
 from gateway.uplink.ages import age_ms, mono_ms
 from gateway.uplink.outstanding import MOST_SENT, Out, Outstanding
 from gateway.uplink.refusals import Refusals
-from gateway.spans import Spans
 from tests.gateway.store_fixtures import GATEWAY, ORG, SIGNER
 
 

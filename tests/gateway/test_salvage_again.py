@@ -43,21 +43,8 @@ def told_lost(store: Store) -> set[int]:
     return {n for one in store.started.lost for n in range(one.first, one.last + 1)}
 
 
-_UNTOLD = pytest.mark.xfail(
-    strict=True,
-    reason="the note outlives the new store's rename: it is salvaged again, and what was found is forgotten",
-)
-_FORGETS = {(7, True), (8, False), (8, True), (9, False)}  # (operation, killed after it)
-
-
-@pytest.mark.parametrize(
-    ("at", "after"),
-    [
-        pytest.param(at, after, marks=[_UNTOLD] if (at, after) in _FORGETS else [])
-        for at in range(13)
-        for after in (False, True)
-    ],
-)
+@pytest.mark.parametrize("at", range(13))
+@pytest.mark.parametrize("after", [False, True])
 async def test_killed_at_any_rename_or_sync_a_salvage_tells_the_same_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, *, after: bool
 ) -> None:
@@ -99,7 +86,6 @@ async def test_killed_at_any_rename_or_sync_a_salvage_tells_the_same_loss(
     assert lost == set(range(20, 25)), f"operation {at} of {count}, after={after}: {sorted(lost)}"
 
 
-@pytest.mark.xfail(strict=True, reason="a second salvage forgets what the first one found and nobody told")
 async def test_a_store_repaired_twice_before_its_start_still_tells_the_loss(tmp_path: Path) -> None:
     path, clock = tmp_path / "s.db", ManualClock()
     await filled(path, clock, count=80, settled=5)
@@ -130,7 +116,6 @@ def flip_first_rowid(path: Path, n: int, new: int) -> None:
     raise AssertionError("row not found")
 
 
-@pytest.mark.xfail(strict=True, reason="the first row of an epoch alone decides where the epoch begins")
 async def test_one_flipped_row_number_costs_one_row_and_not_its_epoch(tmp_path: Path) -> None:
     path, clock = tmp_path / "s.db", ManualClock()
     await filled(path, clock, count=50, settled=5)
@@ -142,7 +127,6 @@ async def test_one_flipped_row_number_costs_one_row_and_not_its_epoch(tmp_path: 
         assert found.kept >= 49, f"kept {found.kept} of 51 rows that can all be read"
 
 
-@pytest.mark.xfail(strict=True, reason="a row that is read twice violates the primary key at each start")
 async def test_a_page_that_the_tree_names_twice_does_not_stop_the_start(tmp_path: Path) -> None:
     path, clock = tmp_path / "s.db", ManualClock()
     await filled(path, clock)
@@ -158,9 +142,6 @@ async def test_a_page_that_the_tree_names_twice_does_not_stop_the_start(tmp_path
         assert found.kept > 280
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the next stretch begins behind the number that was read last, whatever it is"
-)
 async def test_a_row_number_far_off_does_not_hide_what_stands_behind_it(tmp_path: Path) -> None:
     """It is the last of a stretch of 500: the next stretch began behind it."""
     path, clock = tmp_path / "s.db", ManualClock()
@@ -191,7 +172,6 @@ def far_rowid(path: Path, n: int) -> None:
     raise AssertionError("row not found")
 
 
-@pytest.mark.xfail(strict=True, reason="an epoch that the witness does not name counts as settled whole")
 async def test_an_epoch_opened_since_the_witness_spoke_is_not_settled(tmp_path: Path) -> None:
     """Left while running; a minute may pass until the witness is told. Nothing of it is settled, or all is declared."""
     path, clock = tmp_path / "s.db", ManualClock()
@@ -208,7 +188,6 @@ async def test_an_epoch_opened_since_the_witness_spoke_is_not_settled(tmp_path: 
         assert {e.n for e in fresh} <= wait, f"{len(wait)} wait, told lost: {told_lost(store)}"
 
 
-@pytest.mark.xfail(strict=True, reason="the witness names 16 epochs; the older ones count as settled whole")
 async def test_more_open_epochs_than_the_witness_names_are_not_settled(tmp_path: Path) -> None:
     path, clock = tmp_path / "s.db", ManualClock()
     for boot in range(20):
@@ -223,7 +202,6 @@ async def test_more_open_epochs_than_the_witness_names_are_not_settled(tmp_path:
         assert store.waiting >= waited, f"{store.waiting - 1} of {waited}; lost {told_lost(store)}"
 
 
-@pytest.mark.xfail(strict=True, reason="a salvage does not copy the table of commands")
 async def test_commands_that_were_run_are_known_after_a_salvage(tmp_path: Path) -> None:
     from gateway.store import commands
 
@@ -235,7 +213,6 @@ async def test_commands_that_were_run_are_known_after_a_salvage(tmp_path: Path) 
         assert await store.read(lambda _box: commands.known("c1")) is not None
 
 
-@pytest.mark.xfail(strict=True, reason="a salvage does not copy the days")
 async def test_days_are_known_after_a_salvage(tmp_path: Path) -> None:
     path, clock = tmp_path / "s.db", ManualClock()
     async with running_store(path, clock) as store:
@@ -246,7 +223,6 @@ async def test_days_are_known_after_a_salvage(tmp_path: Path) -> None:
         assert rows == 1
 
 
-@pytest.mark.xfail(strict=True, reason="what a salvage kept is held to a rule by which it did not choose")
 async def test_a_fork_in_the_tail_does_not_salvage_for_ever(tmp_path: Path) -> None:
     """Two histories of one epoch, each row proven: one salvage, then the store must open."""
     path, clock = tmp_path / "s.db", ManualClock()

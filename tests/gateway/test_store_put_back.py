@@ -96,7 +96,6 @@ async def of_release_1(tmp_path: Path) -> tuple[Path, ManualClock, list[str]]:
     return path, clock, names
 
 
-@pytest.mark.xfail(strict=True, reason="epochs closed before migration 0002 have no last_seq")
 async def test_a_store_of_the_previous_release_can_leave_an_old_epoch(
     of_release_1: tuple[Path, ManualClock, list[str]],
 ) -> None:
@@ -106,7 +105,6 @@ async def test_a_store_of_the_previous_release_can_leave_an_old_epoch(
         assert left.count == 5, f"{left.count} of 5 waiting events of the old epoch are said again"
 
 
-@pytest.mark.xfail(strict=True, reason="epochs closed before migration 0002 have no last_seq")
 async def test_the_witness_speaks_of_the_old_epochs_of_a_previous_release(
     of_release_1: tuple[Path, ManualClock, list[str]],
 ) -> None:
@@ -120,7 +118,6 @@ async def test_the_witness_speaks_of_the_old_epochs_of_a_previous_release(
         ]
 
 
-@pytest.mark.xfail(strict=True, reason="epochs closed before migration 0002 have no last_seq")
 async def test_an_ack_of_a_purged_epoch_of_a_previous_release_is_no_rollback(
     of_release_1: tuple[Path, ManualClock, list[str]],
 ) -> None:
@@ -134,7 +131,6 @@ async def test_an_ack_of_a_purged_epoch_of_a_previous_release_is_no_rollback(
         assert applied.rolled_back == [], applied.rolled_back
 
 
-@pytest.mark.xfail(strict=True, reason="the connect stands outside of the try")
 def test_a_chain_check_that_cannot_open_the_file_looks_again_later(tmp_path: Path) -> None:
     assert ChainCheck(tmp_path / "absent.db", SIGNER).step(0).last_n == 0
 
@@ -170,7 +166,6 @@ async def test_patient_events_are_kept_at_a_stop(tmp_path: Path) -> None:
         assert (reason(store), store.tail.seq) == (None, 31)
 
 
-@pytest.mark.xfail(strict=True, reason="two epochs with one first_n: the salvage fails at each start")
 async def test_a_rolled_back_store_whose_new_epoch_was_not_witnessed_can_be_salvaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
