@@ -1,8 +1,9 @@
 """All that a running gateway does about time: the clock, what is remembered of it, who is told.
 
-The floor is a time that has certainly passed: when this software was made, the newest time that somebody
-vouched for, the newest event that was recorded by such a time. Certificates are judged by it while the
-clock is not set.
+The floor is a time that has certainly passed: when this software was made, the newest time of a time
+server, the newest event that was recorded by one. Certificates are judged by it while the clock is not
+set. Neither a center nor a clock chip raises it: one that was wrong once would shut this gateway out for
+good, for its certificates would be expired for ever and the right time would be refused.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 KEEP_EVERY_S = 600.0  # seldom: every write wears the card
 MACHINE_MAY_DIFFER_MS = 60_000  # no certificate is so short-lived that a minute matters
+# So long a center's time judges certificates. It is asked again every three hours; where a wrong one keeps
+# us from asking, this ends it.
+CENTER_JUDGES_MS = 6 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +67,29 @@ class Timekeeper:
 
     def saw_events(self, recorded: Iterable[tuple[ClockQuality, int]]) -> None:
         """Quality and recorded time of the newest events, newest first."""
-        good = (wall_ms for quality, wall_ms in recorded if quality is not ClockQuality.UNSYNCED)
+        # An event does not say whose holdover it was: a clock chip's or a center's counts for nothing here.
+        good = (wall_ms for quality, wall_ms in recorded if quality is ClockQuality.SYNCED)
         self._event_ms = next(good, 0)
 
     def certificate_time(self) -> CertificateTime | None:
         """What to judge certificates by; None: the machine's clock will do."""
         stamp = self.clock.now()
-        if stamp.quality is ClockQuality.UNSYNCED:
-            # Also a clock that stands behind the floor: systemd sets one to when it was last seen running.
-            return CertificateTime(max(stamp.wall_ms, self.floor_ms), passed_only=True)
+        if not self._vouched_for(stamp):
+            # What the clock shows is no bound: nobody says that it has passed.
+            return CertificateTime(self.floor_ms, passed_only=True)
         wall_ms, _ = self.clock.machine()
         if abs(wall_ms - stamp.wall_ms) > MACHINE_MAY_DIFFER_MS:
             return CertificateTime(stamp.wall_ms, passed_only=False)
         return None
+
+    def _vouched_for(self, stamp: Stamp) -> bool:
+        """Whether somebody says of this time that it is right, and can be held to it."""
+        if stamp.quality is not ClockQuality.HOLDOVER:
+            return stamp.quality is ClockQuality.SYNCED
+        source, anchor = self.clock.source, self.clock.anchor
+        if source is ClockSource.CENTER and anchor is not None:
+            return stamp.mono_ms - anchor.mono_ms < CENTER_JUDGES_MS
+        return source is ClockSource.NTP
 
     async def run(self, notify: Notify, ask: AskTime | None = None) -> None:
         """Watch the clock, keep the memory, and ask the center where it can be asked. For ever."""
@@ -115,12 +129,12 @@ class Timekeeper:
 
 
 def good_ms(stamp: Stamp, source: ClockSource, before_ms: int) -> int:
-    """The newest time that somebody vouched for.
+    """The newest time that a time server vouched for.
 
-    A time server's word replaces an earlier one also backwards: one that was wrong must not stay for ever.
+    Its word replaces an earlier one also backwards: one that was wrong must not stay for ever.
     """
     if stamp.quality is ClockQuality.SYNCED:
         return stamp.wall_ms
-    if stamp.quality is ClockQuality.HOLDOVER and source is not ClockSource.RTC:
+    if stamp.quality is ClockQuality.HOLDOVER and source is ClockSource.NTP:
         return max(before_ms, stamp.wall_ms - (stamp.error_ms or 0))
     return before_ms

@@ -23,7 +23,7 @@ MAX_BYTES = 4096
 class Memory:
     """The last state of a gateway's clocks."""
 
-    good_wall_ms: int = 0  # the newest time that somebody vouched for
+    good_wall_ms: int = 0  # the newest time that a time server vouched for
     boot_id: str = ""  # the rest is about this boot
     machine_offset_ms: int | None = None  # wall minus monotonic of the machine, as last told
     anchor: Anchor | None = None

@@ -87,9 +87,12 @@ def read_command(message: Mapping[str, Json], name: str, cmdid: str) -> Command:
 def check_valid_now(command: Command, session: str, now: Stamp) -> None:
     """Raise `Refusal` for another session (`session`) or a time that is over (`expired`).
 
-    Where nobody vouches for the clock, the session alone stops replays.
+    Where nobody vouches for the clock (a clock chip knows no bound), the session alone stops replays.
     """
     if command.session != session:
         raise Refusal("session", "not of the session in the last status; ask again with that one")
-    if now.quality is not ClockQuality.UNSYNCED and now.wall_ms > command.expires_ms:
+    vouched_for = now.quality is ClockQuality.SYNCED or (
+        now.quality is ClockQuality.HOLDOVER and now.error_ms is not None
+    )
+    if vouched_for and now.wall_ms > command.expires_ms:
         raise Refusal("expired", "came after its time", status="expired")

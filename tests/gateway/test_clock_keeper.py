@@ -19,6 +19,7 @@ from gateway.clock import (
     Timekeeper,
     memory,
 )
+from gateway.clock.keeper import CENTER_JUDGES_MS
 from gateway.clock.memory import Memory
 
 BOOT = "87389cf03c0f4376b8caa195260ea502"
@@ -91,7 +92,7 @@ async def test_a_restart_within_the_boot_rests_on_the_measurement_and_another_bo
     assert Timekeeper.load(tmp_path / "clock.json").clock.anchor is None
 
 
-async def test_only_a_time_that_somebody_vouched_for_raises_the_floor(tmp_path: Path) -> None:
+async def test_only_a_time_server_raises_the_floor(tmp_path: Path) -> None:
     clock = ManualClock(IN_2026 + HOUR, 5_000, quality=ClockQuality.UNSYNCED, error_ms=None)
     kept = keeper(tmp_path, clock)
     await kept.keep()
@@ -101,7 +102,7 @@ async def test_only_a_time_that_somebody_vouched_for_raises_the_floor(tmp_path: 
     assert kept.floor_ms == RELEASED_MS, "a clock chip may stand in any year"
     clock.accept(Anchor(ClockSource.CENTER, IN_2026 + HOUR, clock.mono_ms, 70))
     await kept.keep()
-    assert kept.floor_ms == IN_2026 + HOUR - 70
+    assert kept.floor_ms == RELEASED_MS, "a center that was wrong once would shut out for good"
     clock.set_quality(ClockQuality.SYNCED, error_ms=5, source=ClockSource.NTP)
     await kept.keep()
     assert keeper(tmp_path, at_1970()).floor_ms == IN_2026 + HOUR, "also for the next boot"
@@ -116,7 +117,7 @@ async def test_a_floor_from_a_wrong_time_server_comes_down_with_the_right_one(tm
     assert kept.floor_ms == keeper(tmp_path, at_1970()).floor_ms == IN_2026 + HOUR
 
 
-def test_the_newest_event_by_a_good_clock_is_part_of_the_floor(tmp_path: Path) -> None:
+def test_the_newest_event_by_a_time_server_is_part_of_the_floor(tmp_path: Path) -> None:
     kept = keeper(tmp_path, at_1970())
     kept.saw_events(
         [
@@ -125,7 +126,7 @@ def test_the_newest_event_by_a_good_clock_is_part_of_the_floor(tmp_path: Path) -
             (ClockQuality.SYNCED, IN_2026 + 1),
         ]
     )
-    assert kept.floor_ms == IN_2026 + 2
+    assert kept.floor_ms == IN_2026 + 1
     kept.saw_events([])
     assert kept.floor_ms == RELEASED_MS
 
@@ -135,7 +136,7 @@ def test_certificates_are_judged_by_the_machine_where_its_clock_is_right(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("wall_ms", "at_ms"), [(61_000, RELEASED_MS), (RELEASED_MS + HOUR, RELEASED_MS + HOUR)]
+    ("wall_ms", "at_ms"), [(61_000, RELEASED_MS), (RELEASED_MS + HOUR, RELEASED_MS)]
 )
 def test_an_unset_clock_judges_certificates_by_what_has_passed(
     tmp_path: Path, wall_ms: int, at_ms: int
@@ -149,6 +150,10 @@ def test_a_known_time_on_a_machine_at_1970_judges_both_dates(tmp_path: Path) -> 
     clock = at_1970()
     clock.accept(Anchor(ClockSource.CENTER, IN_2026, clock.mono_ms, 70))
     assert keeper(tmp_path, clock).certificate_time() == CertificateTime(IN_2026, passed_only=False)
+    clock.advance(CENTER_JUDGES_MS)
+    assert keeper(tmp_path, clock).certificate_time() == CertificateTime(RELEASED_MS, passed_only=True), (
+        "a center's wrong time shuts out for hours, not until the next boot"
+    )
 
 
 async def test_a_stored_notice_is_remembered_and_a_refused_one_is_not(tmp_path: Path) -> None:
