@@ -185,6 +185,7 @@ class _Gateway:
         self.store.on_commit(self._committed)
         stamp = self.clock.now()
         started = await self.store.start(stamp, partial(self._first_events, stamp))
+        self.sender.begin()
         if started.reason is not None:
             self.metrics.epochs_opened.labels(reason=started.reason).inc()
             log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": started.reason})

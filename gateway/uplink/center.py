@@ -106,7 +106,11 @@ class Center:
     async def _leave(self, epoch: str, reason: str, data: dict[str, Json]) -> None:
         """The center holds another chain under this name: what waits in ours gets places in a new one."""
         stamp = self._clock.now()
-        left = await self._store.leave_epoch(epoch, reason, stamp, partial(self._opening, stamp))
+        with self._sender.paused():
+            left = await self._store.leave_epoch(epoch, reason, stamp, partial(self._opening, stamp))
+            view = next((known for known in await self._store.lineage() if known.epoch == epoch), None)
+            if view is not None:
+                self._sender.issued_again(view.first_n, view.last_n)
         await self._store.run(lambda box: box.note(LEFT + epoch, reason))
         if left.opened:
             self._metrics.epochs_opened.labels(reason=reason).inc()

@@ -29,10 +29,12 @@ class Lane:
         self.cursor = 0  # highest `n` read
         self.rows: deque[Row] = deque()
         self.exhausted = False  # nothing behind the cursor when last asked
+        self.turn = 0  # how often it was rewound: an answer to a question of an earlier turn is void
         self._held = held  # `n` of the rows that any lane has read ahead
 
     def rewind(self) -> None:
         """Read again from the beginning."""
+        self.turn += 1
         self.cursor = 0
         self._held.difference_update(row.n for row in self.rows)
         self.rows.clear()

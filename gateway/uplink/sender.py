@@ -8,7 +8,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from gateway.clock import Clock
@@ -71,12 +72,18 @@ class Sender:
         self._again: deque[Row] = deque()  # overtaken: to be sent once more, alone
         self._wake = asyncio.Event()
         self._commits = 0
+        self._paused = False
         self._first_fresh = store.tail.next_n
         self._pubacked: list[int] = []  # to be settled, where the broker's word counts
         self._settling: asyncio.Task[None] | None = None
         self._sent_by_lane = {name: metrics.events_sent.labels(lane=name) for name in LANES}
         self._topic_of: dict[str, str] = {}
         self._seldom = Seldom()
+
+    def begin(self) -> None:
+        """The store has started: what it holds now is a backlog, and old."""
+        self._first_fresh = self._store.tail.next_n
+        self.marks = FreshMarks(self._first_fresh)
 
     def committed(self, rows: Sequence[Row], urgent: Iterable[tuple[int, int]]) -> None:
         """Events were committed; `urgent` are those of the fast lanes: (n, monotonic ms)."""
@@ -95,6 +102,21 @@ class Sender:
             self.window.settled(time.monotonic())
         self._wake.set()
         return gone
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While events get other places nothing goes out: what was read ahead may have moved."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
+            self._lanes.rewind()
+            self._wake.set()
+
+    def issued_again(self, first_n: int, last_n: int) -> None:
+        """These got other places: at their old ones nobody waits for them any more."""
+        self.settled([(first_n, last_n)], 0)
 
     def put_back(self) -> None:
         """Events that were settled wait again, below what was read: read from the beginning."""
@@ -165,16 +187,18 @@ class Sender:
             fresh = lane is self._lanes.fresh
             below = self._first_fresh if lane is self._lanes.aged else None
             start = max(lane.cursor, self._first_fresh - 1) if fresh else lane.cursor
-            asked_at = self._commits
+            asked_at, turn = self._commits, lane.turn
             rows, end = await self._store.read(
                 partial(_read_ahead, lane=lane.store_lane, after=start, below=below)
             )
+            if turn != lane.turn:
+                continue  # put back or sent again meanwhile: what was read lies behind the new beginning
             # A commit during the read may have added what the read did not see.
             lane.take_up(rows, skip=self.out, exhausted=end and asked_at == self._commits)
 
     def _hungry(self, connection: Connection) -> bool:
         """Whether reading on may give something to send at once."""
-        may_send = connection.room > 0 and len(self.out) < self.window.size
+        may_send = not self._paused and connection.room > 0 and len(self.out) < self.window.size
         return may_send and any(not lane.rows and not lane.exhausted for lane in self._lanes.all)
 
     # -- what goes out --------------------------------------------------------------------------------
@@ -182,7 +206,7 @@ class Sender:
     def _pump(self, connection: Connection) -> float:
         """Send what may be sent now; how long to rest then when nothing else happens."""
         now_s = time.monotonic()
-        while connection.room > 0 and not connection.closed.done():
+        while connection.room > 0 and not self._paused and not connection.closed.done():
             if self._again:
                 row = self._again.popleft()
                 if row.n in self.out:

@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from gateway.clock import ManualClock
+from gateway.ingest.alarms import Alarms
+from gateway.ingest.ingest import Ingest
+from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
 from gateway.store import commands
 from gateway.store.database import StoreDamaged
 from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE
 from gateway.store.store import Store, open_store
+from gateway.uplink.center import Center
 from gateway.uplink.resend import resend
 from gateway.uplink.sender import Sender
 from tests.gateway.store_fixtures import GATEWAY, ORG, SIGNER, draft, first_events, opening, running_store
@@ -51,6 +55,15 @@ def sender_of(store: Store, clock: ManualClock, cap: int = 0) -> tuple[Sender, l
     return sender, order
 
 
+def center_of(store: Store, sender: Sender, clock: ManualClock) -> Center:
+    ingest = Ingest(store, clock, Sealer(GATEWAY, bytes(32), None), Metrics(), GATEWAY)
+    return Center(
+        gateway=GATEWAY, kid="event#1", store=store, sender=sender, clock=clock, ack_key=lambda _kid: None,
+        alarms=Alarms(ingest, store), metrics=Metrics(), on_settled=lambda _r: None, on_rejected=lambda _n: None,
+        opening=lambda stamp, data: opening(stamp)(data),
+    )  # fmt: skip
+
+
 async def settling(store: Store, sender: Sender) -> None:
     """The center: everything that is out is settled, again and again."""
     while True:
@@ -66,10 +79,7 @@ async def settling(store: Store, sender: Sender) -> None:
     "gated",
     [
         False,
-        pytest.param(
-            True,
-            marks=pytest.mark.xfail(strict=True, reason="a read in flight undoes the rewind of its lane"),
-        ),
+        True,
     ],
 )
 async def test_what_is_put_back_while_a_lane_is_read_is_sent(tmp_path: Path, *, gated: bool) -> None:
@@ -118,7 +128,6 @@ async def test_what_is_put_back_while_a_lane_is_read_is_sent(tmp_path: Path, *, 
         )
 
 
-@pytest.mark.xfail(strict=True, reason="the sender is built before the store knows its tail")
 async def test_a_backlog_found_at_the_start_is_old_and_keeps_the_drain_cap(tmp_path: Path) -> None:
     """As the program builds it: the sender before the store has started."""
     clock, path = ManualClock(), tmp_path / "s.db"
@@ -129,6 +138,7 @@ async def test_a_backlog_found_at_the_start_is_old_and_keeps_the_drain_cap(tmp_p
     )
     sender, order = sender_of(store, clock, cap=10)
     await store.start(clock.now(), first_events(clock.now()))
+    sender.begin()
     wire = Wire()
     running = asyncio.create_task(sender.run(wire))  # type: ignore[arg-type]
     center = asyncio.create_task(settling(store, sender))
@@ -140,7 +150,6 @@ async def test_a_backlog_found_at_the_start_is_old_and_keeps_the_drain_cap(tmp_p
     assert len(order) <= 30, f"{len(order)} old events in one second with a cap of 10 a second"
 
 
-@pytest.mark.xfail(strict=True, reason="nobody tells the sender what leave_epoch settled")
 async def test_an_event_that_was_issued_again_is_not_sent_at_its_old_place(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock) as store:
@@ -151,7 +160,7 @@ async def test_an_event_that_was_issued_again_is_not_sent_at_its_old_place(tmp_p
         await asyncio.sleep(0.1)
         old = await store.append([draft(clock.now()) for _ in range(5)], clock.now())
         await asyncio.sleep(0.05)
-        await store.leave_epoch(store.tail.epoch, "chain_mismatch", clock.now(), opening(clock.now()))
+        await center_of(store, sender, clock)._leave(store.tail.epoch, "chain_mismatch", {})
         wire.room = 1000
         wire.on_room()
         await asyncio.sleep(0.3)
