@@ -35,6 +35,7 @@ class Outstanding:
 
     def __init__(self) -> None:
         self._out: dict[int, Out] = {}  # on this connection since the last rewind, in order of sending
+        self._again: set[int] = set()  # those that were sent before
         self._sent: dict[int, None] = {}  # in this run; the oldest are forgotten first
         self._passed_s = float("-inf")  # when the newest of the settled ones was sent
 
@@ -43,6 +44,11 @@ class Outstanding:
 
     def __contains__(self, n: object) -> bool:
         return n in self._out
+
+    @property
+    def again(self) -> int:
+        """How many of those that are out were sent before."""
+        return len(self._again)
 
     @property
     def sent(self) -> frozenset[int]:
@@ -57,6 +63,8 @@ class Outstanding:
         """It is sent now."""
         self._out.pop(n, None)  # to the end: the order is that of sending
         self._out[n] = out
+        if n in self._sent:
+            self._again.add(n)
         self._sent.pop(n, None)
         self._sent[n] = None
         if len(self._sent) > MOST_SENT:
@@ -64,11 +72,14 @@ class Outstanding:
 
     def take(self, n: int) -> Out | None:
         """It is not out any more, but was sent."""
+        self._again.discard(n)
         return self._out.pop(n, None)
 
     def settle(self, covered: Container[int]) -> list[Out]:
         """The center has these; those of them that were out."""
-        gone = [self._out.pop(n) for n in [n for n in self._out if n in covered]]
+        numbers = [n for n in self._out if n in covered]
+        gone = [self._out.pop(n) for n in numbers]
+        self._again.difference_update(numbers)
         for n in [n for n in self._sent if n in covered]:
             del self._sent[n]
         self._passed_s = max((self._passed_s, *(out.sent_s for out in gone)))
@@ -87,4 +98,5 @@ class Outstanding:
     def clear(self) -> None:
         """Sending begins again: nothing is out, but it was sent."""
         self._out.clear()
+        self._again.clear()
         self._passed_s = float("-inf")

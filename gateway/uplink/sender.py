@@ -73,6 +73,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._commits = 0
         self._paused = False
+        self._passed_over = False  # something was not sent again, for want of room
         self._first_fresh = store.tail.next_n
         self._pubacked: list[int] = []  # to be settled, where the broker's word counts
         self._settling: asyncio.Task[None] | None = None
@@ -100,6 +101,9 @@ class Sender:
         gone = self.out.settle(covered)
         if count:
             self.window.settled(time.monotonic())
+            if self._passed_over:
+                self._passed_over = False
+                self._lanes.rewind()  # what is out is passed over
         self._wake.set()
         return gone
 
@@ -220,6 +224,10 @@ class Sender:
             row = lane.pop()
             if self.refusals.paused(row.cls, now_s):
                 continue  # passed over: read again when the pause ends
+            if self.out.again >= self.window.size // 2 and self.out.was_sent(row.n):
+                # What the center never settles must not fill the window: half of it is for what is new.
+                self._passed_over = True
+                continue  # read again with the next progress
             if lane is not self._lanes.fresh:
                 self._cap.take()
             if not len(self.out):

@@ -199,18 +199,7 @@ async def ack_all_but_poison(center: CenterClient, epoch: str, head: bytes) -> N
             await center.ack(epoch, 1, head, sack=sack[-256:])
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(
-            "identity.card_read",
-            marks=pytest.mark.xfail(
-                strict=True, reason="six events that are never settled fill the least window"
-            ),
-        ),
-        "checkin.completed",
-    ],
-)
+@pytest.mark.parametrize("kind", ["identity.card_read", "checkin.completed"])
 async def test_a_few_events_that_are_never_settled_stop_nobody_else(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
