@@ -1,5 +1,6 @@
 """paho's client, made and dialled the way this project needs it; its quirks that need no connection object."""
 
+import contextlib
 import functools
 import socket
 import struct
@@ -82,6 +83,15 @@ def dial(client: Client, endpoint: Endpoint) -> None:
         )
     except (OSError, UnicodeError) as exc:
         raise not_dialled(endpoint.where, exc) from exc
+
+
+def cut(client: Client) -> None:
+    """End the line without a DISCONNECT; paho's thread finds it closed and ends."""
+    sock = client.socket()
+    if isinstance(sock, socket.socket):
+        with contextlib.suppress(OSError):  # closed already
+            # Below TLS: paho's thread may be reading there right now.
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def silent_s(client: Client) -> float:

@@ -19,6 +19,7 @@ from gateway.mqtt_bridge.client import (
     CONTENT_CLOUDEVENT,
     CONTENT_JSON,
     MAX_IN_FLIGHT,
+    cut,
     dial,
     new_client,
     publish_properties,
@@ -216,9 +217,16 @@ class Connection:
         name = f"paho-mqtt-client-{self.endpoint.client_id}"
         return any(thread.name == name for thread in threading.enumerate())
 
-    async def close(self) -> None:
-        """Disconnect and wait for paho's thread. Never raises."""
-        self._client.disconnect()
+    async def close(self, *, orderly: bool = True) -> None:
+        """End the connection and wait for paho's thread. Never raises.
+
+        `orderly`: say DISCONNECT, which takes the will away. Otherwise the line is cut, so that the broker
+        says for us that we are gone.
+        """
+        if orderly:
+            self._client.disconnect()
+        else:
+            cut(self._client)
         self._end(Closed("stopped", f"{self.endpoint.where}: closed by the gateway"))
         stopping = self._loop.run_in_executor(None, self._client.loop_stop)
         done, _ = await asyncio.wait({stopping}, timeout=CLOSE_TIMEOUT_S)
@@ -293,6 +301,6 @@ async def connect(
     try:
         await connection._establish(subscriptions, optional, will)  # noqa: SLF001 - the other half of this function
     except BaseException:
-        await connection.close()
+        await connection.close(orderly=False)
         raise
     return connection

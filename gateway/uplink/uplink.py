@@ -21,7 +21,7 @@ from gateway.evidence.jws import Signer
 from gateway.evidence.keys import Role
 from gateway.ingest.alarms import Alarms
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, connect
+from gateway.mqtt_bridge import FAILURE, ConnectFailed, Connection, Endpoint, connect
 from gateway.store.store import Store
 from gateway.uplink.announcer import Announcer
 from gateway.uplink.center import Center
@@ -84,6 +84,7 @@ class Uplink:
         self._connection: Connection | None = None
         self._early_closes = 0  # before CONNACK
         self._closed_subscribing = 0
+        self._said_goodbye = False
         ack_key = find_key(Role.ACK)
         self.center = Center(
             gateway=topics.gateway,
@@ -182,7 +183,8 @@ class Uplink:
         except StoreRefused:  # the will says `lost` then
             return
         if saying is not None:
-            await asyncio.wait({saying}, timeout=1.5)
+            done, _ = await asyncio.wait({saying}, timeout=1.5)
+            self._said_goodbye = bool(done) and not saying.cancelled() and saying.result() < FAILURE
 
     # -- one connection -------------------------------------------------------------------------------
 
@@ -212,7 +214,8 @@ class Uplink:
         finally:
             self._connection = None
             self._metrics.mqtt_connected.set(0)
-            await connection.close()
+            # A DISCONNECT takes the will away: only to one who was told that we leave.
+            await connection.close(orderly=self._said_goodbye)
 
     async def _begin_session(self) -> None:
         """A new session is on disk before anybody hears of it, where the disk takes it."""
