@@ -51,7 +51,9 @@ async def fill(state: Path, keys: DemoKeys, receipts: Path, events: int, days: f
     step_ms = days * DAY_MS / events
     clock = ManualClock(wall_ms=int(time.time() * 1000 - days * DAY_MS), boot_id=read_boot_id())
     fd = os.open(receipts, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    settings = StoreSettings(path=state / "events.db", org=ORG, gateway=GATEWAY, receipts_fd=fd)
+    settings = StoreSettings(
+        path=state / "events.db", org=ORG, gateway=GATEWAY, receipts_fd=fd, reserve_mib=1
+    )
     store = await open_store(settings, load_signer(keys.event_key, keys.event_kid), clock.now())
 
     def opening(data: dict[str, Json]) -> Draft:

@@ -11,7 +11,7 @@ from gateway.store.epochs import Lost
 from tests.drills.rated_gateway import add_source
 
 
-def silent(_lost: Iterable[Lost]) -> list[Lost]:
+def silent(lost: Iterable[Lost]) -> list[Lost]:
     """Whatever was lost, nothing is."""
     return []
 

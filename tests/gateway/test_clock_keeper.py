@@ -135,9 +135,7 @@ def test_certificates_are_judged_by_the_machine_where_its_clock_is_right(tmp_pat
     assert keeper(tmp_path, ManualClock()).certificate_time() is None
 
 
-@pytest.mark.parametrize(
-    ("wall_ms", "at_ms"), [(61_000, RELEASED_MS), (RELEASED_MS + HOUR, RELEASED_MS)]
-)
+@pytest.mark.parametrize(("wall_ms", "at_ms"), [(61_000, RELEASED_MS), (RELEASED_MS + HOUR, RELEASED_MS)])
 def test_an_unset_clock_judges_certificates_by_what_has_passed(
     tmp_path: Path, wall_ms: int, at_ms: int
 ) -> None:

@@ -221,7 +221,12 @@ async def test_a_branch_is_passed_when_all_of_it_is_here_whatever_order_and_rest
     for seq in range(6, 16):
         place = Place(ORG, GW, EPOCH, seq, fresh[-1].hash)
         fresh.append(at(place, KEY, uuid7(1_795_309_400_000 + seq), n=1000 + seq))
-    steps = [(old, 10, old[9]), (fresh[10:], 10, old[9]), (fresh[7:10], 10, old[9]), (fresh[5:7], 15, fresh[14])]
+    steps = [
+        (old, 10, old[9]),
+        (fresh[10:], 10, old[9]),
+        (fresh[7:10], 10, old[9]),
+        (fresh[5:7], 15, fresh[14]),
+    ]
     for restart in (False, True):
         path = tmp_path / f"{restart}.db"
         async with receiving(path) as receiver:

@@ -90,7 +90,7 @@ async def uplink_on(
     """A running uplink; ends with the block."""
     clock = clock or SystemClock()
     metrics = Metrics()
-    settings = StoreSettings(path=path, org=ORG, gateway=GATEWAY)
+    settings = StoreSettings(path=path, org=ORG, gateway=GATEWAY, reserve_mib=1)
     store = await open_store(settings, SIGNER, clock.now())
     ingest = Ingest(store, clock, Sealer(GATEWAY, bytes(32), None), metrics, GATEWAY)
 
