@@ -24,7 +24,8 @@ from gateway.store.migrations import migrate
 from gateway.store.models import TABLES
 from gateway.store.proof import check_tail
 from gateway.store.room import Room
-from gateway.store.salvage import salvage
+from gateway.store.salvage import salvage, salvage_here
+from gateway.store.salvage_account import Extent
 from gateway.store.witness import FileMark, Statement, Witness
 
 _PARTS = ("", "-wal", "-shm")  # the file first: without it the others are nothing, the other way round not
@@ -103,12 +104,14 @@ def _with_room(
         try:
             return _open(settings, stamp, statement)
         except StoreRefused as exc:
-            if exc.code != "store_full" or not room.squeeze():
+            if exc.code != "store_full":
                 raise
+            if not room.squeeze():
+                return _open(settings, stamp, statement, frugal=True)
 
 
 def _open(
-    settings: StoreSettings, stamp: Stamp, statement: Statement | None
+    settings: StoreSettings, stamp: Stamp, statement: Statement | None, *, frugal: bool = False
 ) -> tuple[FileMark, SqliteDatabase]:
     path = settings.path
     pending = _pending(path)
@@ -117,7 +120,7 @@ def _open(
         _note_of(path).unlink(missing_ok=True)
         _rename_all(pending, _kept_name(path, pending))
     elif pending is not None:
-        _salvage(pending, settings, stamp, statement)
+        _salvage(pending, settings, stamp, statement, frugal=frugal)
     try:
         _heed(path)
         left = FileMark.of(path) if path.exists() else FileMark(0, 0, 0)
@@ -128,29 +131,72 @@ def _open(
             note_suspect(path, damage)
     aside = path.with_name(f"{path.name}.salvaging-{stamp.wall_ms}")
     _rename_all(path, aside)
-    _salvage(aside, settings, stamp, statement)
+    _salvage(aside, settings, stamp, statement, frugal=frugal)
     return FileMark.of(path), _usable(path, settings.hard_pages, stamp)
 
 
-def _salvage(aside: Path, settings: StoreSettings, stamp: Stamp, statement: Statement | None) -> None:
-    """Steps 2 to 4 of `salvage`: build beside, put in place, keep the evidence."""
+def _salvage(
+    aside: Path, settings: StoreSettings, stamp: Stamp, statement: Statement | None, *, frugal: bool
+) -> None:
+    """Steps 2 to 4 of `salvage`: build beside, put in place, keep the evidence. `frugal`: with little room."""
     path, note = settings.path, _note_of(settings.path)
     _rename_rest(path, aside)
     cause = note.read_text().strip() if note.exists() else "an earlier salvage was interrupted"
-    rebuild = path.with_name(path.name + ".rebuild")
-    for suffix in _PARTS:
-        rebuild.with_name(rebuild.name + suffix).unlink(missing_ok=True)
-    database = _usable(rebuild, None, stamp)
     try:
-        salvage(aside, database, name=_kept_name(path, aside).name, cause=cause, witness=statement)
-    except (PeeweeException, sqlite3.Error) as exc:
-        raise translate(exc) from exc
-    finally:
-        database.close()
+        rebuild = _rebuilt(aside, path, stamp, statement, cause, Extent.WAITING if frugal else Extent.ALL)
+    except StoreRefused as exc:
+        if not frugal or exc.code != "store_full" or not _mended(aside, path, stamp, statement, cause):
+            raise
+        note.unlink(missing_ok=True)
+        _rename_all(aside, path)
+        return
     rebuild.rename(path)
     sync_folder(path.parent)
     note.unlink(missing_ok=True)
     _rename_all(aside, _kept_name(path, aside))
+
+
+def _rebuilt(
+    aside: Path, path: Path, stamp: Stamp, statement: Statement | None, cause: str, extent: Extent
+) -> Path:
+    rebuild = path.with_name(path.name + ".rebuild")
+    _remove(rebuild)
+    name = _kept_name(path, aside).name
+    try:
+        database = _usable(rebuild, None, stamp)
+        try:
+            salvage(aside, database, name=name, cause=cause, witness=statement, extent=extent)
+        finally:
+            database.close()
+    except (PeeweeException, sqlite3.Error) as exc:
+        _remove(rebuild)
+        raise translate(exc) from exc
+    except StoreRefused:
+        _remove(rebuild)
+        raise
+    return rebuild
+
+
+def _mended(aside: Path, path: Path, stamp: Stamp, statement: Statement | None, cause: str) -> bool:
+    """Take out of the damaged file what is damaged; whether that could be done."""
+    try:
+        database = open_database(aside, max_pages=None)
+        try:
+            migrate(database, stamp.wall_ms)
+            database.bind((*TABLES, *COMMAND_TABLES))
+            beside = _kept_name(path, aside)
+            return salvage_here(database, beside, cause=cause, witness=statement) is not None
+        finally:
+            database.close()
+    except StoreDamaged:
+        return False
+    except (PeeweeException, sqlite3.Error) as exc:
+        raise translate(exc) from exc
+
+
+def _remove(rebuild: Path) -> None:
+    for suffix in _PARTS:
+        rebuild.with_name(rebuild.name + suffix).unlink(missing_ok=True)
 
 
 def _usable(path: Path, max_pages: int | None, stamp: Stamp) -> SqliteDatabase:

@@ -5,8 +5,13 @@
     3. rename   events.db.rebuild -> events.db          here it is done
     4. rename   events.db.salvaging-<ms> -> events.db.damaged-<ms>
 
+Where the disk has no room for the copy, only what waits is copied; where it has no room for that and
+SQLite finds the file whole, what does not prove itself is taken out of it, into a file of its own, and
+the rest goes on where it stands (`salvage_here`).
+
 Killed before step 3 it is begun again from the same file at the next start; killed after it, step 4 is
-made up for. The damaged file is evidence: it is never written and never deleted by the gateway.
+made up for. The damaged file is evidence: it is not written where there is another way, and never deleted by the
+gateway.
 
 Every row that can be read and proves itself (its hash is that of its signed bytes) is copied. Where
 the list of waiting events cannot be read, whatever is not known to be settled waits again: sending
@@ -26,7 +31,7 @@ from peewee import SqliteDatabase
 from gateway.spans import Spans
 from gateway.store import epochs, salvage_account
 from gateway.store.epochs import Lost
-from gateway.store.salvage_account import Account, Told
+from gateway.store.salvage_account import Account, Extent, Told
 from gateway.store.salvage_rows import readable_rows
 from gateway.store.transaction import transaction
 from gateway.store.witness import Statement
@@ -63,7 +68,13 @@ class Salvage:
 
 
 def salvage(
-    damaged: Path, into: SqliteDatabase, *, name: str, cause: str, witness: Statement | None
+    damaged: Path,
+    into: SqliteDatabase,
+    *,
+    name: str,
+    cause: str,
+    witness: Statement | None,
+    extent: Extent = Extent.ALL,
 ) -> Salvage:
     """Copy what can be read of `damaged` into the new, empty store, and keep there what came of it.
 
@@ -71,7 +82,7 @@ def salvage(
     """
     with closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as source, transaction(into):
         source.text_factory = lambda raw: raw.decode(errors="replace")
-        account = Account(into, _epochs(source), _waiting(source), witness)
+        account = Account(into, _epochs(source), _waiting(source), witness, extent)
         for row in readable_rows(source):
             account.take(row)
         lost = salvage_account.as_few([*_untold(source), *account.finish()])
@@ -81,6 +92,40 @@ def salvage(
         for table, columns in _KEPT_TABLES.items():
             _copy_table(source, into, table, columns)
     return found
+
+
+def salvage_here(
+    damaged: SqliteDatabase, beside: Path, *, cause: str, witness: Statement | None
+) -> Salvage | None:
+    """For a disk without room for a copy: take out what does not prove itself, into the file `beside`.
+
+    None where SQLite's own check finds the file torn, or a list is gone: writing to it would spoil more.
+    """
+    here: sqlite3.Connection = damaged.connection()
+    told, waiting = _epochs(here), _waiting(here)
+    if waiting is None or here.execute("PRAGMA quick_check(1)").fetchall() != [("ok",)]:
+        return None
+    with transaction(damaged):
+        account = Account(damaged, told, waiting, witness, Extent.HERE)
+        sound = Spans.of(row[0] for row in readable_rows(here) if account.take(row))
+        odd = [n for (n,) in here.execute("SELECT n FROM event") if n not in sound]
+        _keep_beside(here, odd, beside)
+        here.executemany("DELETE FROM event WHERE n = ?", ((n,) for n in odd))
+        here.execute("DELETE FROM waiting WHERE n NOT IN (SELECT n FROM event)")
+        here.execute("DELETE FROM epoch")
+        lost = salvage_account.as_few([*_untold(here), *account.finish()])
+        found = Salvage(beside.name, cause, account.kept, tuple(lost))
+        epochs.set_state(FOUND, found.as_text())
+    return found
+
+
+def _keep_beside(here: sqlite3.Connection, odd: list[int], beside: Path) -> None:
+    """Evidence is kept before it is taken out; done again after a crash, nothing of it is replaced."""
+    with closing(sqlite3.connect(beside)) as kept, kept:
+        kept.execute("CREATE TABLE IF NOT EXISTS event (n INTEGER PRIMARY KEY, hash, recorded_ms, wire)")
+        for n in odd:
+            row = here.execute("SELECT n, hash, recorded_ms, wire FROM event WHERE n = ?", (n,)).fetchone()
+            kept.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?)", row)
 
 
 def _waiting(source: sqlite3.Connection) -> Spans | None:

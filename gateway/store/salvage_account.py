@@ -10,6 +10,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TypeAlias
 
 from peewee import SqliteDatabase
@@ -27,6 +28,14 @@ MOST_RANGES = 256  # lost ranges told one by one; beyond that near ones are told
 _FAR = 1 << 62
 
 Told: TypeAlias = Mapping[str, tuple[int, int | None]]  # epoch -> first_n and last sequence, by their table
+
+
+class Extent(Enum):
+    """Which rows are copied."""
+
+    ALL = "all"
+    WAITING = "waiting"  # the settled ones are safe at the center: for a disk without room for them
+    HERE = "here"  # none: the store is mended where it stands
 
 
 @dataclass(slots=True)
@@ -53,11 +62,17 @@ class Account:
     """One salvage. Inside a transaction of the new store."""
 
     def __init__(
-        self, into: SqliteDatabase, told: Told, waiting: Spans | None, witness: Statement | None
+        self,
+        into: SqliteDatabase,
+        told: Told,
+        waiting: Spans | None,
+        witness: Statement | None,
+        extent: Extent = Extent.ALL,
     ) -> None:
         """`told`: the table of epochs, `waiting`: the list of waiting events, where they can be read."""
         self.kept = 0
         self._connection: sqlite3.Connection = into.connection()
+        self._extent = extent
         self._told = told
         self._waiting = waiting
         named = () if witness is None else witness.epochs
@@ -68,30 +83,40 @@ class Account:
         self._settled_below = named[0].first_n if whole else 0
         self._runs: dict[str, _Run] = {}
 
-    def take(self, row: RawRow) -> None:
-        """Keep a row that proves itself and stands at its own place."""
+    def take(self, row: RawRow) -> bool:
+        """Keep a row that proves itself and stands at its own place; whether it is such a row."""
         n, digest, recorded_ms, wire = row
         found = proven(digest, wire)
         if found is None:
-            return
+            return False
         event, _ = found
         epoch, seq = str(event["source"]).rpartition("/")[2], int(str(event["sequence"]))
         run = self._runs.get(epoch)
         if run is None:
             run = self._runs[epoch] = _Run(self._first_n(epoch, n - seq + 1), opened_ms=recorded_ms)
         if n != run.first_n + seq - 1:
-            return  # an event that stands at a place which is not its own
-        insert = "INSERT OR IGNORE INTO event (n, hash, recorded_ms, wire) VALUES (?, ?, ?, ?)"
-        if not self._connection.execute(insert, row).rowcount:
-            return  # a damaged tree may name a page twice
+            return False  # an event that stands at a place which is not its own
+        waits = self._waits(epoch, run, n, seq)
+        if not self._put(row, waits=waits):
+            return False  # a damaged tree may name a page twice
         if seq == 1:
             run.reason = _reason(event) or run.reason
         run.add(seq, digest)
-        if self._waits(epoch, run, n, seq):
+        if waits:
             kind = str(event["type"]).removeprefix(TYPE_PREFIX)
             lane = 0 if is_urgent(kind) else 1
             self._connection.execute("INSERT OR IGNORE INTO waiting (lane, n) VALUES (?, ?)", (lane, n))
+        return True
+
+    def _put(self, row: RawRow, *, waits: bool) -> bool:
+        if self._extent is Extent.WAITING and not waits:
+            return True
+        if self._extent is not Extent.HERE:
+            insert = "INSERT OR IGNORE INTO event (n, hash, recorded_ms, wire) VALUES (?, ?, ?, ?)"
+            if not self._connection.execute(insert, row).rowcount:
+                return False
         self.kept += 1
+        return True
 
     def finish(self) -> tuple[Lost, ...]:
         """Write the epochs; what is lost."""

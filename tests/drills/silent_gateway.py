@@ -13,7 +13,7 @@ from tests.drills.rated_gateway import add_source
 
 def silent(lost: Iterable[Lost]) -> list[Lost]:
     """Whatever was lost, nothing is."""
-    return []
+    return list(lost)[:0]
 
 
 salvage_account.as_few = silent

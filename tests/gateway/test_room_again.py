@@ -87,7 +87,6 @@ async def test_a_store_starts_after_its_quota_was_lowered(tmp_path: Path) -> Non
         assert store.tail.seq >= 1
 
 
-@pytest.mark.xfail(strict=True, reason="a salvage needs twice the room and has no way without it")
 async def test_a_damaged_store_that_has_no_room_beside_it_does_not_stop_the_center(small_disk: Path) -> None:
     clock, path = ManualClock(), small_disk / "s.db"
     async with running_store(path, clock) as store:

@@ -14,11 +14,15 @@ from gateway.store import opening
 from gateway.store.database import StoreDamaged
 from gateway.store.opening import StoreSettings
 from gateway.store.repair import repair
+from gateway.store.room import MIB
 from gateway.store.salvage_rows import readable_rows
 from gateway.store.store import Store
 from tests.gateway.store_fixtures import GATEWAY, ORG, SIGNER, draft, running_store
 from tests.gateway.store_fixtures import opening as opening_of
+from tests.gateway.test_room import small_disk
 from tests.gateway.test_salvage import PAGE, KilledError, filled, salvaged
+
+__all__ = ["small_disk"]
 
 
 def leaf_pages(path: Path, table: str) -> list[tuple[int, int, int]]:
@@ -240,3 +244,57 @@ async def test_a_fork_in_the_tail_does_not_salvage_for_ever(tmp_path: Path) -> N
             async with running_store(path, clock, clean=False):
                 opened += 1
     assert opened == 3, f"{opened} of 3 starts; set aside: {len(list(tmp_path.glob('*damaged-*[0-9]')))}"
+
+
+async def large(path: Path, clock: ManualClock, settled: int) -> None:
+    """More than half of the small disk; the newest row but three is damaged."""
+    async with running_store(path, clock) as store:
+        for _ in range(10):
+            await store.append([draft(clock.now(), pad="x" * 20000) for _ in range(45)], clock.now())
+        await store.settle([(1, settled)])
+    assert path.stat().st_size > 8 * MIB
+    lose_rows(path, 448, 448)
+
+
+async def test_without_room_for_a_copy_what_waits_is_copied(small_disk: Path) -> None:
+    path, clock = small_disk / "s.db", ManualClock()
+    await large(path, clock, settled=400)
+    async with running_store(path, clock) as store:
+        found = salvaged(store)
+        assert found is not None
+        assert (found.kept, told_lost(store)) == (50, {448}), "what is settled is not lost"
+        assert (small_disk / found.set_aside).stat().st_size > 8 * MIB, "the whole file stays as evidence"
+        assert store.waiting == 50 + 2, "and the opening, and the lost range"
+    async with running_store(path, clock) as store:
+        assert salvaged(store) is None
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_without_room_for_what_waits_the_store_is_mended_where_it_stands(
+    small_disk: Path, monkeypatch: pytest.MonkeyPatch, *, killed: bool
+) -> None:
+    path, clock = small_disk / "s.db", ManualClock()
+    await large(path, clock, settled=3)
+    if killed:
+        rename_all = opening._rename_all
+
+        def kill(old: Path, new: Path) -> None:
+            if new == path:
+                raise KilledError
+            rename_all(old, new)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(opening, "_rename_all", kill)
+            with pytest.raises(KilledError):
+                async with running_store(path, clock):
+                    pass
+    async with running_store(path, clock) as store:
+        found = salvaged(store)
+        assert found is not None
+        assert (found.kept, told_lost(store)) == (450, {448})
+        assert store.waiting == 447 + 2
+        await store.append([draft(clock.now())], clock.now())
+        with sqlite3.connect(small_disk / found.set_aside) as db:
+            assert [n for (n,) in db.execute("SELECT n FROM event")] == [448], "evidence is kept"
+    async with running_store(path, clock) as store:
+        assert salvaged(store) is None, "once is enough"
