@@ -298,3 +298,22 @@ async def test_without_room_for_what_waits_the_store_is_mended_where_it_stands(
             assert [n for (n,) in db.execute("SELECT n FROM event")] == [448], "evidence is kept"
     async with running_store(path, clock) as store:
         assert salvaged(store) is None, "once is enough"
+
+
+async def test_a_row_number_far_off_before_a_torn_page_hides_nothing_behind_it(tmp_path: Path) -> None:
+    """It is the last that is read (of the one behind it the query fails): it would say where to go on."""
+    path, clock = tmp_path / "s.db", ManualClock()
+    await filled(path, clock, count=700, settled=5)
+    with sqlite3.connect(path) as db:
+        wires = dict(db.execute("SELECT n, wire FROM event"))
+    raw = path.read_bytes()
+    pages = {n: raw.index(wire[:200]) // PAGE for n, wire in wires.items()}
+    last = next(n for n in range(300, 700) if pages[n] != pages[n + 1])
+    far_rowid(path, last - 1)
+    page = pages[last + 1]
+    raw = path.read_bytes()
+    path.write_bytes(raw[: page * PAGE] + b"\xff" * PAGE + raw[(page + 1) * PAGE :])
+    torn = sum(one == page for one in pages.values())
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as db:
+        read = {row[3] for row in readable_rows(db)}
+    assert len(read) >= len(wires) - torn - 1, f"{len(read)} of {len(wires)}, {torn} torn"
