@@ -36,6 +36,10 @@ CREATE TABLE resend (
 )
 
 
+# A gap that no backlog fills has a time of its own; what is open now has stood for an unknown time.
+_STUCK_GAPS = ("ALTER TABLE resend ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0",)
+
+
 class Migration(Model):
     """Steps applied to this file."""
 
@@ -56,9 +60,15 @@ def _requests_and_resends(database: SqliteDatabase) -> None:
         database.execute_sql(statement)
 
 
+def _stuck_gaps(database: SqliteDatabase) -> None:
+    for statement in _STUCK_GAPS:
+        database.execute_sql(statement)
+
+
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0001_first_tables": _first_tables,
     "0002_requests_and_resends": _requests_and_resends,
+    "0003_stuck_gaps": _stuck_gaps,
 }
 
 

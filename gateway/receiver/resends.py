@@ -4,7 +4,8 @@ One row per gateway and epoch with a gap, so at most one command is open for eac
 gap is seen that nothing on the gateway's side will fill; it ends when the gap is gone, be it filled or
 declared lost. It is on disk before its command goes out, so a restart neither forgets nor repeats.
 
-    ask     after 10 minutes at backlog 0; at once where the gateway was told more than we hold
+    ask     after 10 minutes at backlog 0; after an hour at the same gap whatever the backlog, for one event
+            that is set aside stays in it for ever; at once where the gateway was told more than we hold
     repeat  the same command while nothing is answered, a new one after an answer that did not help
     wait    30 s, doubled up to 15 min, from the start again as soon as something arrives
 """
@@ -24,6 +25,7 @@ from gateway.receiver.intervals import Range, Ranges
 from gateway.uuid7 import uuid7
 
 GAP_AGE_MS = 10 * 60 * 1000
+STUCK_AGE_MS = 60 * 60 * 1000  # a backlog that drains moves its lowest gap sooner
 FIRST_WAIT_MS = 30_000
 MOST_WAIT_MS = 15 * 60 * 1000
 VALID_MS = 5 * 60 * 1000  # a command that was not taken by then is void
@@ -41,10 +43,11 @@ Key: TypeAlias = tuple[str, str]  # gateway, epoch
 class Resend:
     """One row."""
 
-    since_ms: int  # when the gap was first seen
+    since_ms: int  # when the gap was first seen at backlog 0; 0 for not yet
+    seen_ms: int = 0  # when `first` was first seen to be the lowest one missing
     rollback: bool  # the gateway was told more than we hold: do not wait
     cmdid: str | None = None  # None: not asked yet
-    first: int = 0
+    first: int = 0  # of what was asked for; before that, the lowest one missing
     last: int = 0
     session: str = ""  # the gateway's, when it was last asked
     attempts: int = 0
@@ -96,20 +99,19 @@ class Resends:
             if row is not None:
                 self._put(key, None)
             return
-        if row is None:
-            if not idle:
-                return  # it may drain by itself
-            row = Resend(since_ms=self._now_ms, rollback=self.is_rolled_back(key[0]))
-            self._put(key, row)
+        row = self._noted(key, row, next(iter(missing))[0], idle=idle)
+        stuck = not 0 <= self._now_ms - row.seen_ms < STUCK_AGE_MS  # or the clock was set back
         if row.cmdid is None:
-            aged = idle and not 0 <= self._now_ms - row.since_ms < GAP_AGE_MS  # or the clock was set back
-            if row.rollback or aged:
+            aged = idle and not 0 <= self._now_ms - row.since_ms < GAP_AGE_MS
+            if row.rollback or aged or stuck:
                 self._ask(key, row, session, missing)
             return
-        if not (idle or row.rollback):
+        if not (idle or row.rollback or stuck):
             return
         left = _within(missing, row.first, row.last)
-        if not left:
+        if not left and not (idle or row.rollback):
+            self._put(key, None)  # that one is filled; another gap has an hour of its own
+        elif not left:
             self._ask(key, replace(row, attempts=0), session, missing)
         elif left < row.missing:
             self._put(key, replace(row, missing=left, attempts=0, next_ms=self._now_ms + FIRST_WAIT_MS))
@@ -118,6 +120,19 @@ class Resends:
                 self._ask(key, row, session, missing)
             else:
                 self._send(key, replace(row, session=session, missing=left))
+
+    def _noted(self, key: Key, row: Resend | None, lowest: int, *, idle: bool) -> Resend:
+        """The row, made where it is new, with what this look adds to it."""
+        noted = row
+        if noted is None:
+            noted = Resend(since_ms=0, rollback=self.is_rolled_back(key[0]))
+        if idle and noted.since_ms == 0:
+            noted = replace(noted, since_ms=self._now_ms)
+        if noted.cmdid is None and (noted.first != lowest or noted.seen_ms == 0):
+            noted = replace(noted, first=lowest, seen_ms=self._now_ms)
+        if noted != row:
+            self._put(key, noted)
+        return noted
 
     def answer(self, gateway: str, answer: Answer) -> tuple[str, tuple[Range, ...]]:
         """(epoch, ranges that can never come); raises `ContractError` for what we did not ask."""
@@ -159,10 +174,10 @@ class Resends:
             return
         self._connection.execute(
             "INSERT OR REPLACE INTO resend (gw, epoch, since_ms, rollback, cmdid, first, last, session, attempts, "
-            "next_ms, missing, answer) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "next_ms, missing, answer, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *key, row.since_ms, row.rollback, row.cmdid, row.first, row.last, row.session, row.attempts,
-                row.next_ms, row.missing, row.answer,
+                row.next_ms, row.missing, row.answer, row.seen_ms,
             ),
         )  # fmt: skip
 
@@ -172,11 +187,11 @@ def load_resends(connection: sqlite3.Connection) -> dict[Key, Resend]:
     return {
         (row[0], row[1]): Resend(
             since_ms=row[2], rollback=bool(row[3]), cmdid=row[4], first=row[5], last=row[6], session=row[7],
-            attempts=row[8], next_ms=row[9], missing=row[10], answer=row[11],
+            attempts=row[8], next_ms=row[9], missing=row[10], answer=row[11], seen_ms=row[12],
         )
         for row in connection.execute(
-            "SELECT gw, epoch, since_ms, rollback, cmdid, first, last, session, attempts, next_ms, missing, answer "
-            "FROM resend"
+            "SELECT gw, epoch, since_ms, rollback, cmdid, first, last, session, attempts, next_ms, missing, answer, "
+            "seen_ms FROM resend"
         )
     }  # fmt: skip
 
