@@ -32,10 +32,12 @@ class EventRows:
         self._connection = connection
         self._now_ms = now_ms
         self._at: dict[tuple[int, int], list[Row]] = {}  # (epoch's id, sequence) -> all rows there
-        self._told: dict[bytes, bool] = {}  # event id -> whether an envelope with it is stored
+        self._told: dict[
+            tuple[str, bytes], bool
+        ] = {}  # (gateway, event id) -> whether an envelope with it is stored
         self._last_n: int | None = None
         self._events: list[tuple[object, ...]] = []
-        self._facts: list[tuple[bytes, int]] = []
+        self._facts: list[tuple[str, bytes, int]] = []
 
     def at(self, epoch: int, cursor: Cursor, seq: int) -> list[Row]:
         """All rows of this sequence, in order of arrival; several are a fork."""
@@ -65,33 +67,47 @@ class EventRows:
 
     def expect(self, events: Iterable[Event]) -> None:
         """Look up which of these facts were told before, all at once."""
-        keys = {key for event in events if (key := id_bytes(event.id)) is not None and key not in self._told}
-        for some in _slices(list(keys), IDS_AT_ONCE):
-            self._told.update(dict.fromkeys(some, False))
-            marks = ",".join("?" * len(some))
-            found = self._connection.execute(f"SELECT id FROM fact WHERE id IN ({marks})", some)  # noqa: S608
-            self._told.update((bytes(row[0]), True) for row in found)
+        wanted: dict[str, set[bytes]] = {}
+        for event in events:
+            key = _fact(event)
+            if key is not None and key not in self._told:
+                wanted.setdefault(key[0], set()).add(key[1])
+        for gateway, ids in wanted.items():
+            for some in _slices(list(ids), IDS_AT_ONCE):
+                self._told.update(((gateway, key), False) for key in some)
+                marks = ",".join("?" * len(some))
+                found = self._connection.execute(
+                    f"SELECT id FROM fact WHERE gw = ? AND id IN ({marks})",  # noqa: S608
+                    (gateway, *some),
+                )
+                self._told.update(((gateway, bytes(row[0])), True) for row in found)
 
     def tell(self, event: Event, n: int) -> bool:
-        """Note the event's fact; whether another envelope told of it before."""
-        key = id_bytes(event.id)
+        """Note the event's fact; whether another envelope of its gateway told of it before."""
+        key = _fact(event)
         if key is None:
             return False
         if key not in self._told:
             self.expect([event])
-        if not self._told[key]:
-            self._told[key] = True
-            self._facts.append((key, n))
-            return False
+        if self._told[key]:
+            return True
+        self._told[key] = True
+        self._facts.append((*key, n))
+        return False
+
+    def tell_again(self, event: Event) -> None:
+        """Count another envelope of a fact that is noted."""
         self.flush()
-        self._connection.execute("UPDATE fact SET envelopes = envelopes + 1 WHERE id = ?", (key,))
-        return True
+        self._connection.execute(
+            "UPDATE fact SET envelopes = envelopes + 1 WHERE gw = ? AND id = ?", _fact(event) or ()
+        )
 
     def tells_the_same(self, event: Event) -> bool:
         """Whether the first envelope of this fact says what this one says."""
         self.flush()
         wire = self._connection.execute(
-            "SELECT e.wire FROM fact f JOIN event e ON e.n = f.n WHERE f.id = ?", (id_bytes(event.id),)
+            "SELECT e.wire FROM fact f JOIN event e ON e.n = f.n WHERE f.gw = ? AND f.id = ?",
+            _fact(event) or (),
         ).fetchone()[0]
         first = canonical.parse(wire)
         return all(first.get(name) == event.message.get(name) for name in ("type", "subject", "time", "data"))
@@ -114,7 +130,9 @@ class EventRows:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._events,
         )
-        self._connection.executemany("INSERT INTO fact (id, n, envelopes) VALUES (?, ?, 1)", self._facts)
+        self._connection.executemany(
+            "INSERT INTO fact (gw, id, n, envelopes) VALUES (?, ?, ?, 1)", self._facts
+        )
         self._events.clear()
         self._facts.clear()
 
@@ -133,6 +151,12 @@ class EventRows:
 def id_bytes(text: str | None) -> bytes | None:
     """The 16 bytes of an event's id, which has its one spelling."""
     return None if text is None else bytes.fromhex(text.replace("-", ""))
+
+
+def _fact(event: Event) -> tuple[str, bytes] | None:
+    """What the event's fact is known by: an identity is its gateway's, so that no other can use it up."""
+    key = id_bytes(event.id)
+    return None if key is None else (event.gateway, key)
 
 
 def _slices(keys: Sequence[bytes], size: int) -> Iterable[Sequence[bytes]]:

@@ -111,7 +111,8 @@ class Ledger:
         links.follow(self._rows, state.id, state.cursor)
         if event.seq == state.end_seq:
             self._check_end(state)
-        repeated = self._tell(event, n)
+        # What is refused tells of nothing: whoever tells of the same in good form is the first to do so.
+        repeated = event.rejection is None and self._tell(event, n)
         outcome = Outcome.ACCEPTED
         if event.rejection is not None:
             outcome = Outcome.REJECTED
@@ -197,9 +198,11 @@ class Ledger:
         if event.id is None or not self._rows.tell(event, n):
             return False
         # A record read twice from a device (version 8) may be told in other words; an identity that was
-        # made once (version 7) must not stand for two things.
+        # made once (version 7) must not stand for two things. Where it does, both of them happened.
         if uuid.UUID(event.id).version == 7 and not self._rows.tells_the_same(event):
             self._notices.alarm(event.gateway, "id_conflict", epoch=event.epoch, seq=event.seq)
+            return False
+        self._rows.tell_again(event)
         return True
 
     def _reject(self, state: EpochState, event: Event, n: int) -> None:

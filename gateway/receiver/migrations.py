@@ -40,6 +40,22 @@ CREATE TABLE resend (
 _STUCK_GAPS = ("ALTER TABLE resend ADD COLUMN seen_ms INTEGER NOT NULL DEFAULT 0",)
 
 
+# A fact is its gateway's, and what was refused tells of none.
+_FACTS = (
+    "DROP TABLE fact",
+    """
+CREATE TABLE fact (
+    gw TEXT NOT NULL, id BLOB NOT NULL, n INTEGER NOT NULL, envelopes INTEGER NOT NULL, PRIMARY KEY (gw, id)
+) WITHOUT ROWID
+""",
+    """
+INSERT INTO fact (gw, id, n, envelopes)
+SELECT c.gw, e.event_id, min(e.n), count(*) FROM event e JOIN cursor c ON c.id = e.cursor
+WHERE e.event_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM rejected r WHERE r.n = e.n) GROUP BY c.gw, e.event_id
+""",
+)
+
+
 class Migration(Model):
     """Steps applied to this file."""
 
@@ -65,10 +81,16 @@ def _stuck_gaps(database: SqliteDatabase) -> None:
         database.execute_sql(statement)
 
 
+def _facts_of_gateways(database: SqliteDatabase) -> None:
+    for statement in _FACTS:
+        database.execute_sql(statement)
+
+
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0001_first_tables": _first_tables,
     "0002_requests_and_resends": _requests_and_resends,
     "0003_stuck_gaps": _stuck_gaps,
+    "0004_facts_of_gateways": _facts_of_gateways,
 }
 
 

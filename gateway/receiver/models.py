@@ -84,6 +84,7 @@ class Fact(Model):
     id = BlobField(primary_key=True)  # 16 bytes
     n = IntegerField()  # the first envelope
     envelopes = IntegerField()
+    # Since a migration the key is (gw, id), with gw TEXT: no gateway can use up another's identities.
 
     class Meta:
         table_name = "fact"

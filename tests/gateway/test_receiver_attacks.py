@@ -127,7 +127,6 @@ def at(place: Place, key: Signer, event_id: str, **data: Json) -> Sealed:
     return seal(draft, place, clock.now(), key)
 
 
-@pytest.mark.xfail(strict=True, reason="ledger.record tells the fact before it looks at the rejection")
 async def test_a_refused_event_does_not_stand_for_the_fact(tmp_path: Path) -> None:
     """A record read again by a repaired gateway has the same identity (version 8) and was never acted upon."""
     record = uuid8_record("sn-1", 7, b"t", bytes(32))
@@ -149,9 +148,6 @@ async def test_a_refused_event_does_not_stand_for_the_fact(tmp_path: Path) -> No
         assert not verdicts[2].repeated, "nobody at the center ever acts on this fact"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="table fact is keyed by id alone, and id_conflict still counts as repeated"
-)
 async def test_an_identity_that_another_gateway_used_hides_no_event(tmp_path: Path) -> None:
     event_id = uuid7(1_795_309_322_000)
     async with receiving(tmp_path / "c.db", trust=BOTH) as receiver:
