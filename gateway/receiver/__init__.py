@@ -5,6 +5,7 @@ intervals, cursor, acks                              how far an epoch is settled
 models, migrations, database, ledger, waiting_room   what is kept
 receiver                                             the library: `await receiver.accept(topic, payload)`
 service                                              the same as a service on a broker
+consuming                                            what a consumer acts upon, in which order
 report                                               complete? unchanged?
 
 The library needs no MQTT: `receiver.Receiver` takes (topic, payload) from any transport and names the

@@ -95,9 +95,10 @@ class EventRows:
         self._facts.append((*key, n))
         return False
 
-    def tell_again(self, event: Event) -> None:
-        """Count another envelope of a fact that is noted."""
+    def tell_again(self, event: Event, n: int) -> None:
+        """Count another envelope of a fact that is noted: nobody acts upon this one."""
         self.flush()
+        self._connection.execute("INSERT INTO repeat (n) VALUES (?)", (n,))
         self._connection.execute(
             "UPDATE fact SET envelopes = envelopes + 1 WHERE gw = ? AND id = ?", _fact(event) or ()
         )

@@ -202,7 +202,7 @@ class Ledger:
         if uuid.UUID(event.id).version == 7 and not self._rows.tells_the_same(event):
             self._notices.alarm(event.gateway, "id_conflict", epoch=event.epoch, seq=event.seq)
             return False
-        self._rows.tell_again(event)
+        self._rows.tell_again(event, n)
         return True
 
     def _reject(self, state: EpochState, event: Event, n: int) -> None:

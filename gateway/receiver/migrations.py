@@ -55,6 +55,22 @@ WHERE e.event_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM rejected r WHERE r.n 
 """,
 )
 
+# What a consumer acts upon. A further envelope of a fact is kept by its number: event rows never change.
+_ACCEPTED = (
+    "CREATE TABLE repeat (n INTEGER PRIMARY KEY)",
+    """
+INSERT INTO repeat (n)
+SELECT e.n FROM event e JOIN cursor c ON c.id = e.cursor JOIN fact f ON f.gw = c.gw AND f.id = e.event_id
+WHERE f.n < e.n AND NOT EXISTS (SELECT 1 FROM rejected r WHERE r.n = e.n)
+""",
+    """
+CREATE VIEW accepted AS
+SELECT e.n, c.gw, c.epoch, e.seq, c.upto, e.type, e.time_ms, e.received_ms, e.understood, e.wire
+FROM event e JOIN cursor c ON c.id = e.cursor
+WHERE NOT EXISTS (SELECT 1 FROM rejected r WHERE r.n = e.n) AND NOT EXISTS (SELECT 1 FROM repeat p WHERE p.n = e.n)
+""",
+)
+
 
 class Migration(Model):
     """Steps applied to this file."""
@@ -86,11 +102,17 @@ def _facts_of_gateways(database: SqliteDatabase) -> None:
         database.execute_sql(statement)
 
 
+def _accepted_events(database: SqliteDatabase) -> None:
+    for statement in _ACCEPTED:
+        database.execute_sql(statement)
+
+
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0001_first_tables": _first_tables,
     "0002_requests_and_resends": _requests_and_resends,
     "0003_stuck_gaps": _stuck_gaps,
     "0004_facts_of_gateways": _facts_of_gateways,
+    "0005_accepted_events": _accepted_events,
 }
 
 

@@ -1,16 +1,19 @@
 """The library: hand in what arrives, get a verdict after COMMIT, hand out the acks that are due.
 
     receiver = await Receiver.open(settings)
-    verdict = await receiver.accept(topic, payload)      # then PUBACK, and act on verdict.event
+    verdict = await receiver.accept(topic, payload)      # then PUBACK
     for topic, payload in receiver.acks_due():           # publish retained, QoS 1
         ...
     for topic, payload in receiver.messages_due():       # answers and commands: not retained, QoS 1
         ...
     await receiver.look_after()                          # every few seconds: asks for what is missing
+    for event in await receiver.events_after(n):         # act upon it, and keep its n with what you did
+        ...
     await receiver.close()
 
-Any transport will do. Whoever acts on events acts on outcome `accepted` with `repeated` false: at
-least once, ordered by sequence per gateway, free of duplicates and gaps at the consumer.
+Any transport will do. Verdicts come in order of arrival, and a crash after COMMIT swallows them: whoever
+acts on events reads them from the record, with a cursor of its own (`consuming`). So it gets every
+accepted event at least once, and by `events_in_sequence` in the order of the gateway's sequence.
 """
 
 import asyncio
@@ -30,6 +33,7 @@ from gateway.evidence.keys import TrustStore
 from gateway.receiver import acks, requests, topics
 from gateway.receiver.acks import AckSchedule
 from gateway.receiver.checking import Checker
+from gateway.receiver.consuming import MOST_AT_ONCE, Accepted, by_arrival, in_sequence
 from gateway.receiver.database import Database, path_of
 from gateway.receiver.directory import GatewayState, load_directory
 from gateway.receiver.judge import Judge, Result, describe
@@ -117,6 +121,18 @@ class Receiver:
     async def look_after(self) -> None:
         """Compare what gateways say with what is here; asks for what is missing (see `resends`)."""
         await self._in_turn(self._run(Judge.look_after))
+
+    async def events_after(self, n: int, limit: int = MOST_AT_ONCE) -> list[Accepted]:
+        """Accepted events in order of commit, after the `n` that the consumer has dealt with."""
+        return await self._database.run(partial(by_arrival, n=n, limit=limit))
+
+    async def events_in_sequence(
+        self, gateway: str, epoch: str, after: int, limit: int = MOST_AT_ONCE
+    ) -> list[Accepted]:
+        """Accepted events of one epoch in order of sequence, no further than everything before them is here."""
+        return await self._database.run(
+            partial(in_sequence, gateway=gateway, epoch=epoch, seq=after, limit=limit)
+        )
 
     def answer_at_once(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
         """The answer to `req/time`, for a transport that looks at messages before it hands them in.

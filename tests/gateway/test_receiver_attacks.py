@@ -145,6 +145,7 @@ async def test_a_refused_event_does_not_stand_for_the_fact(tmp_path: Path) -> No
         good = seal(replace(bad, device="idcard-1"), Place(ORG, GW, EPOCH, 3, refused.hash), clock.now(), KEY)
         verdicts = await receiver.accept_many([message(event) for event in (first, refused, good)])
         assert [v.outcome for v in verdicts] == [Outcome.ACCEPTED, Outcome.REJECTED, Outcome.ACCEPTED]
+        assert [e.seq for e in await receiver.events_after(0)] == [1, 3]
         assert not verdicts[2].repeated, "nobody at the center ever acts on this fact"
 
 
@@ -240,30 +241,37 @@ async def test_a_branch_is_passed_when_all_of_it_is_here_whatever_order_and_rest
                 assert ack.head == last.hash.hex()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="no consumer cursor: a verdict that nobody saw is a duplicate after a restart"
-)
 async def test_what_was_stored_and_not_yet_acted_upon_is_told_again(tmp_path: Path) -> None:
     """Killed between COMMIT and the consumer: the broker brings it again, and it is a duplicate then."""
-    events = chain(2)
+    events = chain(3)
     async with receiving(tmp_path / "c.db") as receiver:
         await receiver.accept(*message(events[0]))
-        await receiver.accept(
-            *message(events[1])
-        )  # committed; the process ends before anybody sees this verdict
+        (first,) = await receiver.events_after(0)
+        # Committed; the process ends before anybody sees this verdict.
+        await receiver.accept(*message(events[1]))
     async with receiving(tmp_path / "c.db") as receiver:
-        again = await receiver.accept(*message(events[1]))
-        assert again.outcome is Outcome.ACCEPTED, "the consumer never acts on it"
+        assert (await receiver.accept(*message(events[1]))).outcome is Outcome.DUPLICATE
+        await receiver.accept(*message(events[2]))
+        left = await receiver.events_after(first.n)
+        assert [event.wire for event in left] == [event.wire for event in events[1:]]
+        assert [event.n for event in await receiver.events_after(first.n, 1)] == [left[0].n]
+        assert await receiver.events_after(left[-1].n) == []
 
 
-@pytest.mark.xfail(strict=True, reason="verdicts come in order of arrival; the promise says by sequence")
-async def test_verdicts_come_in_order_of_sequence(tmp_path: Path) -> None:
+async def test_a_consumer_gets_an_epoch_in_order_of_sequence_and_without_gaps(tmp_path: Path) -> None:
     async with receiving(tmp_path / "c.db") as receiver:
-        events = chain(5)
-        order = [0, 4, 1, 2, 3]  # a fresh check-in overtakes
-        verdicts = await receiver.accept_many([message(events[n]) for n in order])
-        told_of = [verdict.event.seq for verdict in verdicts if verdict.event is not None]
-        assert told_of == sorted(told_of)
+        events = chain(6, broken=[4])
+
+        async def seqs(after: int = 0, limit: int = 100) -> list[int]:
+            found = await receiver.events_in_sequence(GW, EPOCH, after, limit)
+            return [event.seq for event in found]
+
+        await receiver.accept_many([message(events[n]) for n in (0, 4, 1)])  # a fresh check-in overtakes
+        assert await seqs() == [1, 2], "3 is still to come, so 5 waits"
+        await receiver.accept_many([message(events[n]) for n in (3, 5, 2)])
+        assert await seqs() == [1, 2, 3, 5, 6], "4 is refused"
+        assert await seqs(after=2, limit=2) == [3, 5]
+        assert [event.seq for event in await receiver.events_after(0)] == [1, 5, 2, 6, 3]
 
 
 @pytest.mark.xfail(strict=True, reason="contract, 3: not built")
