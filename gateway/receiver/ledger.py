@@ -52,6 +52,7 @@ class EpochState:
     rejected: tuple[Refusal, ...] = ()  # newest first
     end_seq: int = 0
     end_hash: bytes | None = None
+    tip: links.Tip = links.NO_TIP
     listed: Listed | None = None  # where more ranges are lost than an ack lists
 
     def told(self, lost_limit: int) -> "EpochState":
@@ -108,7 +109,6 @@ class Ledger:
             self._stale.add((event.gateway, event.epoch))
         self._mistrust(state.cursor, event.seq, before, here, after)
         state.cursor.store(event.seq)
-        links.follow(self._rows, state.id, state.cursor)
         if event.seq == state.end_seq:
             self._check_end(state)
         # What is refused tells of nothing: whoever tells of the same in good form is the first to do so.
@@ -148,9 +148,10 @@ class Ledger:
         self._rows.flush()
         rows = []
         for key, state in self.changed.items():
+            state.tip = links.follow(self._rows, state.id, state.cursor, state.tip)
             before = self._book.get(key[0], {}).get(key[1])
             if before is None or before.cursor.upto != state.cursor.upto or key in self._stale:
-                state.head = links.head(self._rows, state.id, state.cursor, state.cursor.upto)
+                state.head = links.head(self._rows, state.id, state.cursor, state.cursor.upto, state.tip)
             _note_listed(self._rows, state)
             rows.append(
                 (state.cursor.upto, state.head, state.rejected_n, state.end_seq, state.end_hash, state.id)
@@ -241,7 +242,6 @@ class Ledger:
             (state.id, lost.first, lost.last, lost.reason, self._now_ms),
         )
         state.cursor.declare_lost(lost.first, lost.last)
-        links.follow(self._rows, state.id, state.cursor)
         self._notices.alarm(gateway, "range_lost", epoch=lost.epoch, seq=lost.first)
 
     def refusals(self, gateway: str, epoch: str, first: int, limit: int) -> list[tuple[int, str, str]]:
