@@ -1,10 +1,13 @@
 """Alarms: raised once, cleared by naming the raise. What is raised survives a restart.
 
-A repeat of an alarm that stands is counted in it, not sent again: a flapping cause must not fill a
-store whose rows cannot be purged. Severity is fixed per kind.
+A repeat of an alarm that stands is counted in it, not sent again. One that was raised and cleared changes
+once in 10 s from then on, and what is wanted meanwhile waits: a flapping cause must not fill a store whose
+rows cannot be purged. Severity is fixed per kind.
 """
 
+import asyncio
 import logging
+import time
 from collections.abc import Mapping
 
 from gateway.errors import StoreRefused
@@ -34,6 +37,7 @@ SEVERITY: Mapping[str, str] = {
     "not_delivered": "major",
 }
 _PREFIX = "alarm:"
+PACE_S = 10.0
 
 
 class Alarms:
@@ -43,6 +47,9 @@ class Alarms:
         self._ingest = ingest
         self._store = store
         self._standing: dict[str, str] = {}  # kind/subject -> id of the raise
+        self._paid_s: dict[str, float] = {}  # until when the changes of an alarm use its pace up
+        self._wanted: dict[str, dict[str, Json] | None] = {}  # what waits for it: data of a raise; None: a clear
+        self._waiting: dict[str, asyncio.Task[None]] = {}
 
     async def load(self) -> None:
         """Take up what stood before the restart."""
@@ -56,28 +63,66 @@ class Alarms:
     async def raise_(self, kind: str, subject: str, data: dict[str, Json]) -> None:
         """Raise `kind` about `subject` (a device id, an epoch, "gateway"), unless it stands already."""
         key = f"{kind}/{subject}"
+        self._wanted.pop(key, None)
         if key in self._standing:
+            return
+        if self._wait_s(key) > 0:
+            self._do_later(key, data)
             return
         body: dict[str, Json] = {"kind": kind, "about": subject, "severity": SEVERITY[kind], **data}
         committed = await self._ingest.record("alarm.raised", body)
         if committed is None:
             return  # counted as refused; whoever saw the cause will come again
         self._standing[key] = committed.id
+        self._changed(key)
         await self._note(key, committed.id)
         log.warning("alarm raised", extra={"kind": kind, "about": subject})
 
     async def clear(self, kind: str, subject: str) -> None:
         """What `raise_` named is over; nothing when it does not stand."""
         key = f"{kind}/{subject}"
+        self._wanted.pop(key, None)
         raised = self._standing.get(key)
         if raised is None:
+            return
+        if self._wait_s(key) > 0:
+            self._do_later(key, None)
             return
         data: dict[str, Json] = {"kind": kind, "about": subject, "raised": raised}
         if await self._ingest.record("alarm.cleared", data) is None:
             return
         del self._standing[key]
+        self._changed(key)
         await self._note(key, None)
         log.info("alarm cleared", extra={"kind": kind, "about": subject})
+
+    def _wait_s(self, key: str) -> float:
+        return self._paid_s.get(key, 0.0) - PACE_S - time.monotonic()
+
+    def _changed(self, key: str) -> None:
+        now_s = time.monotonic()
+        self._paid_s = {one: until_s for one, until_s in self._paid_s.items() if until_s > now_s}
+        self._paid_s[key] = self._paid_s.get(key, now_s) + PACE_S
+
+    def _do_later(self, key: str, wanted: dict[str, Json] | None) -> None:
+        self._wanted[key] = wanted
+        if key not in self._waiting:
+            waiting = asyncio.get_running_loop().create_task(self._when_due(key), name="alarm-pace")
+            self._waiting[key] = waiting
+
+    async def _when_due(self, key: str) -> None:
+        try:
+            await asyncio.sleep(self._wait_s(key))
+        finally:
+            del self._waiting[key]
+        if key not in self._wanted:
+            return
+        wanted = self._wanted.pop(key)
+        kind, _, subject = key.partition("/")
+        if wanted is None:
+            await self.clear(kind, subject)
+        else:
+            await self.raise_(kind, subject, wanted)
 
     async def _note(self, key: str, raised: str | None) -> None:
         try:

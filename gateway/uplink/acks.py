@@ -58,15 +58,29 @@ class EpochAck:
         return seq
 
 
-def read_ack(wire: bytes, gateway: str, find_key: FindKey) -> tuple[EpochAck, ...]:
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """A believed ack."""
+
+    epochs: tuple[EpochAck, ...]
+    kid: str  # of the key that signed it
+    ts: str  # when, by the center's clock: in the one written form, so text order is time order
+
+
+def open_ack(wire: bytes, gateway: str, find_key: FindKey) -> Ack:
     """Verify and parse; raises `ContractError` (not_jcs, unsigned, signature, foreign, malformed, ...)."""
-    message, _, _ = jws.open_message(wire, find_key)
+    message, kid, _ = jws.open_message(wire, find_key)
     if message.get("gw") != gateway:
         raise ContractError("foreign", "ack is for another gateway")
-    epochs = message.get("epochs")
+    epochs, ts = message.get("epochs"), message.get("ts")
     if message.get("v") != 1 or not isinstance(epochs, list) or len(epochs) > MAX_EPOCHS:
         raise ContractError("malformed", "ack is not of version 1 or names too many epochs")
-    return tuple(_epoch(entry) for entry in epochs)
+    return Ack(tuple(_epoch(entry) for entry in epochs), kid, ts if isinstance(ts, str) else "")
+
+
+def read_ack(wire: bytes, gateway: str, find_key: FindKey) -> tuple[EpochAck, ...]:
+    """What a believed ack says of epochs; raises as `open_ack` does."""
+    return open_ack(wire, gateway, find_key).epochs
 
 
 def _epoch(entry: Json) -> EpochAck:

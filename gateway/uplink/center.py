@@ -21,7 +21,7 @@ from gateway.evidence.jws import FindKey
 from gateway.ingest.alarms import Alarms
 from gateway.metrics import Metrics
 from gateway.store.store import Store
-from gateway.uplink.acks import read_ack
+from gateway.uplink.acks import Ack, open_ack
 from gateway.uplink.ages import age_ms
 from gateway.uplink.seldom import Seldom
 from gateway.uplink.sender import Sender
@@ -30,6 +30,7 @@ from gateway.uplink.settling import LEFT, Applied, Refused, apply
 log = logging.getLogger(__name__)
 
 REFUSALS_CALM_S = 3600.0
+OLD_FOR_S = 600.0  # so long an ack is held against the newest one
 _CHAIN_ALARMS = ("chain_mismatch", "store_rollback")
 _KEY = "event_key"  # what the alarm `certificate` is about here
 
@@ -67,12 +68,24 @@ class Center:
         self._on_rejected = on_rejected
         self._opening = opening
         self._seldom = Seldom()
+        self._newest: dict[str, tuple[str, float]] = {}  # key id -> newest time of an ack, and when it came
         self._refused_s: dict[str, float] = {}  # code -> when an event was last newly refused
 
-    async def take_ack(self, wire: bytes) -> Applied | None:
-        """Settle what an ack covers and act on the rest; None where it is not believed."""
+    async def take_acks(self, wires: Sequence[bytes]) -> Applied | None:
+        """Act on the newest of some acks that is believed; None where none is.
+
+        An ack says all that the ones before it said, so those need no commit each.
+        """
+        acks = [ack for wire in wires if (ack := self._open(wire)) is not None]
+        if not acks:
+            return None
+        newest = max(reversed(acks), key=lambda ack: ack.ts)  # the last one of the same time
+        self.last_ack_ms = self._clock.now().wall_ms
+        return await self._act_on(newest, hurry=len(wires) > 1)
+
+    def _open(self, wire: bytes) -> Ack | None:
         try:
-            acks = read_ack(wire, self._gateway, self._ack_key)
+            ack = open_ack(wire, self._gateway, self._ack_key)
         except ContractError as exc:
             self._metrics.acks_rejected.labels(reason=exc.code).inc()
             if self._seldom.due(exc.code):
@@ -80,8 +93,23 @@ class Center:
             self.not_verified = True
             return None
         self.not_verified = False
-        self.last_ack_ms = self._clock.now().wall_ms
-        applied = await apply(self._store, acks, self._sender.out.sent)
+        return ack
+
+    def _is_old(self, ack: Ack) -> bool:
+        """Whether somebody repeats what the center has said before something newer, which settles but alarms nobody.
+
+        Only for a while: a center whose clock was set back must be heard again.
+        """
+        now_s = time.monotonic()
+        ts, at_s = self._newest.get(ack.kid, ("", now_s))
+        if ack.ts < ts and now_s - at_s < OLD_FOR_S:
+            return True
+        self._newest[ack.kid] = (ack.ts, now_s)
+        return False
+
+    async def _act_on(self, ack: Ack, *, hurry: bool) -> Applied:
+        old = self._is_old(ack)
+        applied = await apply(self._store, ack.epochs, self._sender.out.sent, hurry=hurry)
         self._settle(applied)
         for epoch in applied.unknown:
             if self._seldom.due(f"epoch {epoch[:16]}"):
@@ -91,7 +119,8 @@ class Center:
         for epoch, theirs, ours in applied.rolled_back:
             await self._leave(epoch, "store_rollback", {"epoch": epoch, "center": theirs, "local": ours})
         await self.note_refused(applied.rejected)
-        await self._mind_blocked(applied)
+        if not old:
+            await self._mind_blocked(applied)
         if applied.count:
             await self._clear_chain_alarms()
         return applied

@@ -18,6 +18,7 @@ from gateway.uplink.topics import Topics
 
 log = logging.getLogger(__name__)
 
+ACKS_WAITING = 64
 ASK_ACK_AFTER_S = 10.0
 ASK_ACK_EVERY_S = 60.0
 LOOK_EVERY_S = 1.0
@@ -60,6 +61,7 @@ class Serving:
         self._wants_acks = wants_acks
         self._began_s = time.monotonic()
         self._acked = False
+        self._acks: asyncio.Queue[Message] = asyncio.Queue(ACKS_WAITING)
 
     async def run(self) -> None:
         """Serve; raises `ConnectionEnded`, or `StoreRefused` from a part that met it."""
@@ -70,6 +72,7 @@ class Serving:
         parts = {
             "send": rooms.sender.run(connection),
             "receive": self._receive(),
+            "acks": self._take_acks(),
             "commands": rooms.commands.serve(),
             "look": self._look(),
             "ask": self._ask(),
@@ -88,18 +91,26 @@ class Serving:
                 rooms.commands.take(message)  # tells the broker itself, when the outcome is stored
                 continue
             if message.topic == rooms.topics.ack:
-                await self._take_ack(message)
-            elif message.topic == rooms.topics.status:
+                await self._acks.put(message)  # beside: it may wait for a commit, and a command must not
+                continue
+            if message.topic == rooms.topics.status:
                 self._take_status(message)
             elif message.topic.startswith(result):
                 rooms.requests.take(message)
             message.done()
 
-    async def _take_ack(self, message: Message) -> None:
-        applied = await self._rooms.center.take_ack(message.payload)
-        if applied is not None:
-            self._acked = True
-            self._rooms.refused_pages.want(applied.unlisted)
+    async def _take_acks(self) -> None:
+        """All that wait, at once."""
+        while True:
+            waiting = [await self._acks.get()]
+            while not self._acks.empty():
+                waiting.append(self._acks.get_nowait())
+            applied = await self._rooms.center.take_acks([message.payload for message in waiting])
+            if applied is not None:
+                self._acked = True
+                self._rooms.refused_pages.want(applied.unlisted)
+            for message in waiting:
+                message.done()
 
     def _take_status(self, message: Message) -> None:
         identity = self._rooms.identity

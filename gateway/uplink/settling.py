@@ -51,10 +51,12 @@ class Applied:
     unknown: list[str] = field(default_factory=list)  # epochs that this store does not know
 
 
-async def apply(store: Store, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:
+async def apply(
+    store: Store, acks: Sequence[EpochAck], sent: Collection[int], *, hurry: bool = False
+) -> Applied:
     """Settle what the acks cover. `sent`: what went out in this run and is not settled, by `n`."""
     # Few are out: nobody waits for room in the window, so the card is spared a commit where it can be.
-    return await store.run(lambda box: _apply(box, acks, sent), patient=len(sent) <= FEW)
+    return await store.run(lambda box: _apply(box, acks, sent), patient=len(sent) <= FEW and not hurry)
 
 
 def _apply(box: Outbox, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:
@@ -112,17 +114,19 @@ def _settled_by(
 ) -> list[tuple[int, int]]:
     """Ranges of `n`: what the head proves, and of the rest what was sent.
 
-    An event that the center gave up as lost and that waits here after all goes out first.
+    An event that the center gave up as lost and that waits here after all goes out, and waits until the
+    center has it: what turns up is lost no longer.
     """
     first_n = view.first_n
     whole = _without(ack.upto, ack.lost) if proven else []
-    if_sent = [*ack.sack, *((first, min(last, view.last_seq)) for first, last in ack.lost)]
+    lost = Spans((first_n + first - 1, first_n + last - 1) for first, last in ack.lost)
+    if_sent = list(ack.sack)
     if not proven and ack.upto:
         if_sent.append((1, ack.upto))
     covered = Spans((first_n + first - 1, first_n + last - 1) for first, last in if_sent)
     return [
         *((first_n + first - 1, first_n + last - 1) for first, last in whole),
-        *of_numbers(n for n in sent if n in covered and first_n <= n <= view.last_n),
+        *of_numbers(n for n in sent if n in covered and n not in lost and first_n <= n <= view.last_n),
     ]
 
 

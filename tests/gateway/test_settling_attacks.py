@@ -155,7 +155,6 @@ async def test_a_lost_end_that_is_not_listed_makes_no_other_chain(tmp_path: Path
         assert (await answered(store, center)).mismatched == []
 
 
-@pytest.mark.xfail(strict=True, reason="settling._settled_by settles lost ranges when sent")
 async def test_an_event_given_up_as_lost_is_settled_by_its_arrival_not_by_its_sending(tmp_path: Path) -> None:
     """It was sent just now and is on its way; the ack that crosses it still calls it lost."""
     clock, time = ManualClock(), Time()

@@ -29,7 +29,6 @@ async def alarms_of(events: list[bytes], kind: str) -> int:
     return sum(1 for wire in events if json.loads(wire)["data"].get("kind") == kind)
 
 
-@pytest.mark.xfail(strict=True, reason="Alarms has no pace: each ack raises or clears")
 async def test_replayed_acks_make_at_most_one_alarm_event_in_ten_seconds(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
@@ -54,9 +53,6 @@ async def test_replayed_acks_make_at_most_one_alarm_event_in_ten_seconds(
         assert made <= 2 + took_s / 10, f"{made} events within {took_s:.1f} s"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="settling.apply is patient: each ack takes a second, one after the other"
-)
 async def test_a_pile_of_old_acks_keeps_no_command_waiting(tmp_path: Path, mosquitto: Mosquitto) -> None:
     """Each restart of a receiver leaves one for a gateway that is away; nothing new is in them."""
     async with uplink_on(mosquitto.port, tmp_path / "s.db") as bench, center_on(mosquitto.port) as center:
@@ -276,7 +272,6 @@ async def test_a_load_balancer_without_a_broker_behind_it_says_nothing_about_mqt
         assert bench.uplink.endpoint.version == "5"
 
 
-@pytest.mark.xfail(strict=True, reason="close sends DISCONNECT 0x00, which takes the will away")
 async def test_a_gateway_that_gives_its_line_up_does_not_stay_online_at_the_center(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
