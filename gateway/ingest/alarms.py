@@ -48,7 +48,9 @@ class Alarms:
         self._store = store
         self._standing: dict[str, str] = {}  # kind/subject -> id of the raise
         self._paid_s: dict[str, float] = {}  # until when the changes of an alarm use its pace up
-        self._wanted: dict[str, dict[str, Json] | None] = {}  # what waits for it: data of a raise; None: a clear
+        self._wanted: dict[
+            str, dict[str, Json] | None
+        ] = {}  # what waits for it: data of a raise; None: a clear
         self._waiting: dict[str, asyncio.Task[None]] = {}
 
     async def load(self) -> None:

@@ -134,11 +134,15 @@ class FreshMarks:
 
     def add(self, n: int, mono_ms: int) -> None:
         """An urgent event was committed."""
+        self._prune(mono_ms)  # nobody else does while there is no connection
         self._marks.append((n, mono_ms))
         self._end = n + 1
 
     def first_fresh(self, now_ms: int) -> int:
         """Urgent events from this `n` on are fresh."""
+        self._prune(now_ms)
+        return self._marks[0][0] if self._marks else self._end
+
+    def _prune(self, now_ms: int) -> None:
         while self._marks and now_ms - self._marks[0][1] > FRESH_S * 1000:
             self._marks.popleft()
-        return self._marks[0][0] if self._marks else self._end

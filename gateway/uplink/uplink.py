@@ -1,8 +1,8 @@
 """Connect, serve, come back: the gateway's side of the contract with the center.
 
 A connection is used once. Attempts are spread by full jitter, so that 140 gateways do not return in
-step. MQTT 5 first; 3.1.1 until restart after a refusal that names the version, or after two
-connections closed before they were accepted (some brokers just close on what they do not know).
+step. MQTT 5 first; 3.1.1 until restart after a refusal that names the version, or where the broker takes
+3.1.1 and closes before and after on 5 (some brokers just close on what they do not know).
 """
 
 import asyncio
@@ -85,6 +85,11 @@ class Uplink:
         self._early_closes = 0  # before CONNACK
         self._closed_subscribing = 0
         self._said_goodbye = False
+        self._supposed = (
+            False  # 3.1.1 only because connections were closed; a balancer without a broker does that too
+        )
+        self._proving = False  # 3.1.1 was taken just now: one more close on 5 is proof
+        self._session_used = False  # by a connection that was accepted
         ack_key = find_key(Role.ACK)
         self.center = Center(
             gateway=topics.gateway,
@@ -199,7 +204,14 @@ class Uplink:
         will = await self._rooms.announcer.will(self.session, self.endpoint.version)
         own = self._topics.own if self._closed_subscribing < EARLY_CLOSES else ()
         connection = await connect(self.endpoint, self._topics.subscriptions, will, optional=own)
+        if self._supposed:  # it takes 3.1.1: whether it still closes on 5 was not seen yet
+            self._speak("5", "broker takes 3.1.1; seeing whether it takes MQTT 5 now")
+            self._proving = True
+            await connection.close()
+            return
+        self._proving = False
         self._connection = connection
+        self._session_used = True
         try:
             self._note_online()
             serving = Serving(
@@ -218,7 +230,13 @@ class Uplink:
             await connection.close(orderly=self._said_goodbye)
 
     async def _begin_session(self) -> None:
-        """A new session is on disk before anybody hears of it, where the disk takes it."""
+        """A new session is on disk before anybody hears of it, where the disk takes it.
+
+        Attempts that fail share one: a long outage must not push out those that we were online with.
+        """
+        if self.session and not self._session_used:
+            return
+        self._session_used = False
         self.session = str(uuid.uuid4())
         self._rooms.identity.ours(self.session)
         sessions = ",".join(self._rooms.identity.own_sessions)
@@ -251,12 +269,22 @@ class Uplink:
     def _learn_from(self, failure: ConnectFailed) -> None:
         if failure.closed_subscribing:  # it may be our own status that it does not let us read
             self._closed_subscribing += 1
-        if not self._auto_version or self.endpoint.version != "5":
+        if not self._auto_version:
             return
         self._early_closes = self._early_closes + 1 if failure.closed_before_connack else 0
-        if failure.other_version or self._early_closes >= EARLY_CLOSES:
-            log.warning("broker does not take MQTT 5; using 3.1.1 until restart")
-            self.endpoint = replace(self.endpoint, version="3.1.1")
+        if self.endpoint.version != "5":
+            if self._supposed and self._early_closes >= EARLY_CLOSES:
+                self._speak("5", "broker closes on 3.1.1 as well; trying MQTT 5 again")
+        elif failure.other_version or (self._proving and failure.closed_before_connack):
+            self._speak("3.1.1", "broker does not take MQTT 5; using 3.1.1 until restart")
+        elif self._early_closes >= EARLY_CLOSES:
+            self._speak("3.1.1", "broker closes on MQTT 5; trying 3.1.1")
+            self._supposed = True
+
+    def _speak(self, version: str, why: str) -> None:
+        log.warning(why)
+        self.endpoint = replace(self.endpoint, version=version)
+        self._early_closes, self._supposed, self._proving = 0, False, False
 
     async def _backoff_s(self, attempt: int) -> float:
         if self._rooms.identity.doubled(time.monotonic()):
