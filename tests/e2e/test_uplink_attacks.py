@@ -303,7 +303,6 @@ async def test_a_card_that_forgot_and_says_so_is_not_left_by_the_ack_of_its_own_
         assert not left
 
 
-@pytest.mark.xfail(strict=True, reason="each ack of the session takes a second, one after the other")
 async def test_a_gateway_that_was_away_settles_at_once_whatever_the_center_said_meanwhile(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:

@@ -58,7 +58,7 @@ def sender_of(store: Store, clock: ManualClock, cap: int = 0) -> tuple[Sender, l
 def center_of(store: Store, sender: Sender, clock: ManualClock) -> Center:
     ingest = Ingest(store, clock, Sealer(GATEWAY, bytes(32), None), Metrics(), GATEWAY)
     return Center(
-        gateway=GATEWAY, kid="event#1", store=store, sender=sender, clock=clock, ack_key=lambda _kid: None,
+        gateway=GATEWAY, kid="event#1", store=store, sender=sender, clock=clock, ack_key=lambda _kid: SIGNER.public,
         alarms=Alarms(ingest, store), metrics=Metrics(), on_settled=lambda _r: None, on_rejected=lambda _n: None,
         opening=lambda stamp, data: opening(stamp)(data),
     )  # fmt: skip
