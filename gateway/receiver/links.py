@@ -11,7 +11,6 @@ from gateway.envelope import GENESIS
 from gateway.receiver.cursor import Cursor
 from gateway.receiver.event_rows import EventRows
 
-
 MOST_STEPS_BACK = 2_000  # along a branch; one that is longer stays beyond `upto` and is told by sack
 
 # The place that `upto` passed last with a look, and the events there that hang on its chain: two machines

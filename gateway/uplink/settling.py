@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from gateway.evidence import canonical
 from gateway.spans import Spans, of_numbers
 from gateway.store.epochs import EpochView
-from gateway.store.epochs import lineage as lineage_of_store
 from gateway.store.outbox import Outbox, type_of
 from gateway.store.store import Store
 from gateway.uplink.acks import EpochAck, Rejection
@@ -61,7 +60,7 @@ async def apply(
 
 def _apply(box: Outbox, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:
     applied = Applied()
-    lineage = {view.epoch: view for view in lineage_of_store()}
+    lineage = {view.epoch: view for view in box.lineage()}
     left = box.notes(LEFT)
     ranges: list[tuple[int, int]] = []
     for ack in acks:

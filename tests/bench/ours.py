@@ -160,6 +160,8 @@ id_hmac_key_file = "{self.keys.hmac_key}"
 broker = "mqtt://127.0.0.1:{port}"
 drain_cap_per_s = 0
 {self._uplink}
+[store]
+reserve_mib = 8
 [log]
 format = "json"
 [api]

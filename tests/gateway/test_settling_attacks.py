@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import pytest
-
 from gateway.clock import ManualClock
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
