@@ -196,7 +196,7 @@ class Caretaker:
             after_n = look.last_n
         log.info("whole chain looked at", extra={"up_to": after_n, "damaged": damaged})
         if damaged:
-            await self._alarms.raise_("store_damaged", "settled", {"rows": damaged, "settled": True})
+            await self._alarms.raise_("store_damaged", "settled", {"rows": damaged})
 
 
 def written_bytes(proc: Path = Path("/proc/self/io")) -> int | None:

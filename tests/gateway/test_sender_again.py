@@ -208,7 +208,6 @@ async def test_every_event_goes_out_in_its_lanes_order_while_commits_and_reads_r
             assert mine == sorted(mine), f"lane {lane} out of order"
 
 
-@pytest.mark.xfail(strict=True, reason="type_of raises ValueError on damaged bytes")
 async def test_a_damaged_waiting_row_is_damage_for_the_sender_and_the_next_start(tmp_path: Path) -> None:
     """Deep in the backlog: the start looks at the newest 64 only, the chain check at 400 a second."""
     clock, path = ManualClock(), tmp_path / "s.db"
