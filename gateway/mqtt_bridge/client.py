@@ -15,6 +15,8 @@ from gateway.mqtt_bridge.endpoint import Endpoint
 from gateway.mqtt_bridge.failures import not_dialled
 from gateway.tls import client_context
 
+# bytes; twice the contract's largest payload: more is nobody's message, and the board's memory is small
+MAX_PACKET = 128 * 1024
 MAX_IN_FLIGHT = 32  # messages without PUBACK; paho gets slow beyond, brokers often allow less
 SESSION_EXPIRY_S = 7 * 24 * 3600
 WILL_DELAY_S = 10
@@ -76,6 +78,7 @@ def dial(client: Client, endpoint: Endpoint) -> None:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = SESSION_EXPIRY_S
         properties.ReceiveMaximum = endpoint.receive_maximum
+        properties.MaximumPacketSize = MAX_PACKET
         clean = {"clean_start": False}
     try:
         client.connect(

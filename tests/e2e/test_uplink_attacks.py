@@ -251,7 +251,6 @@ def memory_kib(pid: int, what: str = "VmHWM") -> int:
     return int(next(line for line in text.splitlines() if line.startswith(what)).split()[1])
 
 
-@pytest.mark.xfail(strict=True, reason="CONNECT names no Maximum Packet Size")
 async def test_a_huge_message_does_not_fill_the_memory_of_a_small_board(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
