@@ -256,9 +256,9 @@ class Store:
         """The next waiting events of a lane."""
         return await self.read(lambda box: box.after(lane, n, limit, below=below))
 
-    async def run(self, fn: Callable[[Outbox], ResultT], *, patient: bool = False) -> ResultT:
-        """Run `fn` in one transaction of the db thread; a `patient` one may wait up to a second for company."""
-        return await self._db.run(lambda: fn(self._outbox), Kind.PATIENT if patient else Kind.WRITE)
+    async def run(self, fn: Callable[[Outbox], ResultT]) -> ResultT:
+        """Run `fn` in one transaction of the db thread."""
+        return await self._db.run(lambda: fn(self._outbox))
 
     async def read(self, fn: Callable[[Outbox], ResultT]) -> ResultT:
         """Run `fn`, which only reads, on the db thread; works where nothing can be written."""

@@ -81,7 +81,7 @@ class Center:
             return None
         newest = max(reversed(acks), key=lambda ack: ack.ts)  # the last one of the same time
         self.last_ack_ms = self._clock.now().wall_ms
-        return await self._act_on(newest, hurry=len(wires) > 1)
+        return await self._act_on(newest)
 
     def _open(self, wire: bytes) -> Ack | None:
         try:
@@ -107,9 +107,9 @@ class Center:
         self._newest[ack.kid] = (ack.ts, now_s)
         return False
 
-    async def _act_on(self, ack: Ack, *, hurry: bool) -> Applied:
+    async def _act_on(self, ack: Ack) -> Applied:
         old = self._is_old(ack)
-        applied = await apply(self._store, ack.epochs, self._sender.out.sent, hurry=hurry)
+        applied = await apply(self._store, ack.epochs, self._sender.out.sent)
         self._settle(applied)
         for epoch in applied.unknown:
             if self._seldom.due(f"epoch {epoch[:16]}"):

@@ -22,7 +22,6 @@ from gateway.uplink.acks import EpochAck, Rejection
 
 log = logging.getLogger(__name__)
 
-FEW = 4  # events out
 LEFT = "epoch_left:"  # prefix of notes: epochs that were left, and why
 
 
@@ -50,12 +49,9 @@ class Applied:
     unknown: list[str] = field(default_factory=list)  # epochs that this store does not know
 
 
-async def apply(
-    store: Store, acks: Sequence[EpochAck], sent: Collection[int], *, hurry: bool = False
-) -> Applied:
+async def apply(store: Store, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:
     """Settle what the acks cover. `sent`: what went out in this run and is not settled, by `n`."""
-    # Few are out: nobody waits for room in the window, so the card is spared a commit where it can be.
-    return await store.run(lambda box: _apply(box, acks, sent), patient=len(sent) <= FEW and not hurry)
+    return await store.run(lambda box: _apply(box, acks, sent))
 
 
 def _apply(box: Outbox, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:

@@ -29,7 +29,6 @@ def goes_on(
 
 epochs.reason_for_new = goes_on
 EpochAck.last = property(no_end)  # type: ignore[assignment,method-assign]
-settling.FEW = -1  # an ack is applied at once
 settling._same_chain = same_chain  # type: ignore[assignment]  # other parameter names
 
 if __name__ == "__main__":
