@@ -7,6 +7,7 @@ judged by a reader of this file's own, against the moments at which the drill la
 import asyncio
 import datetime as dt
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,11 +79,20 @@ class Drill:
         await self.bench.until(lambda: len(self.told(kind)) >= count, f"clock.{kind} at the center", 30)
 
 
+def listening_center(bench: Center) -> None:
+    """What is sent before anybody listens waits half a minute: longer than these drills do."""
+    bench.start_receiver()
+    give_up = time.monotonic() + 20
+    while "receiver connected" not in bench.log_text("receiver"):
+        assert time.monotonic() < give_up, "the center does not come up"
+        time.sleep(0.05)
+
+
 @pytest.fixture
 def drill(tmp_path: Path, mosquitto: Mosquitto) -> Iterator[Drill]:
     clock = WrongClock(tmp_path)
     with center(tmp_path, mosquitto, readers=1) as bench:
-        bench.start_receiver()
+        listening_center(bench)
         yield Drill(bench, clock)
     clock.close()
 
@@ -230,7 +240,7 @@ def tls_drill(tmp_path: Path, pki: Pki) -> Iterator[Drill]:
         bench.config.write_text(
             text.replace(f"mqtt://127.0.0.1:{broker.port}", f"mqtts://127.0.0.1:{broker.tls_port}")
         )
-        bench.start_receiver()
+        listening_center(bench)
         yield Drill(bench, clock)
     clock.close()
 
