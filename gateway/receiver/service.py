@@ -8,13 +8,13 @@ broker keeps what was not stored and brings it again.
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import StoreRefused
 from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, Message, connect
+from gateway.mqtt_bridge.watch import until_closed
 from gateway.receiver.receiver import Receiver
 from gateway.receiver.topics import SUBSCRIPTIONS
 from gateway.receiver.verdict import Verdict
@@ -26,9 +26,6 @@ MOST_BACKOFF_S = 30.0
 GATHER_S = 0.005  # a commit costs as much for one as for many; an ack waits 50 ms anyway
 IDLE_S = 1.0
 LOOK_S = 5.0  # between two looks at what is missing
-WATCH_S = 1.0
-NO_PUBACK_S = 30.0  # acks are out and none is answered, though pings may be
-SILENCE_FACTOR = 1.4  # times the keepalive without a byte from the broker; paho waits for twice of it
 MAX_FLYING = 64  # of our messages without PUBACK
 MAX_WAITING = 16_384  # messages met and not stored; more stay with the connection
 # Messages that the broker may send without our PUBACK. mosquitto 2.0.11 sends far beyond it while it works
@@ -143,17 +140,7 @@ class Service:
 
     async def _watch(self, connection: Connection) -> None:
         """Give up a connection that is dead: nobody else would notice, and no ack would ever go out again."""
-        while not connection.closed.done():
-            await asyncio.wait({connection.closed}, timeout=WATCH_S)
-            if connection.closed.done():
-                break
-            if not connection.alive:
-                connection.give_up("thread_ended", "the connection's thread ended")
-            elif connection.unacked_s(time.monotonic()) >= NO_PUBACK_S:
-                connection.give_up("no_puback", f"no publish was answered for {NO_PUBACK_S:.0f} s")
-            elif connection.silent_s() >= SILENCE_FACTOR * connection.endpoint.keepalive_s:
-                connection.give_up("keepalive", "the broker answers nothing, pings included")
-        closed = connection.closed.result()
+        closed = await until_closed(connection)
         log.warning("receiver offline", extra={"code": closed.code, "cause": closed.text})
 
     def _publish(self, connection: Connection, acks: list[tuple[str, bytes]]) -> "set[asyncio.Future[int]]":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gateway.ingest.alarms import Alarms
 from gateway.mqtt_bridge import Closed, Connection, Message
+from gateway.mqtt_bridge.watch import until_closed
 from gateway.uplink.announcer import Announcer
 from gateway.uplink.center import Center
 from gateway.uplink.commands import Commands
@@ -22,10 +23,6 @@ ACKS_WAITING = 64
 ASK_ACK_AFTER_S = 10.0
 ASK_ACK_EVERY_S = 60.0
 LOOK_EVERY_S = 1.0
-NO_PUBACK_S = 30.0  # publishes are out and none is answered, though pings may be
-# Times the keepalive without a byte from the broker. A ping goes out after one, so its answer has 12 s of
-# 30; paho by itself would wait for twice the keepalive.
-SILENCE_FACTOR = 1.4
 
 
 class ConnectionEnded(Exception):  # noqa: N818 - carries a reason out of the task group
@@ -156,15 +153,4 @@ class Serving:
 
     async def _watch(self) -> None:
         """Give the connection up when it is dead, and end with it."""
-        connection = self._connection
-        while not connection.closed.done():
-            await asyncio.wait({connection.closed}, timeout=LOOK_EVERY_S)
-            if connection.closed.done():
-                break
-            if not connection.alive:
-                connection.give_up("thread_ended", "the connection's thread ended")
-            elif connection.unacked_s(time.monotonic()) >= NO_PUBACK_S:
-                connection.give_up("no_puback", f"no publish was answered for {NO_PUBACK_S:.0f} s")
-            elif connection.silent_s() >= SILENCE_FACTOR * connection.endpoint.keepalive_s:
-                connection.give_up("keepalive", "the broker answers nothing, pings included")
-        raise ConnectionEnded(connection.closed.result())
+        raise ConnectionEnded(await until_closed(self._connection))

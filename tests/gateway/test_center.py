@@ -11,9 +11,8 @@ import pytest
 from gateway.clock import ManualClock
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
-from gateway.mqtt_bridge import ConnectFailed, Endpoint, connect
+from gateway.mqtt_bridge import ConnectFailed, Endpoint, connect, watch
 from gateway.store import commands as book
-from gateway.uplink import serving
 from tests.broker import Mosquitto
 from tests.gateway.scripted_broker import ScriptedBroker
 from tests.gateway.uplink_bench import TOPICS, Bench, CenterClient, center_on, until, uplink_on
@@ -129,7 +128,7 @@ async def test_info_names_what_is_built(tmp_path: Path, mosquitto: Mosquitto) ->
 async def test_a_broker_that_answers_pings_and_no_publish_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving, "NO_PUBACK_S", 1.0)
+    monkeypatch.setattr(watch, "NO_PUBACK_S", 1.0)
     async with (
         ScriptedBroker(answers_publishes=False) as broker,
         uplink_on(broker.port, tmp_path / "s.db") as bench,
