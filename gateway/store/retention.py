@@ -27,7 +27,6 @@ class Retention:
 
     days: int
     fix_days: int
-    max_pages: int | None = None  # quota
 
 
 class Purge:
@@ -70,7 +69,6 @@ class Purge:
         # A clock that stood back for a moment must not make everything since then old.
         if self._today is not None and (Day.select(fn.MAX(Day.day)).scalar() or 0) < self._today:
             Day.insert(day=self._today, n=newest).execute()
-        self._short = self._short or self._near_quota()
         self._old = newest if self._short else self._cutoff(self._retention.days)
         self._old_fix = max(self._old, self._cutoff(self._retention.fix_days))
         self._end = min(newest - 1, self._old_fix)
@@ -89,10 +87,6 @@ class Purge:
         if self._today is None:
             return 0
         return int(Day.select(fn.MAX(Day.n)).where(Day.day <= self._today - days).scalar() or 0)
-
-    def _near_quota(self) -> bool:
-        most = self._retention.max_pages
-        return most is not None and used_pages(self._database) > QUOTA_FILL * most
 
     def _delete(self, first: int, last: int) -> int:
         settled = (

@@ -64,7 +64,6 @@ class Store:
         self._retention = Retention(
             days=settings.retention_days,
             fix_days=settings.retention_fix_days,
-            max_pages=settings.max_pages,
         )
         self._ledger = Ledger()
         self._outbox = Outbox(
@@ -272,9 +271,9 @@ class Store:
     async def purge(self, now_ms: int | None) -> int:
         """Delete settled events that may go (`retention`), in steps; how many went. None: the clock is not trusted."""
         await self.levels()  # looks at the room as it is now
-        short = self._room.level >= Level.THIN
+        short = self._room.level >= Level.THIN or self._near_quota()
         day = None if now_ms is None else now_ms // DAY_MS
-        if day == self._purged_day and not short and not self._near_quota():
+        if day == self._purged_day and not short:
             return 0  # nothing has become old since the last pass
         purge = Purge(self._database, self._retention, now_ms, short=short)
         while not purge.done:
