@@ -75,6 +75,7 @@ class Sender:
         self._paused = False
         self._passed_over = False  # something was not sent again, for want of room
         self._first_fresh = store.tail.next_n
+        self._unheard: set[int] = set()  # the broker took them, and nobody listened
         self._pubacked: list[int] = []  # to be settled, where the broker's word counts
         self._settling: asyncio.Task[None] | None = None
         self._sent_by_lane = {name: metrics.events_sent.labels(lane=name) for name in LANES}
@@ -131,6 +132,7 @@ class Sender:
         """Send over `connection` until it is closed."""
         self.out.clear()
         self._again.clear()
+        self._unheard.clear()
         self._lanes.rewind()
         self.refusals.reconnected()
         self.window.begin(time.monotonic())
@@ -170,6 +172,7 @@ class Sender:
         )
         self.out.clear()
         self._again.clear()
+        self._unheard.clear()
         self._lanes.rewind()
 
     async def _read_overtaken(self, now_s: float) -> None:
@@ -252,6 +255,10 @@ class Sender:
     def _puback(self, n: int, cls: str, code: int) -> None:
         self._metrics.pubacks.labels(f"0x{code:02x}").inc()
         self.nobody_listens = code == NOBODY_LISTENS
+        if self.nobody_listens:
+            self._unheard.add(n)
+        elif self._unheard:
+            self._say_again()
         if self.refusals.note(cls, code, time.monotonic()):
             self.out.take(n)
             if self._seldom.due(f"{cls} 0x{code:02x}"):
@@ -262,6 +269,14 @@ class Sender:
                 self._settling = asyncio.get_running_loop().create_task(
                     self._settle_pubacked(), name="settle-on-puback"
                 )
+
+    def _say_again(self) -> None:
+        """Somebody listens now: what went to nobody needs no patience to be sent again."""
+        for n in self._unheard:
+            self.out.take(n)
+        self._unheard.clear()
+        self._lanes.rewind()  # what is out is passed over
+        self._wake.set()
 
     async def _settle_pubacked(self) -> None:
         while self._pubacked:

@@ -60,6 +60,25 @@ async def test_a_drain_sends_each_event_once(tmp_path: Path, mosquitto: Mosquitt
         await until(lambda: not bench.sender.out.sent, "nothing to be remembered of what is settled")
 
 
+async def test_what_went_to_nobody_is_sent_again_as_soon_as_somebody_listens(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """A gateway that is there before its center: the broker says 0x10, and patience would be 30 s."""
+    async with uplink_on(mosquitto.port, tmp_path / "s.db", version="5") as bench:
+        await bench.append(20)
+        await until(lambda: bench.count("pubacks_total", reason="0x10") >= 20, "the broker's answers")
+        async with receiver_on(mosquitto.port, tmp_path / "center.db") as receiver:
+            await asyncio.sleep(0)
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            while bench.store.waiting:
+                await bench.append(1)  # people come, one after the other
+                await asyncio.sleep(0.2)
+                assert loop.time() - began < 15, "sent again only when patience ended"
+            assert receiver is not None
+        assert bench.count("rewinds_total") == 0
+
+
 async def test_a_check_in_during_a_drain_is_at_the_center_at_once(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
