@@ -70,10 +70,14 @@ class Activity:
 
     def remember(self, rows: Iterable[tuple[int, bytes, bool]]) -> None:
         """What the store holds from before this run: (n, wire, waiting), newest first."""
+        of_this_run = self._events  # what the start itself has said is among the rows
+        self._events = OrderedDict()
         for n, wire, waiting in reversed(list(rows)):
-            self._events[n] = _Followed(_read(n, wire), 0, Stage.COMMITTED if waiting else Stage.SETTLED)
-            if waiting:
-                self._open.add(n)
+            if n not in of_this_run:
+                self._events[n] = _Followed(_read(n, wire), 0, Stage.COMMITTED if waiting else Stage.SETTLED)
+                if waiting:
+                    self._open.add(n)
+        self._events.update(of_this_run)
 
     def committed(self, events: Sequence[Committed]) -> None:
         """Events are on disk."""
