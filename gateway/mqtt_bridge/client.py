@@ -1,10 +1,7 @@
 """paho's client, made and dialled the way this project needs it; its quirks that need no connection object."""
 
-import contextlib
 import functools
-import socket
-import struct
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -13,26 +10,34 @@ from paho.mqtt.properties import Properties
 
 from gateway.mqtt_bridge.endpoint import Endpoint
 from gateway.mqtt_bridge.failures import not_dialled
+from gateway.mqtt_bridge.line import Line
 from gateway.tls import client_context
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import SocketLike
 
 # bytes; twice the contract's largest payload: more is nobody's message, and the board's memory is small
 MAX_PACKET = 128 * 1024
-MAX_IN_FLIGHT = 32  # messages without PUBACK; paho gets slow beyond, brokers often allow less
+MAX_IN_FLIGHT = 32  # messages without PUBACK (contract, 3); brokers often allow less
 SESSION_EXPIRY_S = 7 * 24 * 3600
 WILL_DELAY_S = 10
 DIAL_TIMEOUT_S = 4.0  # a thread waits so long at the most, also when the gateway is asked to end
 CONTENT_CLOUDEVENT = "application/cloudevents+json; charset=utf-8"
 CONTENT_JSON = "application/json"
 
-# struct tcp_info of Linux: 8 bytes, then 32-bit words; the tenth is tcpi_last_data_recv in ms.
-_TCP_INFO = struct.Struct("8x12I")
-_LAST_DATA_RECEIVED = 11
+
+class LineClient(Client):
+    """paho over a `Line`, driven by whoever holds it: no thread of its own."""
+
+    def _create_socket(self) -> "SocketLike":
+        # Where paho makes its WebSocket wrapper, too: any object with a socket's five methods will do.
+        return Line(super()._create_socket())
 
 
-def new_client(endpoint: Endpoint) -> Client:
+def new_client(endpoint: Endpoint) -> LineClient:
     """A client that connects once; raises `OSError` or `ssl.SSLError` where TLS files cannot be used."""
     v5 = endpoint.version == "5"
-    client = Client(
+    client = LineClient(
         CallbackAPIVersion.VERSION2,
         client_id=endpoint.client_id,
         clean_session=None if v5 else False,
@@ -40,10 +45,10 @@ def new_client(endpoint: Endpoint) -> Client:
         reconnect_on_failure=False,
         manual_ack=True,
     )
-    client.max_inflight_messages_set(MAX_IN_FLIGHT)
+    # The connection keeps the window. paho's own would look through all that is out at every PUBACK.
+    client.max_inflight_messages_set(0)
     client.max_queued_messages_set(2 * MAX_IN_FLIGHT)
     client.connect_timeout = DIAL_TIMEOUT_S
-    client.on_socket_open = _send_at_once
     if endpoint.username is not None:
         client.username_pw_set(endpoint.username, endpoint.password)
     if endpoint.tls:
@@ -53,11 +58,6 @@ def new_client(endpoint: Endpoint) -> Client:
             )
         )
     return client
-
-
-def _send_at_once(_client: Client, _userdata: object, sock: Any) -> None:
-    """No waiting for more to send: after a PUBACK of ours, an event would wait 40 ms for the broker's TCP ack."""
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def set_will(client: Client, endpoint: Endpoint, topic: str, payload: bytes) -> None:
@@ -70,8 +70,8 @@ def set_will(client: Client, endpoint: Endpoint, topic: str, payload: bytes) -> 
     client.will_set(topic, payload, qos=1, retain=True, properties=properties)
 
 
-def dial(client: Client, endpoint: Endpoint) -> None:
-    """Name, socket, TLS, CONNECT; blocks. Raises `ConnectFailed`."""
+def dial(client: LineClient, endpoint: Endpoint) -> None:
+    """Name, socket, TLS; blocks. The CONNECT waits in the line. Raises `ConnectFailed`."""
     properties = None
     clean: dict[str, Any] = {}
     if endpoint.version == "5":
@@ -88,31 +88,27 @@ def dial(client: Client, endpoint: Endpoint) -> None:
         raise not_dialled(endpoint.where, exc) from exc
 
 
-def cut(client: Client) -> None:
-    """End the line without a DISCONNECT; paho's thread finds it closed and ends."""
-    sock = client.socket()
-    if isinstance(sock, socket.socket):
-        with contextlib.suppress(OSError):  # closed already
-            # Below TLS: paho's thread may be reading there right now.
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+def line_of(client: LineClient) -> Line | None:
+    """What it is connected by; None when it is not."""
+    line = client.socket()
+    return line if isinstance(line, Line) else None
 
 
-def silent_s(client: Client) -> float:
-    """How long the kernel has received nothing for this client; 0 where there is no socket."""
-    sock = client.socket()
-    if not isinstance(sock, socket.socket):
-        return 0.0
-    try:
-        state = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-    except OSError:  # closed between the two lines: the end of the connection will tell
-        return 0.0
-    return float(_TCP_INFO.unpack(state)[_LAST_DATA_RECEIVED]) / 1000
+class PackedProperties(Properties):
+    """Properties of one kind of message, packed once: paho would do it anew for each message."""
+
+    def pack(self) -> bytes:
+        """What goes into the packet."""
+        packed = self.__dict__.get("packed")
+        if packed is None:
+            packed = self.__dict__["packed"] = bytes(super().pack())  # type: ignore[no-untyped-call]
+        return packed
 
 
 @functools.cache
 def publish_properties(content_type: str, replay: str) -> Properties:
-    """One object per kind of message: paho only reads it, and building one costs as much as sending."""
-    properties = Properties(PacketTypes.PUBLISH)
+    """One object per kind of message."""
+    properties = PackedProperties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
     properties.PayloadFormatIndicator = 1
     properties.ContentType = content_type
     if replay:

@@ -1,17 +1,14 @@
-"""One live connection, as asyncio sees it: used once, its callbacks post, its own queue is bounded."""
+"""One live connection, driven by the loop: used once, its callbacks note, its own queue is bounded."""
 
 import asyncio
-import contextlib
-import logging
 import ssl
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -19,24 +16,28 @@ from gateway.mqtt_bridge.client import (
     CONTENT_CLOUDEVENT,
     CONTENT_JSON,
     MAX_IN_FLIGHT,
-    cut,
     dial,
+    line_of,
     new_client,
     publish_properties,
     set_will,
-    silent_s,
 )
+from gateway.mqtt_bridge.drive import Drive
 from gateway.mqtt_bridge.endpoint import Endpoint, Message
-from gateway.mqtt_bridge.failures import Closed, ConnectFailed, disconnected, no_answer, refused_by_broker
-
-log = logging.getLogger(__name__)
+from gateway.mqtt_bridge.failures import (
+    Closed,
+    ConnectFailed,
+    client_failed,
+    disconnected,
+    no_answer,
+    refused_by_broker,
+)
 
 CONNECT_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 5.0
 # Messages waiting here for a slot: a receiver greets every gateway of a country with an ack.
 MAX_QUEUED = 8192
-MESSAGES_WAITING = 4  # times our Receive Maximum may wait to be taken; then paho's thread reads no more
-HELD_BACK_S = 0.005  # how often it looks again
+MESSAGES_WAITING = 4  # times our Receive Maximum may wait to be taken; then nothing more is read
 
 OnPuback = Callable[[int], object]
 
@@ -65,55 +66,23 @@ class Connection:
         self._queue: deque[_Outgoing] = deque()  # waiting for a slot
         self._acked_s = time.monotonic()  # last PUBACK, or when the first of `_out` was sent
         self._subscribed: dict[int, asyncio.Future[list[ReasonCode]]] = {}
-        self._told: deque[tuple[Callable[..., None], tuple[object, ...]]] = deque()  # by paho's thread
-        self._posted = False
         self._serving = False  # subscribed: somebody takes what comes in
         self._client = new_client(endpoint)
-        self._hook()
+        self._drive = Drive(self._client, crowded=self._crowded, failed=self._failed)
+        self._client.on_connect = self._drive.noting(self._on_connect)
+        self._client.on_disconnect = self._drive.noting(self._on_disconnect)
+        self._client.on_publish = self._drive.noting(self._on_publish)
+        self._client.on_subscribe = self._drive.noting(self._on_subscribe)
+        self._client.on_message = self._drive.noting(self._on_message)
 
-    # -- callbacks, on paho's thread: note it, post one line, nothing else ----------------------------
+    def _crowded(self) -> bool:
+        """Not before the subscription stands: until then nobody takes anything, and what was kept comes first."""
+        return self._serving and self.incoming.qsize() >= MESSAGES_WAITING * self.endpoint.receive_maximum
 
-    def _hook(self) -> None:
-        self._client.on_connect = self._poster(self._on_connect)
-        self._client.on_disconnect = self._poster(self._on_disconnect)
-        self._client.on_publish = self._poster(self._on_publish)
-        self._client.on_subscribe = self._poster(self._on_subscribe)
-        self._client.on_message = self._held_back(self._poster(self._on_message))
+    def _failed(self, exc: Exception) -> None:
+        self._end(client_failed(self.endpoint.where, exc))
 
-    def _held_back(self, post: Callable[..., None]) -> Callable[..., None]:
-        """Wait on paho's thread while too many messages wait to be taken: TCP then slows the broker down.
-
-        mosquitto sends far more than our Receive Maximum when it works off what it kept. Not before the
-        subscription stands: until then nobody takes anything, and what was kept comes first.
-        """
-        most = MESSAGES_WAITING * self.endpoint.receive_maximum
-
-        def wait_and_post(client: Client, userdata: object, *args: object) -> None:
-            while (
-                self._serving and not self.closed.done() and self.incoming.qsize() + len(self._told) >= most
-            ):
-                time.sleep(HELD_BACK_S)
-            post(client, userdata, *args)
-
-        return wait_and_post
-
-    def _poster(self, handler: Callable[..., None]) -> Callable[..., None]:
-        def post(_client: Client, _userdata: object, *args: object) -> None:
-            self._told.append((handler, args))
-            if not self._posted:  # else the loop has not looked yet and will find this too
-                self._posted = True
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-                    self._loop.call_soon_threadsafe(self._take_told)
-
-        return post
-
-    def _take_told(self) -> None:
-        self._posted = False  # before looking: what is noted from here on posts again
-        while self._told:
-            handler, args = self._told.popleft()
-            handler(*args)
-
-    # -- the same, on the loop ------------------------------------------------------------------------
+    # -- what paho noted ------------------------------------------------------------------------------
 
     def _on_connect(self, _flags: ConnectFlags, code: ReasonCode, props: Properties | None) -> None:
         if self._connected.done():
@@ -153,8 +122,13 @@ class Connection:
             waiting.set_result(codes)
 
     def _on_message(self, message: MQTTMessage) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError as exc:  # MQTT forbids it; paho hands it on
+            self._failed(exc)
+            return
         done = partial(self._client.ack, message.mid, message.qos)
-        self.incoming.put_nowait(Message(message.topic, bytes(message.payload), done, message.retain))
+        self.incoming.put_nowait(Message(topic, bytes(message.payload), done, message.retain))
 
     # -- what the uplink calls ------------------------------------------------------------------------
 
@@ -205,37 +179,29 @@ class Connection:
 
     def silent_s(self) -> float:
         """How long nothing at all has come from the broker, ping answers included, as the kernel counts."""
-        return silent_s(self._client)
+        return 0.0 if self._drive.line is None else self._drive.line.silent_s()
 
     def give_up(self, code: str, text: str) -> None:
         """End the connection for a reason of ours; `close` must follow."""
         self._end(Closed(code, f"{self.endpoint.where}: {text}"))
 
-    @property
-    def alive(self) -> bool:
-        """Whether paho's thread is there: `is_connected()` stays true when it died."""
-        name = f"paho-mqtt-client-{self.endpoint.client_id}"
-        return any(thread.name == name for thread in threading.enumerate())
-
     async def close(self, *, orderly: bool = True) -> None:
-        """End the connection and wait for paho's thread. Never raises.
+        """End the connection and close the line. Never raises.
 
         `orderly`: say DISCONNECT, which takes the will away. Otherwise the line is cut, so that the broker
         says for us that we are gone.
         """
-        if orderly:
+        if orderly and self._drive.line is not None:
+            await self._drive.written(CLOSE_TIMEOUT_S)
             self._client.disconnect()
-        else:
-            cut(self._client)
+            self._drive.write()
         self._end(Closed("stopped", f"{self.endpoint.where}: closed by the gateway"))
-        stopping = self._loop.run_in_executor(None, self._client.loop_stop)
-        done, _ = await asyncio.wait({stopping}, timeout=CLOSE_TIMEOUT_S)
-        if not done:
-            log.warning("broker connection does not end; its thread is left behind")
+        self._drive.close()
 
     def _end(self, closed: Closed) -> None:
         if not self.closed.done():
             self.closed.set_result(closed)
+        self._drive.rest()
         for outgoing in (*self._out.values(), *self._queue):
             if outgoing.future is not None:
                 outgoing.future.cancel()
@@ -252,8 +218,8 @@ class Connection:
             set_will(self._client, self.endpoint, *will)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._loop.run_in_executor(None, dial, self._client, self.endpoint)
-                self._client.loop_start()
+                await self._loop.run_in_executor(None, self._dial)
+                self._drive.adopt()
                 await self._connected
                 await self._subscribe(subscriptions, optional)
                 self._serving = True
@@ -263,6 +229,14 @@ class Connection:
             if self.closed.done():  # _end cancelled what we waited for: the answer to SUBSCRIBE
                 raise self._closed_subscribing() from None
             raise
+
+    def _dial(self) -> None:
+        """On a thread of its own, which nobody may be waiting for any more when it is done."""
+        dial(self._client, self.endpoint)
+        line = line_of(self._client)
+        if self.closed.done() and line is not None:
+            line.cut()
+            line.close()
 
     def _closed_subscribing(self) -> ConnectFailed:
         why = self.closed.result().text if self.closed.done() else f"{self.endpoint.where}: connection ended"

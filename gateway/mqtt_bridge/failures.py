@@ -64,6 +64,11 @@ def disconnected(where: str, reason: int, text: str) -> Closed:
     return Closed(code, f"{where}: connection ended: {text}", taken_over=reason == TAKEN_OVER)
 
 
+def client_failed(where: str, exc: Exception) -> Closed:
+    """The MQTT client raised over what the broker sent; only the kind is told, the text may show the packet."""
+    return Closed("client_failed", f"{where}: MQTT client failed ({type(exc).__name__})")
+
+
 def not_dialled(where: str, exc: OSError | UnicodeError) -> ConnectFailed:
     """What an error of dialling means."""
     match exc:

@@ -19,9 +19,7 @@ async def until_closed(connection: Connection) -> Closed:
         await asyncio.wait({connection.closed}, timeout=LOOK_EVERY_S)
         if connection.closed.done():
             break
-        if not connection.alive:
-            connection.give_up("thread_ended", "the connection's thread ended")
-        elif connection.unacked_s(time.monotonic()) >= NO_PUBACK_S:
+        if connection.unacked_s(time.monotonic()) >= NO_PUBACK_S:
             connection.give_up("no_puback", f"no publish was answered for {NO_PUBACK_S:.0f} s")
         elif connection.silent_s() >= SILENCE_FACTOR * connection.endpoint.keepalive_s:
             connection.give_up("keepalive", "the broker answers nothing, pings included")

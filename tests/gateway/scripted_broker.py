@@ -22,6 +22,7 @@ class ScriptedBroker:
     refuses_topics: tuple[str, ...] = ()
     puback: dict[str, int] = field(default_factory=dict)  # end of a topic -> reason code (MQTT 5)
     hold: bool = False  # PUBACKs are kept back until `release`
+    garbage: bytes = b""  # sent instead of the first PUBACK
     port: int = 0
     topics: list[str] = field(default_factory=list)  # of every PUBLISH, in order
     connects: int = 0
@@ -109,6 +110,9 @@ class ScriptedBroker:
         mid = body[2 + size : 4 + size]
         reason = next((code for end, code in self.puback.items() if topic.endswith(end)), 0)
         answer = b"\x40\x04" + mid + bytes([reason, 0]) if v5 and reason else b"\x40\x02" + mid
+        if self.garbage:
+            writer.write(self.garbage)
+            return
         self._held.append(answer)
         self.most_out = max(self.most_out, len(self._held))
         if self.answers_publishes and not self.hold:

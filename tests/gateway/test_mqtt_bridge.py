@@ -135,3 +135,61 @@ async def test_a_flood_of_kept_messages_waits_on_the_line_and_none_is_missed(mos
             await asyncio.sleep(0)
         assert not connection.closed.done()
     assert most <= 4 * 16 + 1
+
+
+# A PUBACK without a message id, properties longer than their packet, a topic that is not UTF-8, no packet at all.
+GARBAGE = (
+    b"\x40\x00",
+    b"\x40\x04\x00\x01\x00\xff",
+    b"\x30\x06\x00\x02\xff\xfe\x00x",
+    b"\x00\x00",
+    b"\xff" * 40,
+)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_bytes_that_are_no_mqtt_end_the_connection_and_nothing_else(
+    version: str, garbage: bytes
+) -> None:
+    async with (
+        ScriptedBroker(garbage=garbage) as broker,
+        connected(endpoint(broker.port, version)) as connection,
+    ):
+        answer = connection.publish("cc/x", b"x")
+        async with asyncio.timeout(5):
+            closed = await connection.closed
+        assert closed.code in {"client_failed", "closed", "keepalive"}
+        assert answer.cancelled()
+        broker.garbage = b""
+        async with connected(endpoint(broker.port, version)) as again:
+            assert await again.publish("cc/x", b"x") == 0
+
+
+async def test_a_goodbye_takes_the_will_away_and_a_cut_line_does_not(mosquitto: Mosquitto) -> None:
+    async with connected(endpoint(mosquitto.port), ("will/#",)) as watcher:
+        for orderly in (True, False):
+            leaving = Endpoint(
+                host="127.0.0.1", port=mosquitto.port, client_id=f"leaves-{orderly}", version="3.1.1"
+            )
+            connection = await connect(leaving, ("cc/x",), (f"will/{orderly}", b"gone"))
+            await connection.close(orderly=orderly)
+        async with asyncio.timeout(5):
+            message = await watcher.incoming.get()
+        assert message.topic == "will/False"
+        assert watcher.incoming.empty()
+
+
+async def test_a_large_burst_over_a_slow_line_arrives_whole(mosquitto: Mosquitto) -> None:
+    """Two megabytes at once are more than the line takes: what is gathered goes out as it empties."""
+    payloads = [bytes([n]) * 60_000 for n in range(32)]
+    async with connected(endpoint(mosquitto.port), ("big/#",)) as connection:
+        answers = [connection.publish("big/x", payload) for payload in payloads]
+        async with asyncio.timeout(20):
+            assert set(await asyncio.gather(*answers)) == {0}
+            got: list[bytes] = []
+            while len(got) < len(payloads):
+                message = await connection.incoming.get()
+                got.append(message.payload)
+                message.done()
+        assert got == payloads
