@@ -70,12 +70,13 @@ class Viewer:
 
     def touch(self) -> None:
         """Something that people see has changed."""
-        pulse, self._pulse = self._pulse, asyncio.Event()
-        pulse.set()
+        self._pulse.set()
 
     async def changes(self) -> AsyncIterator[Snapshot]:
         """A snapshot at once, then one after each change."""
         while True:
+            if self._pulse.is_set():  # whoever still waits on it has been woken
+                self._pulse = asyncio.Event()
             pulse = self._pulse
             yield self.snapshot()
             try:

@@ -71,6 +71,8 @@ class Sender:
         self._lanes = Lanes()
         self._again: deque[Row] = deque()  # overtaken: to be sent once more, alone
         self._wake = asyncio.Event()
+        self._resting: Connection | None = None  # while `run` waits: what can go is sent where it turns up
+        self._wants_room = False  # something was left for want of a slot
         self._commits = 0
         self._paused = False
         self._passed_over = False  # something was not sent again, for want of room
@@ -80,6 +82,7 @@ class Sender:
         self._settling: asyncio.Task[None] | None = None
         self._sent_by_lane = {name: metrics.events_sent.labels(lane=name) for name in LANES}
         self._topic_of: dict[str, str] = {}
+        self._counters: dict[int, Callable[[], None]] = {}  # of PUBACKs, by reason code
         self._seldom = Seldom()
 
     def begin(self) -> None:
@@ -93,7 +96,7 @@ class Sender:
             self.marks.add(n, at_ms)
         self._commits += 1
         self._lanes.add(rows)
-        self._wake.set()
+        self._go_on()
 
     def settled(self, ranges: Sequence[tuple[int, int]], count: int) -> list[Out]:
         """The center has these; those of them that were out."""
@@ -105,7 +108,7 @@ class Sender:
             if self._passed_over:
                 self._passed_over = False
                 self._lanes.rewind()  # what is out is passed over
-        self._wake.set()
+        self._go_on()
         return gone
 
     @contextmanager
@@ -136,7 +139,7 @@ class Sender:
         self._lanes.rewind()
         self.refusals.reconnected()
         self.window.begin(time.monotonic())
-        connection.on_room = self._wake.set
+        connection.on_room = self._room_freed
         connection.closed.add_done_callback(lambda _closed: self._wake.set())
         while not connection.closed.done():
             self._wake.clear()
@@ -144,9 +147,8 @@ class Sender:
             for lane in self._lanes.all:
                 await self._fill(lane)
             wait_s = self._pump(connection)
-            if self._hungry(connection):
-                continue
-            await self._rest(wait_s)
+            if not self._hungry(connection):
+                await self._rest(connection, wait_s)
 
     # -- what is due ----------------------------------------------------------------------------------
 
@@ -210,9 +212,20 @@ class Sender:
 
     # -- what goes out --------------------------------------------------------------------------------
 
+    def _go_on(self) -> None:
+        """Something may go now. Waking `run` for it costs more than sending it, and is left for the rest."""
+        connection = self._resting
+        if connection is None or self._pump(connection) < IDLE_S or self._hungry(connection):
+            self._wake.set()
+
+    def _room_freed(self) -> None:
+        if self._wants_room:
+            self._go_on()
+
     def _pump(self, connection: Connection) -> float:
         """Send what may be sent now; how long to rest then when nothing else happens."""
         now_s = time.monotonic()
+        self._wants_room = False
         while connection.room > 0 and not self._paused and not connection.closed.done():
             if self._again:
                 row = self._again.popleft()
@@ -237,6 +250,7 @@ class Sender:
                 self.window.begin(now_s)
             self._sent_by_lane[lane.name].inc()
             self._send(row, connection, now_s)
+        self._wants_room = True
         return IDLE_S
 
     def _send(self, row: Row, connection: Connection, now_s: float) -> None:
@@ -253,7 +267,7 @@ class Sender:
         self._on_sent(row.n)
 
     def _puback(self, n: int, cls: str, code: int) -> None:
-        self._metrics.pubacks.labels(f"0x{code:02x}").inc()
+        self._count(code)
         self.nobody_listens = code == NOBODY_LISTENS
         if self.nobody_listens:
             self._unheard.add(n)
@@ -269,6 +283,12 @@ class Sender:
                 self._settling = asyncio.get_running_loop().create_task(
                     self._settle_pubacked(), name="settle-on-puback"
                 )
+
+    def _count(self, code: int) -> None:
+        count = self._counters.get(code)
+        if count is None:
+            count = self._counters[code] = self._metrics.pubacks.labels(f"0x{code:02x}").inc
+        count()
 
     def _say_again(self) -> None:
         """Somebody listens now: what went to nobody needs no patience to be sent again."""
@@ -290,12 +310,14 @@ class Sender:
             self.settled(ranges, count)
             self._on_settled(ranges)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, connection: Connection, seconds: float) -> None:
+        timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
+        self._resting = connection
         try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            await self._wake.wait()
+        finally:
+            self._resting = None
+            timer.cancel()
 
 
 def _read_ahead(box: Outbox, lane: int, after: int, below: int | None) -> tuple[list[Row], bool]:
