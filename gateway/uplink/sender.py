@@ -59,6 +59,7 @@ class Sender:
         self.out = Outstanding()
         self.refusals = Refusals()
         self.nobody_listens = False
+        self.settled_total = 0
         self._store = store
         self._topics = topics
         self._metrics = metrics
@@ -103,6 +104,7 @@ class Sender:
         covered = Spans(ranges)
         self._lanes.drop(covered)
         gone = self.out.settle(covered)
+        self.settled_total += count
         if count:
             self.window.settled(time.monotonic())
             if self._passed_over:

@@ -24,6 +24,7 @@ from gateway.metrics import Metrics
 from gateway.mqtt_bridge import FAILURE, ConnectFailed, Connection, Endpoint, connect
 from gateway.store.store import Store
 from gateway.uplink.announcer import Announcer
+from gateway.uplink.backoff import Backoff
 from gateway.uplink.center import Center
 from gateway.uplink.command_message import FindByRole
 from gateway.uplink.commands import Commands
@@ -38,9 +39,7 @@ from gateway.view import DeviceView
 
 log = logging.getLogger(__name__)
 
-MOST_BACKOFF_S = 60.0
 DOUBLED_BACKOFF_S = 60.0  # at least, while another machine has our identity
-STABLE_S = 30.0  # a connection that lasted this long resets the backoff
 EARLY_CLOSES = 2  # so many in a row before something else is tried
 _SESSIONS = "uplink_sessions"  # note: our newest ones, to tell ours from another machine's after a restart
 
@@ -151,9 +150,10 @@ class Uplink:
 
     async def run(self) -> None:
         """Be connected, for ever."""
-        attempt, loaded = 0, False
+        loaded = False
+        backoff = Backoff(time.monotonic())
         while True:
-            began_s = time.monotonic()
+            began_s, settled_before = time.monotonic(), self._rooms.sender.settled_total
             try:
                 if not loaded:
                     await self._load()
@@ -169,8 +169,10 @@ class Uplink:
                     self._rooms.identity.taken_over(time.monotonic())
             except StoreRefused as exc:  # a disk that cannot be read or written is a state, not an end
                 self._note_offline("stalled", str(exc))
-            attempt = 0 if time.monotonic() - began_s > STABLE_S else attempt + 1
-            await asyncio.sleep(await self._backoff_s(attempt))
+            now_s = time.monotonic()
+            settled = self._rooms.sender.settled_total > settled_before
+            backoff.ended(now_s, lasted_s=now_s - began_s, settled=settled)
+            await asyncio.sleep(await self._pause_s() or backoff.wait_s(now_s))
 
     async def say_goodbye(self) -> None:
         """Let the last events out and say `offline`, where there is somebody to say it to. At most 3 s."""
@@ -286,8 +288,9 @@ class Uplink:
         self.endpoint = replace(self.endpoint, version=version)
         self._early_closes, self._supposed, self._proving = 0, False, False
 
-    async def _backoff_s(self, attempt: int) -> float:
-        if self._rooms.identity.doubled(time.monotonic()):
-            await self._alarms.raise_("duplicate_identity", "gateway", {})
-            return DOUBLED_BACKOFF_S + random.uniform(0, DOUBLED_BACKOFF_S)  # noqa: S311 - jitter
-        return random.uniform(0, min(MOST_BACKOFF_S, 2.0 ** min(attempt, 10) / 2))  # noqa: S311 - jitter
+    async def _pause_s(self) -> float | None:
+        """How long to keep away from another machine with our identity; None where there is none."""
+        if not self._rooms.identity.doubled(time.monotonic()):
+            return None
+        await self._alarms.raise_("duplicate_identity", "gateway", {})
+        return DOUBLED_BACKOFF_S + random.uniform(0, DOUBLED_BACKOFF_S)  # noqa: S311 - jitter

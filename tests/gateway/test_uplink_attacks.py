@@ -13,8 +13,7 @@ from gateway.clock.center import Sample, choose
 from gateway.clock.memory import Memory
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
-from gateway.uplink import uplink as uplink_module
-from gateway.uplink import window
+from gateway.uplink import backoff, window
 from gateway.uplink.command_message import Command, check_valid_now
 from gateway.uplink.lanes import FreshMarks
 from tests.broker import Mosquitto, Pki
@@ -81,7 +80,8 @@ async def test_two_long_outages_are_no_second_machine(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each attempt made a session of its own; the one that was online falls out of what is remembered."""
-    monkeypatch.setattr(uplink_module, "MOST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(backoff, "LEAST_S", 0.02)
+    monkeypatch.setattr(backoff, "MOST_S", 0.02)
     async with uplink_on(mosquitto.port, tmp_path / "s.db") as bench:
         for turn in (1, 2):
             await until(lambda: bench.uplink.state == "online", "the uplink")
@@ -97,7 +97,8 @@ async def test_two_long_outages_are_no_second_machine(
 async def test_an_outage_on_a_full_memory_of_sessions_is_no_sign(
     tmp_path: Path, mosquitto: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(uplink_module, "MOST_BACKOFF_S", 0.02)
+    monkeypatch.setattr(backoff, "LEAST_S", 0.02)
+    monkeypatch.setattr(backoff, "MOST_S", 0.02)
     async with uplink_on(mosquitto.port, tmp_path / "s.db") as bench:
         await until(lambda: bench.uplink.state == "online", "the uplink")
         await asyncio.sleep(0.5)
