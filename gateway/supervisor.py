@@ -50,7 +50,9 @@ class DeviceTask:
         metrics: Metrics,
         changed: Callable[[], None],
     ) -> None:
-        self.view = view
+        self.id = view.id
+        self._view = view  # without the counts, which change with each event
+        self._events_total, self._last_event_ms = view.events_total, view.last_event_ms
         self.core: asyncio.TaskGroup | None = None  # set when the gateway starts serving
         self._ingest = ingest
         self._alarms = alarms
@@ -62,41 +64,46 @@ class DeviceTask:
         self._away_since: float | None = time.monotonic()
         metrics.add_device(view.id)
 
+    @property
+    def view(self) -> DeviceView:
+        """What people see of it now."""
+        return replace(self._view, events_total=self._events_total, last_event_ms=self._last_event_ms)
+
     # -- what a driver may say ------------------------------------------------------------------------
 
     async def committed(self, events: Sequence[DeviceEvent]) -> None:
         """Events of this device, on disk when it returns; raises `EventsRefused`."""
         if self.core is None:
             raise RuntimeError("a device spoke before the gateway served")
-        storing = self.core.create_task(self._store(events), name=f"store-{self.view.id}")
+        storing = self.core.create_task(self._store(events), name=f"store-{self.id}")
         refusal = await asyncio.shield(storing)  # a cancelled driver must not undo half a commit
         if refusal is not None:
             raise refusal
-        total = self.view.events_total + len(events)
-        self.view = replace(self.view, events_total=total, last_event_ms=self._clock.now().wall_ms)
+        self._events_total += len(events)
+        self._last_event_ms = self._clock.now().wall_ms
         self._changed()
 
     async def _store(self, events: Sequence[DeviceEvent]) -> EventsRefused | None:
         try:
-            await self._ingest.accept(self.view.id, events)
+            await self._ingest.accept(self.id, events)
         except EventsRefused as exc:
             return exc
         return None
 
     def ready(self, info: DeviceReady) -> None:
         """The device answered after its link was opened."""
-        if self.view.state in {OFFLINE, FAULT}:
-            log.info("device back", extra={"device": self.view.id})
+        if self._view.state in {OFFLINE, FAULT}:
+            log.info("device back", extra={"device": self.id})
         else:
-            log.info("device online", extra={"device": self.view.id, "model": info.model})
-        self.view = replace(self.view, model=info.model, firmware=info.firmware, serial=info.serial)
+            log.info("device online", extra={"device": self.id, "model": info.model})
+        self._view = replace(self._view, model=info.model, firmware=info.firmware, serial=info.serial)
         self._set(ONLINE, None, None)
 
     def noise(self, reason: str, length: int) -> None:
         """Bytes that were no frame."""
-        self._metrics.device_frames_discarded.labels(self.view.id, reason).inc()
-        self.view = replace(self.view, noise_total=self.view.noise_total + 1)
-        log.debug("discarded", extra={"device": self.view.id, "reason": reason, "length": length})
+        self._metrics.device_frames_discarded.labels(self.id, reason).inc()
+        self._view = replace(self._view, noise_total=self._view.noise_total + 1)
+        log.debug("discarded", extra={"device": self.id, "reason": reason, "length": length})
 
     # -- supervision ----------------------------------------------------------------------------------
 
@@ -116,23 +123,23 @@ class DeviceTask:
             state = FAULT if isinstance(exc, DeviceFault | DeviceMismatch) else OFFLINE
             self._lost(state, exc.code, str(exc))
         except Exception:
-            log.exception("driver failed; this is a bug, please report it", extra={"device": self.view.id})
+            log.exception("driver failed; this is a bug, please report it", extra={"device": self.id})
             self._lost(FAULT, "driver_bug", "the driver failed; see the log")
             return AFTER_BUG_S
         return None
 
     def _lost(self, state: str, code: str, text: str) -> None:
-        if self.view.state == ONLINE:
-            self._metrics.device_lost.labels(device=self.view.id).inc()
-            log.warning("device lost", extra={"device": self.view.id, "code": code, "cause": text})
-        elif self.view.code != code:
-            log.warning("device not available", extra={"device": self.view.id, "code": code, "cause": text})
+        if self._view.state == ONLINE:
+            self._metrics.device_lost.labels(device=self.id).inc()
+            log.warning("device lost", extra={"device": self.id, "code": code, "cause": text})
+        elif self._view.code != code:
+            log.warning("device not available", extra={"device": self.id, "code": code, "cause": text})
         self._set(state, code, text)
 
     def _set(self, state: str, code: str | None, detail: str | None) -> None:
-        since = self.view.since_ms if state == self.view.state else self._clock.now().wall_ms
-        self.view = replace(self.view, state=state, code=code, detail=detail, since_ms=since)
-        self._metrics.device_up.labels(device=self.view.id).set(int(state == ONLINE))
+        since = self._view.since_ms if state == self._view.state else self._clock.now().wall_ms
+        self._view = replace(self._view, state=state, code=code, detail=detail, since_ms=since)
+        self._metrics.device_up.labels(device=self.id).set(int(state == ONLINE))
         if state == ONLINE:
             self._away_since = None
         elif self._away_since is None:
@@ -150,12 +157,12 @@ class DeviceTask:
                 await self._mind_absence()
                 continue
             self._dirty.clear()
-            if self.view.state != self._told and await self._tell():
+            if self._view.state != self._told and await self._tell():
                 await self._mind_absence()
                 await asyncio.sleep(REPORT_EVERY_S)
 
     async def _tell(self) -> bool:
-        state, view = self.view.state, self.view
+        state, view = self._view.state, self._view
         data: dict[str, Json] = {"kind": view.kind}
         if state == ONLINE:
             data |= {"model": view.model, "serial": view.serial}
@@ -170,6 +177,6 @@ class DeviceTask:
 
     async def _mind_absence(self) -> None:
         if self._away_since is None:
-            await self._alarms.clear("device_fault", self.view.id)
+            await self._alarms.clear("device_fault", self.id)
         elif time.monotonic() - self._away_since >= ALARM_AFTER_S:
-            await self._alarms.raise_("device_fault", self.view.id, {"code": self.view.code})
+            await self._alarms.raise_("device_fault", self.id, {"code": self._view.code})
