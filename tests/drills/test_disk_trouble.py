@@ -27,7 +27,9 @@ HURRIED = ("-m", "tests.drills.hurried_gateway")
 QUOTA_MIB = 8
 BACKLOG = 880 * QUOTA_MIB  # events of about 1 KiB each: nearly all of it
 EARLY_RECEIPTS = ("-m", "tests.drills.early_receipts")
-HOLD_S = form(ci=1.5, long=60.0)  # how long the trouble lasts after it was said
+# How long the trouble lasts after it was said: less than the minute in which retention, short of room,
+# gives up settled events and the full disk takes new ones again.
+HOLD_S = form(ci=1.5, long=45.0)
 TMPFS_MIB = 24
 WITH_RESERVE_MIB = 320  # room for the reserve of a store and a little more
 
