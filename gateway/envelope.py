@@ -2,11 +2,17 @@
 
 Wire form: CloudEvents 1.0 structured JSON in canonical form (contract, 2). Pure: the clock's reading,
 the id and the place are handed in.
+
+An event is written member after member: the names are always the same, so their canonical order is
+known, and `data` was encoded when it was checked. To sort and encode the whole object for each event
+cost more than anything but the signature. A property test holds that these are the bytes which
+`canonical.encode` makes of it.
 """
 
+import functools
 import hashlib
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from gateway.clock import ClockQuality, Stamp, iso_ms, parse_iso_ms
 from gateway.errors import ContractError
@@ -19,6 +25,11 @@ GENESIS = bytes(32)  # `prevhash` of the first event of an epoch
 GATEWAY_DEVICE = "gateway"  # `deviceid` of what the gateway says of itself
 # What place and signature add at most to a draft: checked before a sequence is given.
 ENVELOPE_MARGIN = 2048  # bytes
+# What each type says of itself: names of types are plain text, nothing in them is escaped.
+_TYPE_MEMBERS = {
+    name: (f'"dataschema":"{SCHEMA_PREFIX}{name}:{major}"', f'"type":"{TYPE_PREFIX}{name}"')
+    for name, major in TYPES.items()
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +45,20 @@ class Draft:
     unit: str | None = None  # 司法所 / 中队
     restricted: bool = False  # speaks of a person
     reissue_of: str | None = None  # epoch/sequence of the same fact in a chain that the center does not share
+    _data_member: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    def data_member(self) -> bytes:
+        """Canonical `"data":{…}`, encoded once; raises `ContractError` (code `not_representable`)."""
+        if self._data_member is None:
+            # As a member of an object: its levels count as they do in the event.
+            member = canonical.encode({"data": self.data})[1:-1]
+            # What is kept is no part of the fact, which stays as immutable as it looks.
+            object.__setattr__(self, "_data_member", member)
+            return member
+        return self._data_member
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where an event stands: after `previous` in its epoch."""
 
     org: str
@@ -47,8 +68,7 @@ class Place:
     previous: bytes  # hash of the event before; GENESIS at sequence 1
 
 
-@dataclass(frozen=True, slots=True)
-class Sealed:
+class Sealed(NamedTuple):
     """A placed, signed event."""
 
     seq: int
@@ -60,52 +80,75 @@ def check(draft: Draft) -> None:
     """Raise `ContractError` (not_representable, too_large, unknown_type) when `draft` cannot be an event."""
     if draft.type not in TYPES:
         raise ContractError("unknown_type", f"event type {draft.type} is not in the table of types")
-    size = len(canonical.encode({"id": draft.id, "subject": draft.subject, "data": draft.data}))
+    size = len(draft.data_member()) + _size_of_texts(draft)
     if size > canonical.MAX_BYTES - ENVELOPE_MARGIN:
         raise ContractError("too_large", f"{draft.type} with {size} bytes of data")
 
 
+def _size_of_texts(draft: Draft) -> int:
+    try:
+        return len(f'{{,"id":{canonical.text(draft.id)},"subject":{canonical.text(draft.subject)}}}'.encode())
+    except UnicodeEncodeError:
+        canonical.check({"id": draft.id, "subject": draft.subject})  # names the place
+        raise
+
+
 def seal(draft: Draft, place: Place, recorded: Stamp, signer: Signer) -> Sealed:
     """Place, chain and sign; `draft` has passed `check`."""
-    event: dict[str, Json] = {
-        "specversion": "1.0",
-        "id": draft.id,
-        "source": source(place.org, place.gateway, place.epoch),
-        "type": TYPE_PREFIX + draft.type,
-        "subject": draft.subject,
-        "time": iso_ms(draft.at.wall_ms),
-        "datacontenttype": "application/json",
-        "dataschema": f"{SCHEMA_PREFIX}{draft.type}:{TYPES[draft.type]}",
-        "sequence": sequence(place.seq),
-        "prevhash": place.previous.hex(),
-        "recordedtime": iso_ms(recorded.wall_ms),
-        "bootid": draft.at.boot_id,
-        "monoms": str(draft.at.mono_ms),
-        "clockq": draft.at.quality.value,
-        "deviceid": draft.device,
-        "data": draft.data,
-    }
-    if draft.at.error_ms is not None:
-        event["clockerrms"] = draft.at.error_ms
-    if draft.unit is not None:
-        event["unit"] = draft.unit
-    if draft.restricted:
-        event["dataclassification"] = "restricted"
-    if draft.reissue_of is not None:
-        event["reissueof"] = draft.reissue_of
-    payload = canonical.encode(event)
-    return Sealed(place.seq, hashlib.sha256(payload).digest(), _with_jws(payload, signer.sign(payload)))
+    front, back = _halves(draft, place, recorded)
+    payload = front + back
+    jws = signer.sign(payload)
+    wire = b'%b,"jws":"%b"%b' % (front, jws.encode(), back)
+    return Sealed(place.seq, hashlib.sha256(payload).digest(), wire)
 
 
-# The member that follows `jws` in canonical order. It cannot stand later: behind it come only members
-# whose values are text, where quotation marks are escaped.
-_AFTER_JWS = b',"monoms":"'
+def _halves(draft: Draft, place: Place, recorded: Stamp) -> tuple[bytes, bytes]:
+    """The canonical bytes of the event, cut where its `jws` will stand."""
+    at, text = draft.at, canonical.text
+    schema, kind = _TYPE_MEMBERS[draft.type]
+    unit = "" if draft.unit is None else f',"unit":{text(draft.unit)}'
+    reissue_of = "" if draft.reissue_of is None else f'"reissueof":{text(draft.reissue_of)},'
+    restricted = '"dataclassification":"restricted",' if draft.restricted else ""
+    time = iso_ms(at.wall_ms)
+    recorded_time = time if recorded is at else iso_ms(recorded.wall_ms)
+    before = (
+        f'{restricted}"datacontenttype":"application/json",{schema},'
+        f'"deviceid":{text(draft.device)},"id":{text(draft.id)}'
+    )
+    after = (
+        f',"monoms":"{at.mono_ms}","prevhash":"{place.previous.hex()}","recordedtime":"{recorded_time}",'
+        f'{reissue_of}"sequence":"{sequence(place.seq)}",'
+        f'{_source_member(place.org, place.gateway, place.epoch)},"specversion":"1.0",'
+        f'"subject":{text(draft.subject)},"time":"{time}",{kind}{unit}}}'
+    )
+    head = _clock_members(at.boot_id, at.quality, at.error_ms)
+    try:
+        return b"%b,%b,%b" % (head, draft.data_member(), before.encode()), after.encode()
+    except UnicodeEncodeError:
+        canonical.check(  # names the place of the lone surrogate
+            {
+                "deviceid": draft.device,
+                "id": draft.id,
+                "reissueof": draft.reissue_of,
+                "subject": draft.subject,
+                "unit": draft.unit,
+            }
+        )
+        raise
 
 
-def _with_jws(payload: bytes, jws: str) -> bytes:
-    """Canonical bytes of the event with its signature, without encoding everything again."""
-    at = payload.rindex(_AFTER_JWS)
-    return b'%b,"jws":"%b"%b' % (payload[:at], jws.encode(), payload[at:])
+@functools.lru_cache(maxsize=16)  # one boot, one quality, and an error that is asked for once a second
+def _clock_members(boot_id: str, quality: ClockQuality, error_ms: int | None) -> bytes:
+    """An event up to its `data`."""
+    members: dict[str, Json] = {"bootid": boot_id, "clockq": quality.value}
+    if error_ms is not None:
+        members["clockerrms"] = error_ms
+    return canonical.encode(members)[:-1]
+
+
+@functools.lru_cache(maxsize=16)
+def _source_member(org: str, gateway: str, epoch: str) -> str:
+    return canonical.encode({"source": source(org, gateway, epoch)})[1:-1].decode()
 
 
 def reissued(wire: bytes) -> Draft:

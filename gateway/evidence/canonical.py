@@ -16,6 +16,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from json.encoder import encode_basestring
 from typing import Never, TypeAlias
 
 from gateway.errors import ContractError
@@ -38,6 +39,11 @@ def encode(value: Mapping[str, Json]) -> bytes:
     except UnicodeEncodeError:
         check(value)  # a lone surrogate has no UTF-8 form: names the place
         raise
+
+
+def text(value: str) -> str:
+    """One text as `encode` writes it. A lone surrogate shows when it becomes bytes (`UnicodeEncodeError`)."""
+    return encode_basestring(value)
 
 
 def decode(data: bytes, *, limit: int = MAX_BYTES) -> dict[str, Json]:

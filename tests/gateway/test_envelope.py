@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway import envelope
-from gateway.clock import ClockQuality, ManualClock, Stamp, parse_iso_ms
+from gateway.clock import ClockQuality, ManualClock, Stamp, iso_ms, parse_iso_ms
 from gateway.envelope import Draft, Place
 from gateway.errors import ContractError
+from gateway.event_types import TYPES
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
@@ -89,6 +92,123 @@ def test_what_cannot_be_an_event_is_refused_before_it_gets_a_sequence(
     with pytest.raises(ContractError) as caught:
         envelope.check(draft)
     assert caught.value.code == code
+
+
+ANY_TEXT = st.text(max_size=12) | st.text(
+    st.characters(codec=None), max_size=12
+)  # the latter: surrogates too
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**54), 2**54) | ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def any_draft(pick: st.DrawFn) -> Draft:
+    wall_ms = st.integers(-62_135_596_800_000, 253_402_300_799_999)  # the years 1 to 9999
+    mono_ms, error_ms = st.integers(0, 2**62), st.none() | st.integers(0, 2**54)
+    at = st.builds(Stamp, wall_ms, mono_ms, ANY_TEXT, st.sampled_from(ClockQuality), error_ms)
+    return Draft(
+        id=pick(ANY_TEXT),
+        type=pick(st.sampled_from(sorted(TYPES))),
+        subject=pick(ANY_TEXT),
+        device=pick(ANY_TEXT),
+        at=pick(at),
+        data=pick(st.dictionaries(st.text(max_size=6), ANY_JSON, max_size=4)),
+        unit=pick(st.none() | ANY_TEXT),
+        restricted=pick(st.booleans()),
+        reissue_of=pick(st.none() | ANY_TEXT),
+    )
+
+
+def members_of(draft: Draft, place: Place, recorded: Stamp) -> dict[str, Json]:
+    """The contract's members of an event, one by one, in no order."""
+    optional: dict[str, Json] = {
+        "clockerrms": draft.at.error_ms,
+        "unit": draft.unit,
+        "dataclassification": "restricted" if draft.restricted else None,
+        "reissueof": draft.reissue_of,
+    }
+    members: dict[str, Json] = {
+        "specversion": "1.0",
+        "id": draft.id,
+        "source": f"/cc/{place.org}/{place.gateway}/e/{place.epoch}",
+        "type": f"cn.zhijiao.{draft.type}",
+        "subject": draft.subject,
+        "time": iso_ms(draft.at.wall_ms),
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:zhijiao:schema:{draft.type}:{TYPES[draft.type]}",
+        "sequence": f"{place.seq:016d}",
+        "prevhash": place.previous.hex(),
+        "recordedtime": iso_ms(recorded.wall_ms),
+        "bootid": draft.at.boot_id,
+        "monoms": str(draft.at.mono_ms),
+        "clockq": draft.at.quality.value,
+        "deviceid": draft.device,
+        "data": draft.data,
+    }
+    members.update((name, value) for name, value in optional.items() if value is not None)
+    return members
+
+
+def outcome(make: Callable[[], bytes]) -> bytes | str:
+    try:
+        return make()
+    except ContractError as exc:
+        return exc.code
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    draft=any_draft(),
+    org=ANY_TEXT,
+    seq=st.integers(1, 10**17),
+    same_clock=st.booleans(),
+    checked_before=st.booleans(),
+)
+def test_an_event_is_what_canonical_encoding_makes_of_its_members(
+    *, draft: Draft, org: str, seq: int, same_clock: bool, checked_before: bool
+) -> None:
+    place = Place(org, GATEWAY, "0a0b0c0d", seq, hashlib.sha256(org.encode(errors="replace")).digest())
+    recorded = draft.at if same_clock else replace(draft.at, wall_ms=1_795_309_322_004)
+    if checked_before:
+        with suppress(ContractError):
+            envelope.check(draft)
+
+    def written_at_once() -> bytes:
+        members = members_of(draft, place, recorded)
+        signature = SIGNER.sign(canonical.encode(members))
+        return canonical.encode({**members, "jws": signature})
+
+    wire = outcome(lambda: envelope.seal(draft, place, recorded, SIGNER).wire)
+    assert wire == outcome(written_at_once)
+    if isinstance(wire, bytes):
+        sealed = envelope.seal(draft, place, recorded, SIGNER)
+        assert sealed.hash == hashlib.sha256(canonical.encode(members_of(draft, place, recorded))).digest()
+
+
+@given(any_draft())
+def test_a_check_refuses_what_cannot_be_written_and_nothing_else(draft: Draft) -> None:
+    written = outcome(
+        lambda: canonical.encode({"id": draft.id, "subject": draft.subject, "data": draft.data})
+    )
+    try:
+        envelope.check(draft)
+        assert isinstance(written, bytes)
+    except ContractError as exc:
+        assert exc.code == written  # noqa: PT017 - either outcome is right, by what is expected
+
+
+@pytest.mark.parametrize("text", ["x", "某", '"', "\x1f"])
+def test_the_size_that_is_checked_is_that_of_the_written_bytes(text: str) -> None:
+    """To the byte: the largest event that passes, and one byte more."""
+    most = canonical.MAX_BYTES - envelope.ENVELOPE_MARGIN
+    plain = replace(ready_draft(ManualClock().now(), "system.started"), subject=text)
+    room = most - len(canonical.encode({"id": plain.id, "subject": text, "data": {"t": text, "x": ""}}))
+    envelope.check(replace(plain, data={"t": text, "x": "x" * room}))
+    with pytest.raises(ContractError, match=f"with {most + 1} bytes"):
+        envelope.check(replace(plain, data={"t": text, "x": "x" * (room + 1)}))
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # beside other work
