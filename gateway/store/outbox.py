@@ -9,7 +9,7 @@ from peewee import SqliteDatabase, fn
 from gateway.clock import Stamp
 from gateway.envelope import Draft, Place, reissued, seal
 from gateway.errors import ContractError, StoreRefused
-from gateway.event_types import event_class, is_urgent
+from gateway.event_types import TYPES, event_class, is_urgent
 from gateway.evidence.jws import Signer
 from gateway.store.database import StoreDamaged
 from gateway.store.epochs import EpochView
@@ -21,6 +21,7 @@ __all__ = ["REST_LANE", "URGENT_LANE", "Levels", "Outbox", "Row", "detail_of", "
 
 URGENT_LANE = 0  # check-ins and alarms
 REST_LANE = 1
+_CLASS_AND_LANE = {name: (event_class(name), URGENT_LANE if is_urgent(name) else REST_LANE) for name in TYPES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +62,29 @@ class Outbox:
         if admit:
             self._admit(drafts)
         tail = self._ledger.pending
+        epoch, first_n, seq, previous = tail.epoch, tail.first_n, tail.seq, tail.hash
         placed: list[Committed] = []
         rows: list[Row] = []
         events: list[tuple[int, bytes, int, bytes]] = []
         for draft in drafts:
-            place = Place(self._org, self._gateway, tail.epoch, tail.seq + 1, tail.hash)
-            sealed = seal(draft, place, recorded, self._signer)
-            n = tail.next_n
-            lane = URGENT_LANE if is_urgent(draft.type) else REST_LANE
-            events.append((n, sealed.hash, recorded.wall_ms, sealed.wire))
-            rows.append(Row(n, lane, event_class(draft.type), recorded.wall_ms, sealed.wire))
+            sealed = seal(
+                draft, Place(self._org, self._gateway, epoch, seq + 1, previous), recorded, self._signer
+            )
+            seq, previous, wire = sealed
+            n = first_n + seq - 1
+            cls, lane = _CLASS_AND_LANE[draft.type]
+            events.append((n, previous, recorded.wall_ms, wire))
+            rows.append(Row(n, lane, cls, recorded.wall_ms, wire))
             placed.append(
                 Committed(
-                    n, tail.epoch, sealed.seq, sealed.hash, draft.id, draft.type, draft.device, lane,
+                    n, epoch, seq, previous, draft.id, draft.type, draft.device, lane,
                     draft.at.wall_ms, recorded.mono_ms, detail_of(draft.type, draft.data),
                 )
             )  # fmt: skip
-            tail = Tail(tail.epoch, tail.first_n, sealed.seq, sealed.hash)
         connection = self._database.connection()
         connection.executemany("INSERT INTO event (n, hash, recorded_ms, wire) VALUES (?, ?, ?, ?)", events)
         connection.executemany("INSERT INTO waiting (lane, n) VALUES (?, ?)", [(c.lane, c.n) for c in placed])
-        self._ledger.pending = tail
+        self._ledger.pending = Tail(epoch, first_n, seq, previous)
         self._ledger.fresh.extend(placed)
         self._ledger.rows.extend(rows)
         return placed

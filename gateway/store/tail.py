@@ -2,15 +2,17 @@
 
 Two copies: `committed` is what the disk holds, `pending` what the running transaction has added.
 The pending one becomes the committed one only after COMMIT returned.
+
+What is made for each event is a named tuple: half the price of a frozen dataclass.
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from gateway.envelope import GENESIS
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(NamedTuple):
     """Where the running epoch stands."""
 
     epoch: str = ""
@@ -24,8 +26,7 @@ class Tail:
         return self.first_n + self.seq
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(NamedTuple):
     """An event that is on disk."""
 
     n: int
@@ -41,8 +42,7 @@ class Committed:
     detail: str | None = None  # code of a reason, where the event has one
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A waiting event, ready to send."""
 
     n: int
@@ -52,8 +52,7 @@ class Row:
     wire: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """Where a transaction stood before one of its jobs."""
 
     pending: Tail
