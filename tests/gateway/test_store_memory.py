@@ -97,6 +97,37 @@ async def test_a_listener_that_fails_leaves_nobody_waiting_for_ever(tmp_path: Pa
             await store.append([draft(clock.now())], clock.now())
 
 
+async def test_cancelling_the_caller_does_not_undo_the_job(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        told: list[int] = []
+        store.on_commit(lambda _s, events, _rows: told.extend(e.n for e in events))
+        one, before = draft(clock.now()), store.tail.next_n
+        appending = asyncio.create_task(store.append([one], clock.now()))
+        await asyncio.sleep(0)  # the job is with the thread
+        appending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await appending
+        (after,) = await store.append([draft(clock.now())], clock.now())
+        assert (await store.read(ids_on_disk))[:2] == [after.id, one.id]
+        assert told == [before, before + 1]
+
+
+async def test_a_job_that_fails_for_a_cancelled_caller_stops_nobody_else(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+
+        def fails(_box: Outbox) -> None:
+            raise LookupError("nobody hears of it")
+
+        running = asyncio.create_task(store.run(fails))
+        await asyncio.sleep(0)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert len(await store.append([draft(clock.now())], clock.now())) == 1
+
+
 async def test_a_held_lock_refuses_in_bounded_time(tmp_path: Path) -> None:
     """Each job of a refused batch waits out the busy timeout again; the watchdog allows 30 s."""
     clock, path = ManualClock(), tmp_path / "s.db"
