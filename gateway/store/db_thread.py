@@ -21,7 +21,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
@@ -77,15 +77,6 @@ _AnyJob: TypeAlias = "_Job[object]"
 _Outcome: TypeAlias = tuple[_AnyJob, object, BaseException | None]
 
 
-@dataclass(slots=True)
-class _Taken:
-    """What one turn works on."""
-
-    writes: list[_AnyJob] = field(default_factory=list)
-    reads: list[_AnyJob] = field(default_factory=list)
-    last: bool = False
-
-
 class DbThread:
     """Runs jobs on the database in their own thread. Start it inside the loop that awaits them."""
 
@@ -98,12 +89,14 @@ class DbThread:
         on_damage: Callable[[StoreDamaged], None],
     ) -> None:
         self._database = database
+        # Past peewee, whose bookkeeping costs several times what a savepoint does.
+        self._connection: sqlite3.Connection = database.connection()
         self._memory = memory
         self._make_room = make_room
         self._on_damage = on_damage
         self._jobs: queue.SimpleQueue[_AnyJob | None] = queue.SimpleQueue()
         self._patient: list[_AnyJob] = []
-        self._patient_since = 0.0
+        self._due_s = 0.0  # when the patient ones have waited long enough
         self._begun = False  # the running transaction has got the lock
         self._thread: threading.Thread | None = None
         self._closing = False
@@ -135,13 +128,13 @@ class DbThread:
     # -- the thread -----------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        taken = _Taken()
-        while not taken.last:
-            taken = self._take()
-            if taken.writes:
-                self._guard(taken.writes, self._commit)
-            if taken.reads:
-                self._guard(taken.reads, self._read)
+        last = False
+        while not last:
+            writes, reads, last = self._take()
+            if writes:
+                self._guard(writes, self._commit)
+            if reads:
+                self._guard(reads, self._read)
         self._database.close()
 
     def _guard(self, jobs: Sequence[_AnyJob], work: Callable[[Sequence[_AnyJob]], None]) -> None:
@@ -152,39 +145,43 @@ class DbThread:
             self._memory.rollback()
             _resolve([(job, None, exc) for job in jobs])
 
-    def _take(self) -> _Taken:
-        """What is there now, or the first that comes; patient jobs when they are due or a write goes anyway."""
-        taken, patience = _Taken(), None
-        if self._patient:
-            patience = max(0.0, self._patient_since + PATIENCE_S - time.monotonic())
-        try:
+    def _take(self) -> tuple[list[_AnyJob], list[_AnyJob], bool]:
+        """Writes and reads that are there now, or the first that comes, and whether they are the last.
+
+        Patient writes are among them when they are due or a write goes anyway.
+        """
+        writes: list[_AnyJob] = []
+        reads: list[_AnyJob] = []
+        last = False
+        patience = max(0.0, self._due_s - time.monotonic()) if self._patient else None
+        with contextlib.suppress(queue.Empty):
             job = self._jobs.get(timeout=patience)
             while True:
                 if job is None:
-                    taken.last = True
+                    last = True
                     break
-                self._sort(job, taken)
-                if len(taken.writes) + len(taken.reads) >= MAX_BATCH:
+                if job.kind is Kind.WRITE:
+                    writes.append(job)
+                elif job.kind is Kind.READ:
+                    reads.append(job)
+                else:
+                    self._put_off(job)
+                # Asked first: that nothing is left is the rule, and being told by an exception is dear.
+                if self._jobs.empty() or len(writes) + len(reads) >= MAX_BATCH:
                     break
                 job = self._jobs.get_nowait()
-        except queue.Empty:
-            pass
-        due = time.monotonic() - self._patient_since >= PATIENCE_S or len(self._patient) >= PATIENT_MOST
-        if self._patient and (taken.writes or taken.last or due):
-            taken.writes = self._patient + taken.writes
+        if self._patient and (writes or last or self._patient_go()):
+            writes = self._patient + writes
             self._patient = []
-        return taken
+        return writes, reads, last
 
-    def _sort(self, job: _AnyJob, taken: _Taken) -> None:
-        match job.kind:
-            case Kind.READ:
-                taken.reads.append(job)
-            case Kind.WRITE:
-                taken.writes.append(job)
-            case Kind.PATIENT:
-                if not self._patient:
-                    self._patient_since = time.monotonic()
-                self._patient.append(job)
+    def _put_off(self, job: _AnyJob) -> None:
+        if not self._patient:
+            self._due_s = time.monotonic() + PATIENCE_S
+        self._patient.append(job)
+
+    def _patient_go(self) -> bool:
+        return time.monotonic() >= self._due_s or len(self._patient) >= PATIENT_MOST
 
     def _read(self, jobs: Sequence[_AnyJob]) -> None:
         outcomes: list[_Outcome] = []
@@ -249,10 +246,10 @@ class DbThread:
                     sql("ROLLBACK TO job" if len(jobs) > 1 else "ROLLBACK")
                 if len(jobs) > 1:
                     sql("RELEASE job")
-            if self._database.connection().in_transaction:
+            if self._connection.in_transaction:
                 sql("COMMIT")
         except (PeeweeException, sqlite3.Error):
-            if self._database.connection().in_transaction:
+            if self._connection.in_transaction:
                 with contextlib.suppress(
                     PeeweeException, sqlite3.Error
                 ):  # the first error is the one to tell
@@ -276,8 +273,7 @@ class DbThread:
             log.error("damage not noted on disk", extra={"cause": failed.strerror})  # noqa: TRY400
 
     def _sql(self, statement: str) -> None:
-        # Past peewee, whose bookkeeping costs several times what a savepoint does.
-        self._database.connection().execute(statement)
+        self._connection.execute(statement)
 
 
 def _resolve(outcomes: list[_Outcome], announce: Announce | None = None) -> None:
