@@ -288,15 +288,3 @@ class Judge:
         except ContractError as exc:
             return exc.code != "unknown_kid"  # known and of no use: it is judged, and quarantined
         return True
-
-
-def describe(raised: Raised) -> dict[str, object]:
-    """Fields of a log line about an alarm; nothing where there is nothing to say."""
-    fields = {
-        "kind": raised.kind,
-        "gw": raised.gw,
-        "epoch": raised.epoch,
-        "seq": raised.seq,
-        "code": raised.code,
-    }
-    return {name: value for name, value in fields.items() if value}

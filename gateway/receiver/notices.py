@@ -56,3 +56,15 @@ class Notices:
             ).fetchone()[0]
             if total == len(seqs):
                 self.raised.append(Raised(gateway, epoch, seqs[0], kind, code))
+
+
+def describe(raised: Raised) -> dict[str, object]:
+    """Fields of a log line about an alarm; nothing where there is nothing to say."""
+    fields = {
+        "kind": raised.kind,
+        "gw": raised.gw,
+        "epoch": raised.epoch,
+        "seq": raised.seq,
+        "code": raised.code,
+    }
+    return {name: value for name, value in fields.items() if value}

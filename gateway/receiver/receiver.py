@@ -36,8 +36,9 @@ from gateway.receiver.checking import Checker
 from gateway.receiver.consuming import MOST_AT_ONCE, Accepted, by_arrival, in_sequence
 from gateway.receiver.database import Database, path_of
 from gateway.receiver.directory import GatewayState, load_directory
-from gateway.receiver.judge import Judge, Result, describe
+from gateway.receiver.judge import Judge, Result
 from gateway.receiver.ledger import EpochState, Key, load_book
+from gateway.receiver.notices import describe
 from gateway.receiver.requests import Allowance
 from gateway.receiver.resends import Resend, load_resends
 from gateway.receiver.unseal import Unsealer
