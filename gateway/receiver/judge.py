@@ -13,6 +13,7 @@ from gateway.receiver.checking import Arrived, check_one
 from gateway.receiver.data_rules import LostRange
 from gateway.receiver.directory import Directory, GatewayState
 from gateway.receiver.ledger import Book, EpochState, Key, Ledger
+from gateway.receiver.lives import Life, Lived, Lives
 from gateway.receiver.notices import NOBODY, Notices, Raised
 from gateway.receiver.resends import Resend, Resends
 from gateway.receiver.topics import Topic
@@ -36,6 +37,7 @@ class Result:
     asked: set[str] = field(default_factory=set)  # gateways to answer with an ack
     raised: list[Raised] = field(default_factory=list)
     resends: dict[Key, Resend | None] = field(default_factory=dict)
+    lives: dict[Key, Life] = field(default_factory=dict)
     outgoing: list[tuple[str, str, dict[str, Json]]] = field(
         default_factory=list
     )  # gateway, topic below, content
@@ -54,6 +56,7 @@ class Judge:
         gateways: Mapping[str, GatewayState],
         blocked: Mapping[str, Mapping[str, int]],
         open_resends: Mapping[Key, Resend],
+        lived: Lived,
         allow: Callable[[str], bool],
         now_ms: int,
     ) -> None:
@@ -66,6 +69,7 @@ class Judge:
         self._ledger = Ledger(connection, book, self._notices, now_ms)
         self._directory = Directory(connection, gateways, self._notices, now_ms)
         self._waiting = WaitingRoom(connection, self._notices, now_ms)
+        self._lives = Lives(connection, lived, self._notices, now_ms)
         self._resends = Resends(connection, open_resends, now_ms)
         self._gateways = gateways
         self._allow = allow
@@ -97,6 +101,7 @@ class Judge:
 
     def _finish(self, verdicts: list[Verdict]) -> Result:
         self._ledger.finish()
+        self._lives.finish(self._ledger.changed)
         self._waiting.finish()
         self._notices.finish()
         # What was blocked may have been stored by now.
@@ -114,6 +119,7 @@ class Judge:
             asked=self._asked | self._waiting.parked_changed,
             raised=self._notices.raised,
             resends=self._resends.changed,
+            lives=self._lives.changed,
             outgoing=self._answers
             + [(gateway, "cmd/resend", content) for gateway, content in self._resends.commands],
         )
@@ -150,6 +156,7 @@ class Judge:
     def _event(self, topic: Topic, text: str, judged: Event | NoEvent, wire: bytes) -> Verdict:
         if isinstance(judged, Event):
             verdict = self._ledger.record(judged)
+            self._lives.see(judged, verdict)
             if judged.type and event_class(judged.type) != topic.name:
                 self._notices.alarm(
                     judged.gateway, "misplaced", epoch=judged.epoch, seq=judged.seq, code="class"

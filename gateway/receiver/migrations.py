@@ -71,6 +71,13 @@ WHERE NOT EXISTS (SELECT 1 FROM rejected r WHERE r.n = e.n) AND NOT EXISTS (SELE
 """,
 )
 
+# Where an epoch opened and when it was first seen alive (`lives`). Of older epochs nothing is said.
+_LIVES = """
+CREATE TABLE life (
+    cursor INTEGER PRIMARY KEY, boot TEXT, mono_ms INTEGER NOT NULL, turn INTEGER NOT NULL, live_ms INTEGER NOT NULL
+)
+"""
+
 
 class Migration(Model):
     """Steps applied to this file."""
@@ -107,12 +114,17 @@ def _accepted_events(database: SqliteDatabase) -> None:
         database.execute_sql(statement)
 
 
+def _lives(database: SqliteDatabase) -> None:
+    database.execute_sql(_LIVES)
+
+
 MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0001_first_tables": _first_tables,
     "0002_requests_and_resends": _requests_and_resends,
     "0003_stuck_gaps": _stuck_gaps,
     "0004_facts_of_gateways": _facts_of_gateways,
     "0005_accepted_events": _accepted_events,
+    "0006_lives": _lives,
 }
 
 

@@ -40,6 +40,14 @@ class Notices:
         """Something that a person must look at."""
         self._alarms.setdefault((gateway, epoch, kind, code), []).append(seq)
 
+    def stands(self, gateway: str, kind: str, *, epoch: str = "", code: str = "") -> bool:
+        """Whether it was raised before, in this transaction or an earlier one."""
+        key = (gateway, epoch, kind, code)
+        if key in self._alarms:
+            return True
+        query = "SELECT 1 FROM alarm WHERE gw = ? AND epoch = ? AND kind = ? AND code = ?"
+        return self._connection.execute(query, key).fetchone() is not None
+
     def finish(self) -> None:
         """Write, at the end of the transaction; `raised` names what is new."""
         self._connection.executemany(

@@ -38,6 +38,7 @@ from gateway.receiver.database import Database, path_of
 from gateway.receiver.directory import GatewayState, load_directory
 from gateway.receiver.judge import Judge, Result
 from gateway.receiver.ledger import EpochState, Key, load_book
+from gateway.receiver.lives import Life, load_lives
 from gateway.receiver.notices import describe
 from gateway.receiver.requests import Allowance
 from gateway.receiver.resends import Resend, load_resends
@@ -79,6 +80,7 @@ class Receiver:
         self._schedule = AckSchedule()
         self._checker = Checker()
         self._resends: dict[Key, Resend] = {}
+        self._lives: dict[str, dict[str, Life]] = {}
         self._allowance = Allowance()
         self._outgoing: deque[tuple[str, str, dict[str, Json]]] = deque(maxlen=MAX_OUTGOING)
         self._news = asyncio.Event()
@@ -202,6 +204,7 @@ class Receiver:
         self._book = await self._database.run(load_book)
         self._gateways = await self._database.run(load_directory)
         self._resends = await self._database.run(load_resends)
+        self._lives = await self._database.run(load_lives)
         parked = await self._database.run(parked_gateways)
         for gateway in parked:
             self._blocked[gateway] = await self._database.run(partial(blocked_at, gateway=gateway))
@@ -237,6 +240,7 @@ class Receiver:
             gateways=self._gateways,
             blocked=self._blocked,
             open_resends=self._resends,
+            lived=self._lives,
             allow=self._allow,
             now_ms=self._settings.wall_ms(),
         )
@@ -245,6 +249,8 @@ class Receiver:
         """COMMIT returned: memory follows."""
         for (gateway, epoch), state in result.epochs.items():
             self._book.setdefault(gateway, {})[epoch] = state
+        for (gateway, epoch), life in result.lives.items():
+            self._lives.setdefault(gateway, {})[epoch] = life
         self._gateways.update(result.gateways)
         self._blocked.update(result.blocked)
         for key, row in result.resends.items():

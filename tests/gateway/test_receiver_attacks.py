@@ -4,7 +4,6 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.clock import ManualClock
@@ -274,7 +273,6 @@ async def test_a_consumer_gets_an_epoch_in_order_of_sequence_and_without_gaps(tm
         assert [event.seq for event in await receiver.events_after(0)] == [1, 5, 2, 6, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="contract, 3: not built")
 async def test_two_live_epochs_of_one_gateway_are_a_second_machine(tmp_path: Path) -> None:
     """Contract, 3: the same alarm as for a session taken over."""
     one, other = chain(6), chain(6, epoch="0badcafe")

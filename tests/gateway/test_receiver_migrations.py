@@ -10,6 +10,7 @@ from tests.gateway.receiver_fixtures import GW, KEY, ORG, chain, message, receiv
 
 # What the steps after 0002 made, taken back.
 BACK = """
+DROP TABLE life;
 DROP VIEW accepted;
 DROP TABLE repeat;
 CREATE TABLE old_fact (id BLOB NOT NULL PRIMARY KEY, n INTEGER NOT NULL, envelopes INTEGER NOT NULL) WITHOUT ROWID;
