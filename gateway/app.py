@@ -36,6 +36,7 @@ from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
 from gateway.snapshot import Viewer
+from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE, Levels, Row
 from gateway.store.store import Store, open_store
@@ -71,7 +72,9 @@ async def run(config: Config, options: RunOptions) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    gateway = await _Gateway.build(config, options)
+    notifier = Notifier()
+    async with worked_through(notifier):
+        gateway = await _Gateway.build(config, options, notifier)
     await gateway.serve(stop)
 
 
@@ -86,6 +89,7 @@ class _Gateway:
         store: Store,
         keys: Keys,
         metrics: Metrics,
+        notifier: Notifier,
     ) -> None:
         self.config = config
         self.options = options
@@ -93,7 +97,7 @@ class _Gateway:
         self.clock = clock = time.clock
         self.store = store
         self.metrics = metrics
-        self.notifier = Notifier()
+        self.notifier = notifier
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
         self.activity = Activity(self._mono_ms)
@@ -158,7 +162,7 @@ class _Gateway:
             self.drivers.append(build_driver(config, device, task))
 
     @classmethod
-    async def build(cls, config: Config, options: RunOptions) -> "_Gateway":
+    async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
         time, metrics = Timekeeper.load(config.gateway.state_dir / CLOCK_FILE), Metrics()
         keys = Keys.load(config)
@@ -174,7 +178,7 @@ class _Gateway:
         )
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
-            gateway = cls(config, options, time, store, keys, metrics)
+            gateway = cls(config, options, time, store, keys, metrics, notifier)
             await gateway._open()
         except BaseException:
             await store.close(clean=False)

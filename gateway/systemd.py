@@ -34,6 +34,10 @@ class Notifier:
         """The gateway takes events from now on."""
         self._send("READY=1", *_status_line(status))
 
+    def extend(self, seconds: float, status: str = "") -> None:
+        """The start goes on; systemd is to wait for READY or another word for so long at the least."""
+        self._send(f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000:.0f}", *_status_line(status))
+
     def stopping(self, status: str = "") -> None:
         """The gateway was asked to end and is doing so."""
         self._send("STOPPING=1", *_status_line(status))
