@@ -3,6 +3,7 @@
 topics, attributes, data_rules, verify, documents    from bytes to a verified event or a typed verdict
 intervals, cursor, acks                              how far an epoch is settled, and how the gateway is told
 models, migrations, database, ledger, waiting_room   what is kept
+lost_places                                          what turns up where a loss was declared
 lives                                                two machines under one name
 receiver                                             the library: `await receiver.accept(topic, payload)`
 service                                              the same as a service on a broker

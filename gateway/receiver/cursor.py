@@ -3,6 +3,7 @@
 `upto`   every sequence from 1 to it is stored (rejected ones are stored too) or declared lost
 `beyond` stored sequences above `upto`: the ack's `sack`
 `lost`   declared lost and not stored, wherever they lie: a sequence that turns up after all is not lost
+`disputed`  those of them where something is stored that does not belong there (`lost_places`)
 `doubtful`  steps that `upto` may not take by itself: the event there may not hang on the one before
 
 Any order of arrival, any repetition gives the same cursor; the tests hold it against plain sets.
@@ -26,6 +27,8 @@ class Cursor:
     beyond: Ranges = field(default_factory=Ranges)
     lost: Ranges = field(default_factory=Ranges)
     doubtful: Ranges = field(default_factory=Ranges)
+    declared: Ranges = field(default_factory=Ranges, compare=False)  # lost, whatever has turned up since
+    disputed: Ranges = field(default_factory=Ranges)
 
     @classmethod
     def rebuild(cls, upto: int, beyond: Iterable[Range], lost: Iterable[Range]) -> "Cursor":
@@ -36,7 +39,8 @@ class Cursor:
 
     def copy(self) -> "Cursor":
         """An independent copy: a transaction works on it until COMMIT."""
-        return Cursor(self.upto, self.beyond.copy(), self.lost.copy(), self.doubtful.copy())
+        ranges = (self.beyond, self.lost, self.doubtful, self.declared, self.disputed)
+        return Cursor(self.upto, *(some.copy() for some in ranges))
 
     def doubt(self) -> int | None:
         """The step that keeps `upto` where it is: there is something, and it may not hang on what is before."""
@@ -58,6 +62,8 @@ class Cursor:
         if seq == self.upto + 1 and not self.beyond and not self.lost and not self.doubtful:
             self.upto = seq  # nearly always
             return
+        if seq in self.disputed:
+            return  # another one of that place: `dispute` says whether it belongs there
         self.lost.discard(seq, seq)
         if seq > self.upto:
             self.beyond.add(seq, seq)
@@ -65,6 +71,7 @@ class Cursor:
 
     def declare_lost(self, first: int, last: int) -> None:
         """The gateway says, signed, that it can never send first…last."""
+        self.declared.add(first, last)
         # Up to `upto` everything is stored or declared lost already: nothing can be added there.
         first = max(first, self.upto + 1)
         if first > last:
@@ -74,8 +81,26 @@ class Cursor:
             self.lost.discard(begin, end)
         self._advance()
 
+    def dispute(self, seq: int, *, disputed: bool) -> bool:
+        """Whether what is stored in the declared place `seq` does not belong there; True where that is news."""
+        if disputed == (seq in self.disputed):
+            return False
+        if disputed:
+            self.disputed.add(seq, seq)
+            self.lost.add(seq, seq)
+            self.beyond.discard(seq, seq)
+        else:
+            self.disputed.discard(seq, seq)
+            self.lost.discard(seq, seq)
+            if seq > self.upto:
+                self.beyond.add(seq, seq)
+        self._advance()
+        return True
+
     def stored(self, seq: int) -> bool:
         """Whether `seq` is stored, at the least once."""
+        if seq in self.disputed:
+            return True
         if seq > self.upto:
             return seq in self.beyond
         return seq > 0 and seq not in self.lost

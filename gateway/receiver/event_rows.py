@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from gateway.evidence import canonical
 from gateway.receiver.cursor import Cursor
+from gateway.receiver.intervals import Ranges
 from gateway.receiver.verify import Event
 
 NEIGHBOURS_AT_ONCE = 64  # sequences in one reading; a repeated window comes in order
@@ -113,15 +114,19 @@ class EventRows:
         first = canonical.parse(wire)
         return all(first.get(name) == event.message.get(name) for name in ("type", "subject", "time", "data"))
 
-    def highest(self, epoch: int, upto: int) -> bytes | None:
-        """Hash of the highest stored event up to `upto`; of a fork the one that came first."""
+    def highest(self, epoch: int, upto: int, without: Ranges) -> bytes | None:
+        """Hash of the highest stored event up to `upto` in no place of `without`; of a fork the first one."""
         self.flush()
-        row = self._connection.execute(
-            "SELECT hash FROM event WHERE cursor = :c AND seq = "
-            "(SELECT max(seq) FROM event WHERE cursor = :c AND seq <= :upto) ORDER BY n LIMIT 1",
-            {"c": epoch, "upto": upto},
-        ).fetchone()
-        return None if row is None else bytes(row[0])
+        while True:
+            row = self._connection.execute(
+                "SELECT seq, hash FROM event WHERE cursor = :c AND seq = "
+                "(SELECT max(seq) FROM event WHERE cursor = :c AND seq <= :upto) ORDER BY n LIMIT 1",
+                {"c": epoch, "upto": upto},
+            ).fetchone()
+            left_out = None if row is None else without.holding(row[0])
+            if left_out is None:
+                return None if row is None else bytes(row[1])
+            upto = left_out[0] - 1
 
     def flush(self) -> None:
         """Write what was added so far."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from gateway.envelope import GENESIS
-from gateway.receiver import data_rules, links
+from gateway.receiver import data_rules, links, lost_places
 from gateway.receiver.cursor import LOST_LIMIT, Cursor
 from gateway.receiver.data_rules import Claim, LostRange
 from gateway.receiver.event_rows import EventRows, Row
@@ -109,6 +109,7 @@ class Ledger:
             self._stale.add((event.gateway, event.epoch))
         self._mistrust(state.cursor, event.seq, before, here, after)
         state.cursor.store(event.seq)
+        lost_places.weigh(self._rows, state.id, state.cursor, event.seq)
         if event.seq == state.end_seq:
             self._check_end(state)
         # What is refused tells of nothing: whoever tells of the same in good form is the first to do so.
@@ -242,6 +243,7 @@ class Ledger:
             (state.id, lost.first, lost.last, lost.reason, self._now_ms),
         )
         state.cursor.declare_lost(lost.first, lost.last)
+        lost_places.weigh_range(self._rows, state.id, state.cursor, lost.first, lost.last)
         self._notices.alarm(gateway, "range_lost", epoch=lost.epoch, seq=lost.first)
 
     def refusals(self, gateway: str, epoch: str, first: int, limit: int) -> list[tuple[int, str, str]]:
@@ -289,16 +291,12 @@ def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]
     }
     _load_beyond(connection, states)
     for row, first, last in connection.execute("SELECT cursor, first, last FROM lost ORDER BY id"):
-        lost = states[row].cursor.lost
-        lost.add(first, last)
-        held = connection.execute(
-            "SELECT DISTINCT seq FROM event WHERE cursor = ? AND seq BETWEEN ? AND ?", (row, first, last)
-        )
-        for (seq,) in held:
-            lost.discard(seq, seq)
+        states[row].cursor.declared.add(first, last)
+        states[row].cursor.lost.add(first, last)
     book: dict[str, dict[str, EpochState]] = {}
     rows = EventRows(connection, 0)
     for state in states.values():
+        lost_places.load(connection, state.id, state.cursor)
         _note_listed(rows, state)
         state.rejected = _newest_refusals(connection, state) if state.rejected_n else ()
         book.setdefault(state.gw, {})[state.epoch] = state

@@ -16,6 +16,7 @@ from pathlib import Path
 from gateway.errors import ContractError
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
+from gateway.receiver import lost_places
 from gateway.receiver.corrected_time import (
     CLOCK_SYNCED,
     Corrected,
@@ -24,6 +25,7 @@ from gateway.receiver.corrected_time import (
     TimeQuality,
     pairing_of,
 )
+from gateway.receiver.cursor import Cursor
 from gateway.receiver.database import open_for_reading
 from gateway.receiver.intervals import Range, Ranges
 
@@ -222,10 +224,13 @@ def _epoch(
         message = _message(wire)
         altered += not _matches(stored_hash, message)
         times[pairings.correct(message).quality.value] += 1
+    disputed = _disputed(connection, key)
     end = max(held.highest() or 0, end_seq)
     absent = Ranges([(1, end)] if end else [])
     for first, last in held:
         absent.discard(first, last)
+    for first, last in disputed:
+        absent.add(first, last)
     missing, lost = absent.copy(), Ranges()
     for first, last in connection.execute("SELECT first, last FROM lost WHERE cursor = ?", (key,)):
         missing.discard(first, last)
@@ -250,6 +255,15 @@ def _epoch(
         alarms=_alarms(connection, gw, epoch),
         times=dict(times),
     )
+
+
+def _disputed(connection: sqlite3.Connection, key: int) -> Ranges:
+    """Places that are lost although something is stored there."""
+    cursor = Cursor()
+    for first, last in connection.execute("SELECT first, last FROM lost WHERE cursor = ?", (key,)):
+        cursor.declared.add(first, last)
+    lost_places.load(connection, key, cursor)
+    return cursor.disputed
 
 
 def _numbers(ranges: Ranges) -> tuple[int, ...]:
