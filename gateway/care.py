@@ -1,4 +1,4 @@
-"""What looks after the running gateway: levels and room, retention, the witness, the chain, and what a start found."""
+"""What looks after the running gateway: levels and room, retention, witness, chain, exports, what a start found."""
 
 import asyncio
 import logging
@@ -10,6 +10,7 @@ from gateway.clock import Clock, ClockQuality, ClockSource
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
+from gateway.handed_out import record_exports
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.metrics import LossCause, Metrics
@@ -65,6 +66,7 @@ class Caretaker:
             "retention": self._keep_retention(),
             "witness": self._testify(),
             "chain-check": self._check_chain(),
+            "exports": record_exports(self._path.parent, self._store, self._ingest, self._clock),
         }
 
     async def tell(self, started: Started) -> None:

@@ -4,6 +4,7 @@ events.db             the store                     events.db.suspect       note
 events.db.lock        one gateway at a time         events.db.salvaging-*   damaged, being salvaged
 events.db.rebuild     a salvage in the making       events.db.damaged-*     damaged, kept as evidence
 witness               the second witness            reserve                 room held back for bad days
+exported-*.json       notes of exports, to be recorded
 """
 
 import contextlib

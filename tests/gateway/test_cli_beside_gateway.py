@@ -8,8 +8,10 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,7 @@ async def test_a_killed_gateway_is_restored_and_the_center_holds_no_fork(
         restored = await asked(bench, "restore", tmp_path / "backup.db", "--yes")
         assert restored["ok"]
         assert Path(restored["set_aside"]).exists()
+        assert (await asked(bench, "outbox", "export", "--out", tmp_path / "range.jsonl"))["recorded"]
         bench.start_gateway()
         again = len(bench.receipts())
         await bench.until(lambda: len(bench.receipts()) > again + 5 and bench.waiting() == 0, "events again")
@@ -113,6 +116,10 @@ async def test_a_killed_gateway_is_restored_and_the_center_holds_no_fork(
         report = await zhijiao("receive", "--db", bench.db, "--report", "--json")
         epochs = [json.loads(line) for line in report.stdout.splitlines()]
         assert all(epoch["intact"] for epoch in epochs)
+        assert not any("duplicate_identity" in epoch["alarms"] for epoch in epochs)
+        with closing(sqlite3.connect(bench.db)) as db:
+            exports = db.execute("SELECT wire FROM events WHERE type = 'audit.exported'").fetchall()
+        assert len(exports) == 1, "what was handed out while it stood still is known at the center"
         verified = await asked(bench, "outbox", "verify")
         assert verified["verdict"] in {"intact", "holes"}, verified["findings"]
 
