@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 READ_STEP = 32  # rows of one query: 2 MiB at the very most
 READ_BYTES = 512 * 1024  # read ahead per lane until this is exceeded: about 500 events
 READ_ROWS = 512
+FEW_ROWS = 64  # of a lane: time to read on, so that nothing waits for the disk
 NOBODY_LISTENS = 0x10  # MQTT 5 PUBACK: no matching subscribers
 IDLE_S = 1.0  # how often lanes are looked at again when nothing happens: rows age from L0 to L1
 CAP_STEP_S = 0.02  # the drain cap is kept by small batches: waking for each event costs more than sending it
@@ -72,7 +73,7 @@ class Sender:
         self._lanes = Lanes()
         self._again: deque[Row] = deque()  # overtaken: to be sent once more, alone
         self._wake = asyncio.Event()
-        self._resting: Connection | None = None  # while `run` waits: what can go is sent where it turns up
+        self._connection: Connection | None = None  # that `run` serves
         self._wants_room = False  # something was left for want of a slot
         self._commits = 0
         self._paused = False
@@ -143,14 +144,18 @@ class Sender:
         self.window.begin(time.monotonic())
         connection.on_room = self._room_freed
         connection.closed.add_done_callback(lambda _closed: self._wake.set())
-        while not connection.closed.done():
-            self._wake.clear()
-            await self._mind(time.monotonic())
-            for lane in self._lanes.all:
-                await self._fill(lane)
-            wait_s = self._pump(connection)
-            if not self._hungry(connection):
-                await self._rest(connection, wait_s)
+        self._connection = connection
+        try:
+            while not connection.closed.done():
+                self._wake.clear()
+                await self._mind(time.monotonic())
+                for lane in self._lanes.all:
+                    await self._fill(lane)
+                wait_s = self._pump(connection)
+                if not self._hungry():
+                    await self._rest(wait_s)
+        finally:
+            self._connection = None
 
     # -- what is due ----------------------------------------------------------------------------------
 
@@ -194,7 +199,7 @@ class Sender:
                 self.out.take(n)  # it waits no longer
 
     async def _fill(self, lane: Lane) -> None:
-        while not lane.rows and not lane.exhausted:
+        while len(lane.rows) < FEW_ROWS and not lane.exhausted:
             fresh = lane is self._lanes.fresh
             below = self._first_fresh if lane is self._lanes.aged else None
             start = max(lane.cursor, self._first_fresh - 1) if fresh else lane.cursor
@@ -207,17 +212,17 @@ class Sender:
             # A commit during the read may have added what the read did not see.
             lane.take_up(rows, skip=self.out, exhausted=end and asked_at == self._commits)
 
-    def _hungry(self, connection: Connection) -> bool:
-        """Whether reading on may give something to send at once."""
-        may_send = not self._paused and connection.room > 0 and len(self.out) < self.window.size
-        return may_send and any(not lane.rows and not lane.exhausted for lane in self._lanes.all)
+    def _hungry(self) -> bool:
+        """Whether it is time to read on."""
+        few = any(len(lane.rows) < FEW_ROWS and not lane.exhausted for lane in self._lanes.all)
+        return few and not self._paused
 
     # -- what goes out --------------------------------------------------------------------------------
 
     def _go_on(self) -> None:
-        """Something may go now. Waking `run` for it costs more than sending it, and is left for the rest."""
-        connection = self._resting
-        if connection is None or self._pump(connection) < IDLE_S or self._hungry(connection):
+        """Something may go now. To wake `run` for it costs more than to send it; `run` reads on and keeps time."""
+        connection = self._connection
+        if connection is None or self._pump(connection) < IDLE_S or self._hungry():
             self._wake.set()
 
     def _room_freed(self) -> None:
@@ -312,13 +317,11 @@ class Sender:
             self.settled(ranges, count)
             self._on_settled(ranges)
 
-    async def _rest(self, connection: Connection, seconds: float) -> None:
+    async def _rest(self, seconds: float) -> None:
         timer = asyncio.get_running_loop().call_later(seconds, self._wake.set)
-        self._resting = connection
         try:
             await self._wake.wait()
         finally:
-            self._resting = None
             timer.cancel()
 
 
