@@ -8,9 +8,7 @@ caller, who must not confirm it.
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
-
-from prometheus_client import Counter as Series
+from collections.abc import Callable, Sequence
 
 from drivers.driver import EventsRefused
 from drivers.events import DeviceEvent
@@ -43,8 +41,8 @@ class Ingest:
         self._sealer = sealer
         self._metrics = metrics
         # Looked up once: finding a series by its labels costs several times what counting does.
-        self._committed_of = {kind: metrics.events_committed.labels(event_class(kind)) for kind in TYPES}
-        self._of_device: dict[str, Series] = {}
+        self._committed_of = {kind: metrics.events_committed.labels(event_class(kind)).inc for kind in TYPES}
+        self._of_device: dict[str, Callable[[float], None]] = {}
         self._subject = f"gateway/{gateway}"
         self.refusal: StoreRefused | None = None  # why the store takes nothing now
         self.refused = 0  # events refused in this run
@@ -62,8 +60,8 @@ class Ingest:
         except StoreRefused as exc:
             raise EventsRefused(exc.code, str(exc)) from exc
         if device not in self._of_device:
-            self._of_device[device] = self._metrics.device_events.labels(device=device)
-        self._of_device[device].inc(len(drafts))
+            self._of_device[device] = self._metrics.device_events.labels(device=device).inc
+        self._of_device[device](len(drafts))
 
     async def record(
         self, kind: str, data: dict[str, Json], *, device: str = GATEWAY_DEVICE
@@ -145,7 +143,7 @@ class Ingest:
             raise
         self._note_taken()
         for kind, count in kinds.items():
-            self._committed_of[kind].inc(count)
+            self._committed_of[kind](count)
         return committed
 
     def _note_taken(self) -> None:
