@@ -18,7 +18,8 @@ class DriverError(Exception):
 
 
 class LinkUnavailable(DriverError):  # noqa: N818 - named for the condition, as the supervisor reads it
-    """The port or address cannot be opened. Codes: absent, in_use, permission, not_a_port, open_failed."""
+    """The port or address cannot be opened. Codes: absent, in_use, permission, not_a_port, open_failed;
+    of a question: away, busy."""
 
 
 class LinkLost(DriverError):  # noqa: N818 - named for the condition
