@@ -25,8 +25,8 @@ from drivers.errors import LinkLost, LinkUnavailable
 from drivers.links.serial_port import SerialSettings, close_port, open_port
 
 # Bytes waiting for the driver; at or above it the port is not read. What waits during one commit is committed
-# together next: with 4 KiB a disk of 10 ms held a device of 300-byte records to 1,000 a second.
-BUFFER_LIMIT = 16_384
+# together next: with 4 KiB a disk of 10 ms held a device of 300-byte records to 1,000 a second, with 16 to 2,300.
+BUFFER_LIMIT = 65_536
 READ_SIZE = 4096  # bytes a read; about what the kernel's tty buffer holds
 
 T = TypeVar("T")
