@@ -17,12 +17,13 @@ from gateway.errors import StoreRefused
 from gateway.metrics import LANES, Metrics
 from gateway.mqtt_bridge import Connection
 from gateway.spans import Spans, of_numbers
-from gateway.store.outbox import URGENT_LANE, Outbox, Row
+from gateway.store.outbox import URGENT_LANE, Row
 from gateway.store.store import Store
 from gateway.uplink.ages import mono_ms
 from gateway.uplink.drain_cap import DrainCap
 from gateway.uplink.lanes import FreshMarks, Lane, Lanes
 from gateway.uplink.outstanding import Out, Outstanding
+from gateway.uplink.read_ahead import read_ahead, rows_at
 from gateway.uplink.refusals import Refusals
 from gateway.uplink.seldom import Seldom
 from gateway.uplink.topics import Topics
@@ -30,9 +31,6 @@ from gateway.uplink.window import SettleWindow
 
 log = logging.getLogger(__name__)
 
-READ_STEP = 32  # rows of one query: 2 MiB at the very most
-READ_BYTES = 512 * 1024  # read ahead per lane until this is exceeded: about 500 events
-READ_ROWS = 512
 FEW_ROWS = 64  # of a lane: time to read on, so that nothing waits for the disk
 NOBODY_LISTENS = 0x10  # MQTT 5 PUBACK: no matching subscribers
 IDLE_S = 1.0  # how often lanes are looked at again when nothing happens: rows age from L0 to L1
@@ -192,7 +190,7 @@ class Sender:
         if self._seldom.due("overtaken"):
             log.warning("overtaken at the broker, sending again", extra={"events": len(due)})
         places = [(out.lane, n) for n, out in due]
-        self._again.extend(await self._store.read(lambda box: _rows_at(box, places)))
+        self._again.extend(await self._store.read(lambda box: rows_at(box, places)))
         still = {row.n for row in self._again}
         for _, n in places:
             if n not in still:
@@ -205,7 +203,7 @@ class Sender:
             start = max(lane.cursor, self._first_fresh - 1) if fresh else lane.cursor
             asked_at, turn = self._commits, lane.turn
             rows, end = await self._store.read(
-                partial(_read_ahead, lane=lane.store_lane, after=start, below=below)
+                partial(read_ahead, lane=lane.store_lane, after=start, below=below)
             )
             if turn != lane.turn:
                 continue  # put back or sent again meanwhile: what was read lies behind the new beginning
@@ -323,22 +321,3 @@ class Sender:
             await self._wake.wait()
         finally:
             timer.cancel()
-
-
-def _read_ahead(box: Outbox, lane: int, after: int, below: int | None) -> tuple[list[Row], bool]:
-    """Rows of a lane until the bounds are reached, and whether these were the last ones."""
-    rows: list[Row] = []
-    size = 0
-    while len(rows) < READ_ROWS and size < READ_BYTES:
-        step = box.after(lane, after, READ_STEP, below=below)
-        rows += step
-        size += sum(len(row.wire) for row in step)
-        if len(step) < READ_STEP:
-            return rows, True
-        after = step[-1].n
-    return rows, False
-
-
-def _rows_at(box: Outbox, places: Sequence[tuple[int, int]]) -> list[Row]:
-    """Those of some (store lane, `n`) that still wait."""
-    return [row for lane, n in places for row in box.after(lane, n - 1, 1) if row.n == n]
