@@ -1,0 +1,123 @@
+"""What a session works with: who the roster says somebody is, what it has recorded, what it shows. Values only."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from drivers.factors import Factor
+from gateway.evidence.canonical import Json
+
+
+class Method(StrEnum):
+    """How somebody was recognised beside the card."""
+
+    FINGER = "finger"
+    FACE = "face"
+    STAFF = "staff"  # the word of a member of staff, with a reason
+
+
+METHOD_OF: Mapping[Factor, Method] = {Factor.FINGER: Method.FINGER, Factor.FACE: Method.FACE}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person on the roster, as far as a kiosk needs one."""
+
+    ref: str  # of the province; says nothing by itself
+    name: str = field(repr=False)  # masked: 张*三
+    methods: frozenset[Method]  # second factors that the roster allows
+    ended: bool = False  # supervision is over
+    protected: bool = False  # 未成年人: no part of the name on the kiosk
+
+
+@dataclass(frozen=True, slots=True)
+class RosterState:
+    """Which roster decides."""
+
+    version: int
+    age_s: int
+    expired: bool
+
+
+class Directory(Protocol):
+    """The roster, asked by what devices say."""
+
+    @property
+    def state(self) -> RosterState | None:
+        """None: there is no roster yet."""
+        ...
+
+    def by_card(self, number_hmac: str) -> Person | None:
+        """Whose ID number that is."""
+        ...
+
+    def by_slot(self, module: str, slot: int) -> Person | None:
+        """Whose finger or face is kept there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event to be stored, without identity, time and place."""
+
+    type: str
+    subject: str
+    data: dict[str, Json]
+
+
+class Outcome(StrEnum):
+    """How a session ended, for the person in front of it."""
+
+    COMPLETED = "completed"  # counted
+    PENDING_REVIEW = "pending_review"  # recorded; staff decide
+    REJECTED = "rejected"  # recorded, and does not count
+    ABANDONED = "abandoned"  # nobody went on
+    NOT_STORED = "not_stored"  # the box could not keep it: does not count, nothing is recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the kiosk tells. Nothing here is of another session."""
+
+    outcome: Outcome
+    reason: str | None = None  # code of the catalogue
+    name: str | None = field(default=None, repr=False)
+
+
+# -- what a session wants done; carried out in this order ----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Commit these together, then say `stored` or `refused` of this session."""
+
+    session: str
+    facts: Sequence[Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class AskFactor:
+    """Ask the kiosk's devices for one of these; what comes is handed to `factor`."""
+
+    factors: frozenset[Factor]
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsking:
+    """Nobody is to be recognised for this session any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Tell the person."""
+
+    shown: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Show nothing of anybody."""
+
+
+Action = Store | AskFactor | StopAsking | Show | Clear
