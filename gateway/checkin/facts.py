@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from drivers.factors import Factor
-from gateway.evidence.canonical import Json
+from gateway.ingest.facts import Fact
 
 
 class Method(StrEnum):
@@ -55,15 +55,6 @@ class Directory(Protocol):
     def by_slot(self, module: str, slot: int) -> Person | None:
         """Whose finger or face is kept there."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """An event to be stored, without identity, time and place."""
-
-    type: str
-    subject: str
-    data: dict[str, Json]
 
 
 class Outcome(StrEnum):

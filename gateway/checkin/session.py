@@ -24,7 +24,6 @@ from gateway.checkin.facts import (
     AskFactor,
     Clear,
     Directory,
-    Fact,
     Method,
     Outcome,
     Person,
@@ -35,6 +34,7 @@ from gateway.checkin.facts import (
 )
 from gateway.checkin.purposes import Purpose
 from gateway.evidence.canonical import Json
+from gateway.ingest.facts import Fact
 
 STEP_S = 30.0  # for each thing that the person is asked to do
 SHOWN_S = 15.0  # then the kiosk is empty again
@@ -66,11 +66,15 @@ NewId: TypeAlias = Callable[[], str]
 class Session:
     """The check-ins of one kiosk, one after the other."""
 
-    def __init__(self, kiosk: str, directory: Directory, new_id: NewId) -> None:
+    def __init__(
+        self, kiosk: str, directory: Directory, new_id: NewId, *, only: Purpose | None = None
+    ) -> None:
+        """`only`: the kiosk is for this purpose, and nothing need be chosen."""
         self.stage = Stage.IDLE
         self.person: Person | None = None  # for the kiosk's greeting
         self.purpose: Purpose | None = None
         self._kiosk = kiosk
+        self._only = only
         self._directory = directory
         self._new_id = new_id
         self._id = ""
@@ -116,7 +120,7 @@ class Session:
         whose = self._directory.by_slot(result.module, result.slot)
         if whose is None:
             return self._tried(self._refused(factor, {"reason": "unassigned", **where}))
-        matched = Fact(f"identity.{factor}_matched", f"person/{whose.ref}", {**self._of_session(), **where})
+        matched = self._fact(f"identity.{factor}_matched", {**self._of_session(), **where}, whose)
         if whose.ref != self.person.ref:
             facts: dict[str, Json] = {
                 "card": self.person.ref,
@@ -179,6 +183,9 @@ class Session:
 
     def _anew(self, card: Card, now_s: float) -> list[Action]:
         begun = self._begin(now_s)
+        if self._only is not None:
+            self.purpose = self._only
+            return [*begun, *self._identify(card)]
         self._card, self.stage = card, Stage.CHOOSING
         self.person = self._directory.by_card(card.number_hmac)
         return begun
@@ -187,7 +194,7 @@ class Session:
         """Card and purpose are there: who is it, and what proves it?"""
         self._card = card
         self.person = self._directory.by_card(card.number_hmac)
-        opened = Fact("checkin.opened", self._subject(), {**self._of_session(), "card_event": card.event_id})
+        opened = self._fact("checkin.opened", {**self._of_session(), "card_event": card.event_id})
         review = self._review()
         if review is not None:
             return self._end(Outcome.PENDING_REVIEW, review, None, opened)
@@ -242,7 +249,7 @@ class Session:
             body["card_event"] = self._card.event_id
         name = None if self.person is None or self.person.protected else self.person.name
         self._ending = Shown(outcome, reason, name if outcome is not Outcome.ABANDONED else None)
-        ended = Fact(f"checkin.{outcome}", self._subject(), body)
+        ended = self._fact(f"checkin.{outcome}", body)
         self.stage, self._due_s = Stage.STORING, None
         return [*stop, Store(self._id, [*before, ended])]
 
@@ -264,8 +271,11 @@ class Session:
 
     # -- what is recorded -----------------------------------------------------------------------------
 
-    def _subject(self) -> str:
-        return f"device/{self._kiosk}" if self.person is None else f"person/{self.person.ref}"
+    def _fact(self, kind: str, data: dict[str, Json], person: Person | None = None) -> Fact:
+        whose = person or self.person
+        if whose is None:
+            return Fact(kind, f"device/{self._kiosk}", data, restricted=False)
+        return Fact(kind, f"person/{whose.ref}", data, restricted=True)
 
     def _of_session(self) -> dict[str, Json]:
         body: dict[str, Json] = {"session": self._id, "kiosk": self._kiosk}
@@ -274,4 +284,4 @@ class Session:
         return body
 
     def _refused(self, factor: Factor, data: dict[str, Json]) -> Fact:
-        return Fact(f"identity.{factor}_refused", self._subject(), {**self._of_session(), **data})
+        return self._fact(f"identity.{factor}_refused", {**self._of_session(), **data})

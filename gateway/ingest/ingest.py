@@ -74,6 +74,12 @@ class Ingest:
             return None
         return committed
 
+    async def store(self, facts: Sequence[Fact], device: str) -> list[Committed]:
+        """Store these together, in this order; raises `StoreRefused`: none of them was stored."""
+        stamp = self._clock.now()
+        drafts = [self._checked(fact, uuid7(stamp.wall_ms), device, stamp) for fact in facts]
+        return await self._append(drafts, stamp)
+
     def draft(self, kind: str, data: dict[str, Json], stamp: Stamp, *, device: str = GATEWAY_DEVICE) -> Draft:
         """An event about the gateway or one of its devices."""
         subject = self._subject if device == GATEWAY_DEVICE else f"device/{device}"

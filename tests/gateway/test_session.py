@@ -12,7 +12,6 @@ from gateway.checkin.facts import (
     Action,
     AskFactor,
     Clear,
-    Fact,
     Method,
     Outcome,
     Person,
@@ -25,6 +24,7 @@ from gateway.checkin.facts import (
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.session import SHOWN_S, STEP_S, TRIES, Card, Session, Stage
 from gateway.event_types import TYPES
+from gateway.ingest.facts import Fact
 
 MODULE = "module-1"
 ANNA = Person("p-anna", "安*", frozenset({Method.FINGER, Method.FACE}))
@@ -287,6 +287,16 @@ def test_touches_alone_make_no_events() -> None:
     kiosk.wait(STEP_S)
     assert kiosk.facts == []
     assert kiosk.session.stage is Stage.IDLE
+
+
+def test_a_kiosk_for_one_purpose_asks_for_nothing_but_the_proof() -> None:
+    kiosk = Kiosk()
+    kiosk.session = Session("kiosk-1", kiosk.roster, lambda: "s1", only=Purpose.REPORT)
+    kiosk.card(ANNA)
+    kiosk.finger(finger(ANNA))
+    assert kiosk.types == ["checkin.opened", "identity.finger_matched", "checkin.completed"]
+    assert {fact.data["purpose"] for fact in kiosk.facts} == {"report"}
+    assert all(fact.restricted for fact in kiosk.facts)
 
 
 def test_of_a_protected_person_no_name_is_shown() -> None:

@@ -1,0 +1,217 @@
+"""A kiosk at work: what devices and people say goes through its session, what the session wants is done.
+
+Inputs wait in one queue and are taken one at a time, so that a card laid while the disk is busy comes after
+what was being stored. Devices are asked beside it; what they answer is one more input.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from drivers.errors import DriverError
+from drivers.factors import Factor, FactorDevice, Identified, NotMatched, Step
+from gateway.checkin.facts import Action, AskFactor, Clear, Directory, Outcome, Show, Shown, StopAsking, Store
+from gateway.checkin.purposes import Purpose
+from gateway.checkin.session import STEP_S, Card, NewId, Session, Stage
+from gateway.errors import StoreRefused
+from gateway.ingest.facts import Fact
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.25  # how often patience is looked at
+MOST_WAITING = 64  # inputs; beyond that people tap faster than anything can be stored
+LOOK_AGAIN_S = 2.0  # a device that was away is asked again while its answer is wanted
+
+
+class Recorder(Protocol):
+    """Where facts go."""
+
+    async def store(self, facts: Sequence[Fact], device: str) -> object:
+        """Commit them together; raises `StoreRefused`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KioskView:
+    """What the kiosk's page shows now. Nothing of a session that is over."""
+
+    stage: Stage = Stage.IDLE
+    purpose: Purpose | None = None
+    name: str | None = field(default=None, repr=False)  # masked; None for a protected person
+    wanted: frozenset[Factor] = frozenset()  # second factors that a device is being asked for
+    step: Step | None = None  # what the device asks of the person
+    hint: str | None = None  # code: why the last card or finger was not taken
+    shown: Shown | None = None
+
+
+class Kiosk:
+    """One kiosk and the devices bound to it."""
+
+    def __init__(
+        self,
+        kiosk: str,
+        *,
+        directory: Directory,
+        recorder: Recorder,
+        devices: Mapping[str, FactorDevice],
+        new_id: NewId,
+        changed: Callable[[], None],
+        only: Purpose | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`devices`: those that can be asked, by id; `clock`: seconds that nobody can set."""
+        self.id = kiosk
+        self.view = KioskView()
+        self._recorder = recorder
+        self._devices = devices
+        self._changed = changed
+        self._clock = clock
+        self._session = Session(kiosk, directory, new_id, only=only)
+        self._inputs: asyncio.Queue[Callable[[float], Sequence[Action]]] = asyncio.Queue(MOST_WAITING)
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._lights: set[asyncio.Task[None]] = set()
+        self._hint: str | None = None
+        self._step: Step | None = None
+        self._shown: Shown | None = None
+
+    # -- what happens at the kiosk; never waits -------------------------------------------------------
+
+    def card(self, number_hmac: str, event_id: str) -> bool:
+        """A card was read, and that is on disk. False: too much waits already."""
+        return self._take(lambda now_s: self._session.card(Card(number_hmac, event_id), now_s))
+
+    def unread(self, reason: str) -> bool:
+        """A card was laid and could not be read."""
+
+        def tell(_now_s: float) -> Sequence[Action]:
+            self._hint = reason
+            return []
+
+        return self._take(tell)
+
+    def touch(self, purpose: Purpose) -> bool:
+        """A purpose was chosen on the screen."""
+        return self._take(lambda now_s: self._session.touch(purpose, now_s))
+
+    def staff_word(self, staff: str, reason: str) -> bool:
+        """A member of staff, signed in elsewhere, vouches for the person."""
+        return self._take(lambda _now_s: self._session.staff_word(staff, reason))
+
+    def leave(self) -> bool:
+        """Cancel was pressed."""
+        return self._take(lambda _now_s: self._session.leave())
+
+    def _take(self, taken: Callable[[float], Sequence[Action]]) -> bool:
+        try:
+            self._inputs.put_nowait(taken)
+        except asyncio.QueueFull:
+            log.warning("kiosk input dropped", extra={"kiosk": self.id, "waiting": MOST_WAITING})
+            return False
+        return True
+
+    # -- at work --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve for ever."""
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(TICK_S):
+                        taken = await self._inputs.get()
+                except TimeoutError:
+                    pass
+                else:
+                    self._hint = None
+                    await self._do(taken(self._clock()))
+                await self._do(self._session.tick(self._clock()))
+                self._look()
+        finally:
+            self._stop_asking()
+            for light in self._lights:
+                light.cancel()
+
+    async def _do(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case Store(session, facts):
+                    await self._do(await self._store(session, facts))
+                case AskFactor(factors):
+                    self._ask(factors)
+                case StopAsking():
+                    self._stop_asking()
+                case Show(shown):
+                    self._shown, self._step = shown, None
+                    self._look()
+                    self._light(shown)
+                case Clear():
+                    self._shown = self._step = None
+
+    async def _store(self, session: str, facts: Sequence[Fact]) -> Sequence[Action]:
+        try:
+            await self._recorder.store(facts, self.id)
+        except StoreRefused as exc:
+            return self._session.refused(session, exc.code, self._clock())
+        return self._session.stored(session, self._clock())
+
+    def _look(self) -> None:
+        session = self._session
+        person = session.person
+        name = None if person is None or person.protected else person.name
+        wanted = frozenset(self._devices[one].factor for one in self._asking)
+        view = KioskView(session.stage, session.purpose, name, wanted, self._step, self._hint, self._shown)
+        if view != self.view:
+            self.view = view
+            self._changed()
+
+    # -- devices --------------------------------------------------------------------------------------
+
+    def _ask(self, factors: frozenset[Factor]) -> None:
+        for device_id, device in self._devices.items():
+            if device.factor in factors and device_id not in self._asking:
+                asking = asyncio.get_running_loop().create_task(
+                    self._identify(device_id, device), name=f"ask-{device_id}"
+                )
+                self._asking[device_id] = asking
+
+    async def _identify(self, device_id: str, device: FactorDevice) -> None:
+        """Until it answers: a device that is away is asked again, and counts as no try."""
+        while True:
+            try:
+                result: Identified = await device.identify(timeout_s=STEP_S, guide=self._guide)
+                break
+            except DriverError as exc:
+                log.info("device cannot be asked", extra={"device": device_id, "code": exc.code})
+                self._hint = "away"
+                await asyncio.sleep(LOOK_AGAIN_S)
+        self._asking.pop(device_id, None)
+        if isinstance(result, NotMatched) and result.reason in {"nothing_presented", "cancelled"}:
+            return  # nobody tried
+        await self._inputs.put(lambda _now_s: self._session.factor(device.factor, result))
+
+    def _guide(self, step: Step) -> None:
+        self._step = step
+        self._look()
+
+    def _stop_asking(self) -> None:
+        asked, self._asking = self._asking, {}
+        for asking in asked.values():
+            asking.cancel()
+
+    def _light(self, shown: Shown) -> None:
+        """At the sensors, beside the screen, which waits for nobody."""
+        if shown.outcome in {Outcome.COMPLETED, Outcome.REJECTED, Outcome.NOT_STORED}:
+            for device in self._devices.values():
+                light = asyncio.get_running_loop().create_task(
+                    _show(device, accepted=shown.outcome is Outcome.COMPLETED), name=f"light-{self.id}"
+                )
+                self._lights.add(light)
+                light.add_done_callback(self._lights.discard)
+
+
+async def _show(device: FactorDevice, *, accepted: bool) -> None:
+    with contextlib.suppress(DriverError):  # a device that is away shows nothing
+        await device.show(accepted=accepted)

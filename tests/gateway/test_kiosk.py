@@ -1,0 +1,265 @@
+"""A kiosk at work: inputs in order, devices asked and left alone in time, the screen after the disk."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from drivers.errors import LinkUnavailable
+from drivers.factors import Enrolment, Factor, Guide, Identified, Matched, NotEnrolled, NotMatched, Step
+from gateway.checkin.facts import Outcome, RosterState, Shown
+from gateway.checkin.kiosk import MOST_WAITING, Kiosk, KioskView
+from gateway.checkin.purposes import Purpose
+from gateway.checkin.session import SHOWN_S, STEP_S, Stage
+from gateway.errors import StoreRefused
+from gateway.ingest.facts import Fact
+from tests.gateway.test_session import ANNA, BORIS, MODULE, PEOPLE, Roster
+from tests.gateway.uplink_bench import until
+
+
+class Finger:
+    """A module that answers when a test says so."""
+
+    factor = Factor.FINGER
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.cancelled = 0
+        self.lights: list[bool] = []
+        self.away = False
+        self.guide: Guide = lambda _step: None
+        self._answers: asyncio.Queue[Identified] = asyncio.Queue()
+
+    def press(self, slot: int) -> None:
+        self._answers.put_nowait(Matched(slot, 88, MODULE))
+
+    def say(self, answer: Identified) -> None:
+        self._answers.put_nowait(answer)
+
+    async def identify(self, *, timeout_s: float, guide: Guide) -> Identified:
+        self.asked += 1
+        self.guide = guide
+        if self.away:
+            raise LinkUnavailable("away", "not connected")
+        guide(Step.PRESENT)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await self._answers.get()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+
+    async def enrol(self, *, slot: int | None, timeout_s: float, guide: Guide) -> Enrolment:
+        del timeout_s, guide
+        return NotEnrolled("full", slot)
+
+    async def erase(self, slots: Sequence[int]) -> None:
+        del slots
+
+    async def slots(self) -> frozenset[int]:
+        return frozenset()
+
+    async def show(self, *, accepted: bool) -> None:
+        self.lights.append(accepted)
+
+
+class Desk:
+    """A kiosk, its module, a disk and a clock."""
+
+    def __init__(self, only: Purpose | None = None) -> None:
+        self.finger = Finger()
+        self.roster = Roster()
+        self.facts: list[Fact] = []
+        self.views: list[KioskView] = []
+        self.disk = asyncio.Event()
+        self.disk.set()
+        self.refusal: StoreRefused | None = None
+        self.storing = 0  # times that something went to the disk
+        self.now_s = 0.0
+        ids = iter(range(1, 1000))
+        self.kiosk = Kiosk(
+            "kiosk-1",
+            directory=self.roster,
+            recorder=self,
+            devices={"finger-1": self.finger},
+            new_id=lambda: f"s{next(ids)}",
+            changed=lambda: self.views.append(self.kiosk.view),
+            only=only,
+            clock=lambda: self.now_s,
+        )
+
+    async def store(self, facts: Sequence[Fact], device: str) -> None:
+        assert device == "kiosk-1"
+        self.storing += 1
+        await self.disk.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        self.facts += facts
+
+    def card(self, ref: str) -> None:
+        assert self.kiosk.card(f"hmac-{ref}", f"event-{ref}")
+
+    async def stage(self, stage: Stage) -> None:
+        await until(lambda: self.kiosk.view.stage is stage, f"{stage}, not {self.kiosk.view.stage}")
+
+    @property
+    def types(self) -> list[str]:
+        return [fact.type for fact in self.facts]
+
+
+@asynccontextmanager
+async def at_work(make: Callable[[], Desk] = Desk) -> AsyncIterator[Desk]:
+    desk = make()
+    running = asyncio.create_task(desk.kiosk.run())
+    try:
+        yield desk
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+        assert running.cancelled(), "it ended by itself"
+
+
+async def proving(desk: Desk, ref: str = "p-anna") -> None:
+    desk.card(ref)
+    desk.kiosk.touch(Purpose.REPORT)
+    await desk.stage(Stage.PROVING)
+    await until(lambda: desk.finger.asked > 0, "the module to be asked")
+
+
+async def test_card_purpose_and_finger_count_and_the_light_says_so() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        await until(lambda: desk.kiosk.view.step is Step.PRESENT, "the step")
+        assert desk.kiosk.view.name == ANNA.name
+        assert desk.kiosk.view.wanted == {Factor.FINGER}
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
+        assert desk.types == ["checkin.opened", "identity.finger_matched", "checkin.completed"]
+        assert desk.kiosk.view.shown == Shown(Outcome.COMPLETED, None, ANNA.name)
+        await until(lambda: desk.finger.lights == [True], "the light")
+
+
+async def test_the_screen_and_the_light_wait_for_the_disk() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.disk.clear()
+        desk.finger.press(PEOPLE.index(ANNA))
+        await asyncio.sleep(0.6)
+        assert desk.kiosk.view.shown is None
+        assert desk.finger.lights == []
+        assert desk.types == ["checkin.opened"]
+        desk.disk.set()
+        await desk.stage(Stage.SHOWN)
+
+
+async def test_a_disk_that_refuses_is_told_and_the_module_is_left_alone() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.refusal = StoreRefused("store_full", "no room")
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
+        assert desk.kiosk.view.shown == Shown(Outcome.NOT_STORED, "store_full")
+        await until(lambda: desk.finger.lights == [False], "the light")
+
+
+async def test_the_finger_of_another_is_rejected() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.finger.press(PEOPLE.index(BORIS))
+        await desk.stage(Stage.SHOWN)
+        assert desk.types[-1] == "checkin.rejected"
+
+
+async def test_a_person_who_leaves_is_asked_for_no_longer() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.kiosk.leave()
+        await desk.stage(Stage.IDLE)
+        await until(lambda: desk.finger.cancelled == 1, "the question to be withdrawn")
+        assert desk.types[-1] == "checkin.abandoned"
+        assert desk.kiosk.view == KioskView()
+
+
+async def test_patience_ends_by_a_clock_that_nobody_sets() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.now_s += STEP_S
+        await desk.stage(Stage.IDLE)
+        assert desk.types[-1] == "checkin.abandoned"
+        await proving(desk, "p-boris")
+        desk.finger.press(PEOPLE.index(BORIS))
+        await desk.stage(Stage.SHOWN)
+        desk.now_s += SHOWN_S
+        await desk.stage(Stage.IDLE)
+        assert desk.kiosk.view == KioskView()
+
+
+async def test_a_module_that_is_away_is_asked_again_and_counts_as_no_try() -> None:
+    async with at_work() as desk:
+        desk.finger.away = True
+        desk.card("p-anna")
+        desk.kiosk.touch(Purpose.REPORT)
+        await until(lambda: desk.kiosk.view.hint == "away", "the hint")
+        desk.finger.away = False
+        await until(lambda: desk.finger.asked > 1, "another question")
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
+        assert desk.types == ["checkin.opened", "identity.finger_matched", "checkin.completed"]
+
+
+async def test_staff_vouch_while_the_module_is_away() -> None:
+    async with at_work() as desk:
+        desk.finger.away = True
+        desk.card("p-anna")
+        desk.kiosk.touch(Purpose.REPORT)
+        await desk.stage(Stage.PROVING)
+        desk.kiosk.staff_word("staff-1", "module broken")
+        await desk.stage(Stage.SHOWN)
+        assert desk.facts[-1].data["method"] == "staff"
+
+
+async def test_nobody_presenting_a_finger_is_no_try() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.finger.say(NotMatched("nothing_presented"))
+        await asyncio.sleep(0.3)
+        assert desk.types == ["checkin.opened"]
+        assert desk.kiosk.view.stage is Stage.PROVING
+
+
+async def test_a_card_laid_while_the_disk_is_busy_comes_after_what_was_being_stored() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.disk.clear()
+        desk.finger.press(PEOPLE.index(ANNA))
+        await until(lambda: desk.storing == 2, "the ending to go to the disk")
+        desk.card("p-boris")
+        await asyncio.sleep(0.1)
+        desk.disk.set()
+        await until(lambda: "checkin.completed" in desk.types, "the first check-in")
+        await until(lambda: desk.kiosk.view.name == BORIS.name, "the second person")
+        assert [fact.subject for fact in desk.facts if fact.type == "checkin.completed"] == ["person/p-anna"]
+
+
+async def test_who_is_not_on_the_roster_is_recorded_and_told() -> None:
+    async with at_work(lambda: Desk(only=Purpose.REPORT)) as desk:
+        desk.roster.state = RosterState(3, 10, expired=False)
+        desk.card("nobody")
+        await desk.stage(Stage.SHOWN)
+        assert desk.types == ["checkin.opened", "checkin.pending_review"]
+        assert desk.kiosk.view.shown == Shown(Outcome.PENDING_REVIEW, "unknown_person")
+        assert desk.finger.lights == []
+
+
+async def test_a_card_that_cannot_be_read_gives_a_hint_and_changes_no_session() -> None:
+    async with at_work() as desk:
+        desk.kiosk.unread("card_auth")
+        await until(lambda: desk.kiosk.view.hint == "card_auth", "the hint")
+        assert desk.facts == []
+        desk.card("p-anna")
+        await until(lambda: desk.kiosk.view.hint is None, "no hint")
+
+
+async def test_taps_beyond_all_bounds_are_refused_not_kept() -> None:
+    desk = Desk()
+    taken = [desk.kiosk.touch(Purpose.REPORT) for _ in range(MOST_WAITING + 5)]
+    assert taken.count(False) == 5
