@@ -106,7 +106,7 @@ async def test_the_drill_notices_check_ins_that_wait_behind_the_backlog(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None]
 ) -> None:
     with center(tmp_path, mosquitto, readers=0, device_config=rated(0)) as bench:
-        backlog(bench, 6000)
-        seen = await drain(bench, *NO_LANES, until=lambda: bench.waiting() < 3000)
+        backlog(bench, 12_000)
+        seen = await drain(bench, *NO_LANES, until=lambda: bench.waiting() < 6000)
         tell(f"control, must be late: check-ins after {', '.join(f'{s:.2f}' for s in seen.check_ins_s)} s")
         assert max(seen.check_ins_s) > IN_TIME_S
