@@ -8,7 +8,7 @@ it belongs to, the roster says. Results carry slot, score and module, never a te
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 class Factor(StrEnum):
@@ -76,6 +76,7 @@ Enrolment: TypeAlias = Enrolled | NotEnrolled
 Guide: TypeAlias = Callable[[Step], None]  # called on the loop, must return at once
 
 
+@runtime_checkable
 class FactorDevice(Protocol):
     """A driver that can be asked. Every question raises a `DriverError` when the device cannot answer.
 

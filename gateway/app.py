@@ -19,6 +19,8 @@ from drivers.errors import SettingsError
 from gateway import __version__
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
+from gateway.checkin.facts import NoRoster
+from gateway.checkin.kiosks import Kiosks
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -48,6 +50,7 @@ from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
 from gateway.uplink.uplink import Uplink
+from gateway.uuid7 import uuid7
 from gateway.view import DeviceView
 
 log = logging.getLogger(__name__)
@@ -160,6 +163,14 @@ class _Gateway:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
+        self.kiosks = Kiosks(
+            config.kiosks,
+            {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)},
+            directory=NoRoster(),
+            recorder=self.ingest,
+            new_id=lambda: uuid7(clock.now().wall_ms),
+            changed=self.viewer.touch,
+        )
 
     @classmethod
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
@@ -227,6 +238,7 @@ class _Gateway:
                 await stop.wait()
                 self.notifier.stopping("stopping")
                 await _cancel(devices)
+                await self.kiosks.close()
                 await self.ingest.record("system.stopping", {})
                 await self.uplink.say_goodbye()
                 await _cancel(services)
@@ -243,6 +255,7 @@ class _Gateway:
             task.core = core
             devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
+        devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
@@ -268,7 +281,11 @@ class _Gateway:
             clock=self.clock,
             metrics=self.metrics,
             changed=self.viewer.touch,
+            stored=self._device_stored,
         )
+
+    def _device_stored(self, device: str, drafts: Sequence[Draft]) -> None:
+        self.kiosks.stored(device, drafts)  # made after the devices that it knows
 
     async def _serve_page(self) -> None:
         # FastAPI costs 25 MB and most of a second: loaded when devices and uplink already run, and beside the loop.

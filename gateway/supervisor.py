@@ -19,6 +19,7 @@ from drivers.driver import Driver, EventsRefused
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError
 from drivers.events import DeviceEvent, DeviceReady
 from gateway.clock import Clock
+from gateway.envelope import Draft
 from gateway.evidence.canonical import Json
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
@@ -49,7 +50,9 @@ class DeviceTask:
         clock: Clock,
         metrics: Metrics,
         changed: Callable[[], None],
+        stored: Callable[[str, Sequence[Draft]], None] = lambda _device, _drafts: None,
     ) -> None:
+        """`changed`: people should look again; `stored`: what this device said is on disk now."""
         self.id = view.id
         self._view = view  # without the counts, which change with each event
         self._events_total, self._last_event_ms = view.events_total, view.last_event_ms
@@ -59,6 +62,7 @@ class DeviceTask:
         self._clock = clock
         self._metrics = metrics
         self._changed = changed
+        self._stored = stored
         self._told = UNKNOWN  # state that the last event spoke of
         self._dirty = asyncio.Event()
         self._away_since: float | None = time.monotonic()
@@ -85,9 +89,10 @@ class DeviceTask:
 
     async def _store(self, events: Sequence[DeviceEvent]) -> EventsRefused | None:
         try:
-            await self._ingest.accept(self.id, events)
+            drafts = await self._ingest.accept(self.id, events)
         except EventsRefused as exc:
             return exc
+        self._stored(self.id, drafts)
         return None
 
     def ready(self, info: DeviceReady) -> None:

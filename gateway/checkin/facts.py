@@ -57,6 +57,22 @@ class Directory(Protocol):
         ...
 
 
+class NoRoster:
+    """Where none was given yet: everybody is recorded for review."""
+
+    state: RosterState | None = None
+
+    def by_card(self, number_hmac: str) -> Person | None:
+        """Nobody."""
+        del number_hmac
+        return None
+
+    def by_slot(self, module: str, slot: int) -> Person | None:
+        """Nobody."""
+        del module, slot
+        return None
+
+
 class Outcome(StrEnum):
     """How a session ended, for the person in front of it."""
 

@@ -134,6 +134,10 @@ class Kiosk:
             for light in self._lights:
                 light.cancel()
 
+    async def close(self) -> None:
+        """After `run` has ended: what was begun is recorded as abandoned."""
+        await self._do(self._session.leave("stopped"))
+
     async def _do(self, actions: Sequence[Action]) -> None:
         for action in actions:
             match action:

@@ -136,11 +136,11 @@ class Session:
             return []
         return self._complete(Method.STAFF, data={"staff": staff, "staff_reason": reason})
 
-    def leave(self) -> Sequence[Action]:
-        """The person went away or pressed cancel."""
+    def leave(self, reason: str = "cancelled") -> Sequence[Action]:
+        """The person pressed cancel, or the gateway stops."""
         match self.stage:
             case Stage.CHOOSING | Stage.PROVING:
-                return self._end(Outcome.ABANDONED, "cancelled")
+                return self._end(Outcome.ABANDONED, reason)
             case Stage.WAITING | Stage.SHOWN:
                 return self._reset()
         return []

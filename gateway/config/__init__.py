@@ -1,6 +1,7 @@
 """The configuration: one TOML file, read once, frozen, handed down. No settings object at module level.
 
 model      the keys: frozen dataclasses that also carry each key's explanation
+key        how a key is read and explained      lists   devices and kiosks
 values     what a value may look like
 locator    on which line a key stands
 reader     TOML -> Config, all problems of a file at once
@@ -9,11 +10,11 @@ problems   what is told to the person who wrote the file
 describe   docs/configuration.md and deploy/zhijiao.example.toml, made from the model
 """
 
+from gateway.config.lists import ANY_PURPOSE, DeviceConfig, KioskConfig
 from gateway.config.locator import locate
 from gateway.config.model import (
     ApiConfig,
     Config,
-    DeviceConfig,
     GatewayConfig,
     KeysConfig,
     LogConfig,
@@ -27,6 +28,7 @@ from gateway.config.settings import setting_error
 from gateway.config.values import Address, Broker
 
 __all__ = [
+    "ANY_PURPOSE",
     "Address",
     "ApiConfig",
     "Broker",
@@ -36,6 +38,7 @@ __all__ = [
     "GatewayConfig",
     "KeyDoc",
     "KeysConfig",
+    "KioskConfig",
     "LogConfig",
     "Problem",
     "StoreConfig",

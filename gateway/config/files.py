@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.config.model import FileRole
+from gateway.config.key import FileRole
 from gateway.config.problems import Problem
 
 

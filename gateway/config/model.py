@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from enum import Enum, auto
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, get_type_hints
 
+from gateway.config.key import FileRole, Key
+from gateway.config.lists import DeviceConfig, KioskConfig
 from gateway.config.values import (
     BROKER,
     FLAG,
@@ -18,7 +19,6 @@ from gateway.config.values import (
     PATH,
     Address,
     Broker,
-    Kind,
     choice,
     text,
     whole_number,
@@ -28,29 +28,6 @@ DEFAULT_PATH: Final = Path("/etc/zhijiao/zhijiao.toml")
 KEY_FOLDER: Final = Path("/etc/zhijiao/keys")
 DEFAULT_BROKER: Final = Broker("127.0.0.1", 1883, tls=False)
 DEFAULT_LISTEN: Final = Address("127.0.0.1", 8080)
-DEVICE_ID = r"[a-z0-9-]{1,32}"  # a level of an MQTT topic
-OWN_DEVICE_ID = "gateway"  # events of the gateway itself carry this device id
-
-
-class FileRole(Enum):
-    """What a named file is, hence who may read or write it."""
-
-    SECRET = auto()  # a private key or password: nobody but its owner may read it
-    TRUSTED = auto()  # decides whom the gateway believes: nobody but its owner may write it
-    PUBLIC = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
-    """How one key is read and explained."""
-
-    kind: Kind[object]
-    what: str  # one or two sentences
-    when: str  # when to change it
-    unit: str = ""
-    default: str = ""  # in words, where the default is not a plain value
-    example: str = ""  # TOML, for a key that has no default value
-    file: FileRole | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -340,33 +317,6 @@ class LogConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceConfig:
-    """One device. What its kind needs beyond these two keys is read by its driver."""
-
-    id: Annotated[
-        str,
-        Key(
-            kind=text(DEVICE_ID, "1 to 32 small letters, digits or dashes"),
-            what="Name of the device in topics, events and pages; unique on this gateway.",
-            when="Once, when the device is added: events of the past keep the old name.",
-            example='"idcard-1"',
-        ),
-    ]
-    kind: Annotated[
-        str,
-        Key(
-            kind=text(r"[a-z0-9][a-z0-9._-]{0,63}", "the name of a device kind in quotes"),
-            what="What it is. The kinds, and the further keys that each of them has, are listed in drivers/README.md.",
-            when="Never for the same device.",
-            example='"idcard.sam"',
-        ),
-    ]
-    # Names only in `repr`: a device's settings may hold its secrets.
-    settings: Mapping[str, object] = field(default_factory=dict, repr=False)
-    table_index: int = 0  # which [[device]] of the file, from 0; for `locate`
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """The whole configuration of one gateway."""
 
@@ -378,9 +328,10 @@ class Config:
     api: ApiConfig = ApiConfig()
     log: LogConfig = LogConfig()
     devices: tuple[DeviceConfig, ...] = ()
+    kiosks: tuple[KioskConfig, ...] = ()
 
 
-# In the order of the documentation. [[device]] may stand any number of times.
+# In the order of the documentation.
 TABLES: Final[Mapping[str, type]] = {
     "gateway": GatewayConfig,
     "keys": KeysConfig,
@@ -389,7 +340,14 @@ TABLES: Final[Mapping[str, type]] = {
     "api": ApiConfig,
     "log": LogConfig,
     "device": DeviceConfig,
+    "kiosk": KioskConfig,
 }
+LISTS: Final = frozenset({"device", "kiosk"})  # may stand any number of times
+
+
+def head_of(table: str) -> str:
+    """How it is written above its keys."""
+    return f"[[{table}]]" if table in LISTS else f"[{table}]"
 
 
 @cache

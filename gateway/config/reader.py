@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from drivers.registry import REGISTRY
 from gateway.config.files import NamedFile, file_problems
+from gateway.config.key import Key
+from gateway.config.lists import OWN_DEVICE_ID, DeviceConfig, KioskConfig
 from gateway.config.locator import KeyPath, Lines
-from gateway.config.model import OWN_DEVICE_ID, TABLES, Config, DeviceConfig, Key, defaults_of, keys_of
+from gateway.config.model import LISTS, TABLES, Config, defaults_of, head_of, keys_of
 from gateway.config.problems import ConfigFileError, Problem, nearest
 from gateway.config.values import BadValue, Broker
 
@@ -53,8 +55,9 @@ class _Reader:
     def read(self) -> Config | None:
         """The configuration, or None when a problem was found."""
         self._refuse_unknown_tables()
-        tables = {name: self._table(name) for name in TABLES if name != "device"}
+        tables = {name: self._table(name) for name in TABLES if name not in LISTS}
         devices = self._devices()
+        kiosks = self._kiosks({device.id for device in devices})
         self._check_identity(tables["gateway"])
         self._check_uplink(tables["uplink"])
         if self.problems:
@@ -62,7 +65,7 @@ class _Reader:
         if "event_kid" not in tables["keys"]:
             tables["keys"]["event_kid"] = f"{tables['gateway']['id']}#1"
         built = {name: TABLES[name](**values) for name, values in tables.items()}
-        return Config(path=self._path, devices=tuple(devices), **built)
+        return Config(path=self._path, devices=tuple(devices), kiosks=tuple(kiosks), **built)
 
     def finish(self, config: Config | None) -> Config:
         """The configuration, or every problem as one error."""
@@ -71,7 +74,7 @@ class _Reader:
         return config
 
     def _tell(self, code: str, at: KeyPath, what: str, todo: str = "") -> None:
-        where = f"[{at[0]}]" if at[0] != "device" else "[[device]]"
+        where = head_of(str(at[0]))
         key = "".join(f" {part}" for part in at[1:] if isinstance(part, str))
         line = self._lines.find(at)
         self.problems.append(Problem(code=code, what=what, todo=todo, where=where + key, line=line))
@@ -98,16 +101,19 @@ class _Reader:
         self._refuse_unknown_keys(name, given)
         return self._values(name, (name,), given)
 
-    def _devices(self) -> list[DeviceConfig]:
-        given = self._data.get("device", [])
+    def _list(self, name: str) -> list[dict[str, object]]:
+        given = self._data.get(name, [])
         if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
             self._tell(
-                "bad_value", ("device",), "must be a list of tables", "write [[device]] above each device"
+                "bad_value", (name,), "must be a list of tables", f"write [[{name}]] above each {name}"
             )
             return []
+        return given
+
+    def _devices(self) -> list[DeviceConfig]:
         devices: list[DeviceConfig] = []
         seen: dict[str, int | None] = {}
-        for index, item in enumerate(given):
+        for index, item in enumerate(self._list("device")):
             at: KeyPath = ("device", index)
             values = self._values("device", at, item)
             if {"id", "kind"} <= values.keys():
@@ -135,14 +141,42 @@ class _Reader:
         if kind is not None and kind not in self._kinds:
             self._tell("unknown_kind", (*at, "kind"), "unknown device kind", nearest(kind, self._kinds))
 
-    def _refuse_unknown_keys(self, table: str, given: Mapping[str, object]) -> None:
+    def _kiosks(self, devices: Collection[str]) -> list[KioskConfig]:
+        kiosks: list[KioskConfig] = []
+        names = {*devices, OWN_DEVICE_ID}  # events are told apart by them
+        bound: set[str] = set()
+        for index, item in enumerate(self._list("kiosk")):
+            at: KeyPath = ("kiosk", index)
+            self._refuse_unknown_keys("kiosk", item, at)
+            values = self._values("kiosk", at, item)
+            if values.get("id") in names:
+                self._tell("duplicate", (*at, "id"), "is a device or kiosk already", "choose another name")
+            for device in values.get("devices", ()):
+                self._check_bound((*at, "devices"), device, devices, bound)
+            if keys_of(KioskConfig).keys() <= values.keys():
+                names.add(values["id"])
+                kiosks.append(KioskConfig(**values))
+        return kiosks
+
+    def _check_bound(self, at: KeyPath, device: str, devices: Collection[str], bound: set[str]) -> None:
+        if device not in devices:
+            self._tell("unknown_device", at, f'no device is called "{device}"', nearest(device, devices))
+        elif device in bound:
+            self._tell(
+                "duplicate", at, f'"{device}" stands at a kiosk already', "a device stands at one kiosk"
+            )
+        bound.add(device)
+
+    def _refuse_unknown_keys(
+        self, table: str, given: Mapping[str, object], at: KeyPath | None = None
+    ) -> None:
         known = keys_of(TABLES[table])
         for key in given.keys() - known.keys():
             homes = _tables_with(key)
             todo = f"it belongs below {homes}" if homes else nearest(key, known)
             if not homes and _SECRET_WORDS.search(key):
                 todo = "a secret is given as the path of its file, see [keys] and password_file of [uplink]"
-            self._tell("unknown_key", (table, key), "unknown key", todo)
+            self._tell("unknown_key", (*(at or (table,)), key), "unknown key", todo)
 
     def _values(self, table: str, at: KeyPath, given: Mapping[str, object]) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -220,7 +254,7 @@ class _Reader:
 
 def _tables_with(key: str) -> str:
     return " or ".join(
-        f"[{name}]" for name, table in TABLES.items() if name != "device" and key in keys_of(table)
+        f"[{name}]" for name, table in TABLES.items() if name not in LISTS and key in keys_of(table)
     )
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gateway.config.model import DEFAULT_PATH, TABLES, FileRole, defaults_of, keys_of
+from gateway.config.key import FileRole
+from gateway.config.model import DEFAULT_PATH, LISTS, TABLES, defaults_of, head_of, keys_of
 
 _WIDTH = 100
 _FILE_NOTES: Final = {
@@ -86,10 +87,9 @@ def markdown() -> str:
     for key in describe():
         if key.table != table:
             table = key.table
-            head = "[[device]]" if table == "device" else f"[{table}]"
-            lines += ["", f"## `{head}`", "", f"{TABLES[table].__doc__}", ""]
-            if table == "device":
-                lines += ["The table may stand any number of times, once for each device.", ""]
+            lines += ["", f"## `{head_of(table)}`", "", f"{TABLES[table].__doc__}", ""]
+            if table in LISTS:
+                lines += [f"The table may stand any number of times, once for each {table}.", ""]
             lines += ["| Key | Value | Default | What it is | When to change it |", "|---|---|---|---|---|"]
         default = "**required**" if key.required else _cell(key.default)
         value = f"{key.values}, in {key.unit}" if key.unit else key.values
@@ -110,18 +110,20 @@ def example() -> str:
         "# A relative path starts at the folder of this file.",
         "# Written from the code: python -m gateway.config example > deploy/zhijiao.example.toml",
     ]
-    table = ""
-    for key in describe():
-        if key.table != table:
-            table = key.table
-            head = "[[device]]" if table == "device" else f"[{table}]"
-            lines += ["", "", f"# {TABLES[table].__doc__}", head]
-        lines += ["", *_comment(key), f"{'' if key.required else '#'}{key.name} = {key.example}"]
-    lines += [
-        "",
-        *_wrapped("Further keys belong to the kind of device; for idcard.sam:"),
-        'port = "/dev/zhijiao/idcard0"',
-    ]
+    for table in TABLES:
+        # A gateway without kiosks records what its devices say: the example leaves them out.
+        off = "#" if table == "kiosk" else ""
+        lines += ["", "", f"# {TABLES[table].__doc__}", off + head_of(table)]
+        for key in describe():
+            if key.table == table:
+                given = off if key.required else "#"
+                lines += ["", *_comment(key), f"{given}{key.name} = {key.example}"]
+        if table == "device":
+            lines += [
+                "",
+                *_wrapped("Further keys belong to the kind of device; for idcard.sam:"),
+                'port = "/dev/zhijiao/idcard0"',
+            ]
     return "\n".join(lines) + "\n"
 
 

@@ -6,8 +6,9 @@ Drivers know neither files nor lines; they name the setting.
 import re
 
 from drivers.errors import DriverError
+from gateway.config.lists import DeviceConfig
 from gateway.config.locator import locate
-from gateway.config.model import Config, DeviceConfig
+from gateway.config.model import Config
 from gateway.config.problems import ConfigFileError, Problem
 
 _QUOTED = re.compile(r"'([^']+)'")

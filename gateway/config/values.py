@@ -88,6 +88,23 @@ def text(pattern: str, form: str) -> Kind[str]:
     return Kind(form, parse)
 
 
+def texts(pattern: str, form: str) -> Kind[tuple[str, ...]]:
+    """A list of strings that each wholly match `pattern`, none twice, at least one."""
+    compiled = re.compile(pattern, re.ASCII)
+    whole = f"a list of {form}"
+
+    def parse(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not value:
+            raise BadValue(f"must be {whole}, not {_toml_type(value)}", 'write it like ["one", "two"]')
+        if not all(isinstance(one, str) and compiled.fullmatch(one) for one in value):
+            raise BadValue(f"must be {whole}")
+        if len(set(value)) < len(value):
+            raise BadValue("names one twice", "name each once")
+        return tuple(value)
+
+    return Kind(whole, parse)
+
+
 def choice(*allowed: str) -> Kind[str]:
     """One of a few words."""
     form = " or ".join(f'"{word}"' for word in allowed)

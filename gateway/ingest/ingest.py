@@ -48,13 +48,13 @@ class Ingest:
         self.refused = 0  # events refused in this run
         self._last_fix: dict[str, int] = {}  # subject -> monotonic ms of the last position kept
 
-    async def accept(self, device: str, events: Sequence[DeviceEvent]) -> None:
-        """Store what a device said; raises `EventsRefused` when nothing was stored."""
+    async def accept(self, device: str, events: Sequence[DeviceEvent]) -> Sequence[Draft]:
+        """Store what a device said; what is on disk now. Raises `EventsRefused` when nothing was stored."""
         stamp = self._clock.now()
         drafts = [self._device_draft(device, event, stamp) for event in events]
         drafts = [draft for draft in drafts if not self._thinned(draft)]
         if not drafts:
-            return
+            return ()
         try:
             await self._append(drafts, stamp)
         except StoreRefused as exc:
@@ -62,6 +62,7 @@ class Ingest:
         if device not in self._of_device:
             self._of_device[device] = self._metrics.device_events.labels(device=device).inc
         self._of_device[device](len(drafts))
+        return drafts
 
     async def record(
         self, kind: str, data: dict[str, Json], *, device: str = GATEWAY_DEVICE

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import describe, load_without_files
-from gateway.config.model import TABLES, Config, defaults_of, keys_of
+from gateway.config.model import LISTS, TABLES, Config, defaults_of, head_of, keys_of
 from gateway.config.reference import example, markdown
 
 ROOT = Path(__file__).parents[2]
@@ -17,7 +17,7 @@ EXAMPLE = ROOT / "deploy/zhijiao.example.toml"
 
 def in_use(text: str) -> str:
     """The example with every commented key switched on."""
-    return re.sub(r"^#(?=[a-z_]+ = )", "", text, flags=re.MULTILINE)
+    return re.sub(r"^#(?=[a-z_]+ = |\[\[)", "", text, flags=re.MULTILINE)
 
 
 def test_the_page_is_written_from_the_code() -> None:
@@ -48,7 +48,7 @@ def test_the_example_loads_with_every_key_switched_on(tmp_path: Path) -> None:
     load_without_files(path)
     data = tomllib.loads(text)
     for name, table in TABLES.items():
-        given = data[name][0] if name == "device" else data[name]
+        given = data[name][0] if name in LISTS else data[name]
         extra = {"port"} if name == "device" else set()
         assert given.keys() - extra == keys_of(table).keys()
 
@@ -56,9 +56,7 @@ def test_the_example_loads_with_every_key_switched_on(tmp_path: Path) -> None:
 def test_every_key_stands_in_the_page() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for key in describe():
-        section = page.split(f"{key.table}]`\n" if key.table != "device" else "[[device]]`\n", 1)[1].split(
-            "\n## "
-        )[0]
+        section = page.split(f"## `{head_of(key.table)}`\n", 1)[1].split("\n## ")[0]
         assert f"| `{key.name}` |" in section
 
 
@@ -80,4 +78,6 @@ def test_defaults_are_values_that_the_reader_would_accept() -> None:
 
 def test_every_table_of_the_model_is_read() -> None:
     fields = Config.__dataclass_fields__.keys() - {"path"}
-    assert {"device" if name == "devices" else name for name in fields} == TABLES.keys()
+    assert {
+        name.removesuffix("s") if name.removesuffix("s") in LISTS else name for name in fields
+    } == TABLES.keys()

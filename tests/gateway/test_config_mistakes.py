@@ -142,6 +142,40 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "duplicate",
         '"a" is already the device at line 9',
     ),
+    "kiosk of an unknown device": (
+        '[[device]]\nid = "finger-1"\nkind = "idcard.sam"\n[[kiosk]]\nid = "k"\ndevices = ["finger-l"] #!\n',
+        "unknown_device",
+        'no device is called "finger-l"; did you mean "finger-1"?',
+    ),
+    "device at two kiosks": (
+        '[[device]]\nid = "a"\nkind = "idcard.sam"\n'
+        + "".join(
+            f'[[kiosk]]\nid = "{kiosk}"\ndevices = ["a"]{mark}\n' for kiosk, mark in (("k", ""), ("l", " #!"))
+        ),
+        "duplicate",
+        '"a" stands at a kiosk already',
+    ),
+    "kiosk named as a device": (
+        '[[device]]\nid = "a"\nkind = "idcard.sam"\n[[kiosk]]\nid = "a" #!\ndevices = ["a"]\n',
+        "duplicate",
+        "is a device or kiosk already",
+    ),
+    "kiosk without devices": ('[[kiosk]]\nid = "k"\ndevices = [] #!\n', "bad_value", "must be a list of"),
+    "kiosk with a device twice": (
+        '[[device]]\nid = "a"\nkind = "idcard.sam"\n[[kiosk]]\nid = "k"\ndevices = ["a", "a"] #!\n',
+        "bad_value",
+        "names one twice",
+    ),
+    "kiosk with a misspelt key": (
+        '[[device]]\nid = "a"\nkind = "idcard.sam"\n[[kiosk]]\nid = "k"\ndevices = ["a"]\npurpos = "report" #!\n',
+        "unknown_key",
+        'did you mean "purpose"?',
+    ),
+    "kiosk for a purpose that is none": (
+        '[[device]]\nid = "a"\nkind = "idcard.sam"\n[[kiosk]]\nid = "k"\ndevices = ["a"]\npurpose = "visit" #!\n',
+        "bad_value",
+        'must be "any" or "report"',
+    ),
     "missing quotes": ("[log]\nlevel = debug #!\n", "syntax", "text must stand in quotes"),
     "missing quote at the end": (f'[log]\nlevel = "{CANARY} #!\nformat = "json"\n', "syntax", "not TOML: "),
     "key twice": ('[log]\nlevel = "info"\nlevel = "debug" #!\n', "syntax", "cannot overwrite a value"),

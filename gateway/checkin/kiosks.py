@@ -1,0 +1,65 @@
+"""All kiosks of a gateway: made from the configuration, told what their card readers have read."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+from drivers.driver import Driver
+from drivers.factors import FactorDevice
+from gateway.checkin.facts import Directory
+from gateway.checkin.kiosk import Kiosk, Recorder
+from gateway.checkin.purposes import Purpose
+from gateway.checkin.session import NewId
+from gateway.config import ANY_PURPOSE, KioskConfig
+from gateway.envelope import Draft
+
+
+class Kiosks:
+    """The kiosks and which device stands at which."""
+
+    def __init__(
+        self,
+        configured: Sequence[KioskConfig],
+        drivers: Mapping[str, Driver],
+        *,
+        directory: Directory,
+        recorder: Recorder,
+        new_id: NewId,
+        changed: Callable[[], None],
+    ) -> None:
+        """`drivers` by device id."""
+        self.all: list[Kiosk] = []
+        self._at: dict[str, Kiosk] = {}  # by device
+        for one in configured:
+            bound = {device: drivers[device] for device in one.devices}
+            kiosk = Kiosk(
+                one.id,
+                directory=directory,
+                recorder=recorder,
+                devices={name: driver for name, driver in bound.items() if isinstance(driver, FactorDevice)},
+                new_id=new_id,
+                changed=changed,
+                only=None if one.purpose == ANY_PURPOSE else Purpose(one.purpose),
+            )
+            self.all.append(kiosk)
+            self._at.update(dict.fromkeys(one.devices, kiosk))
+
+    def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """By name, to be run for as long as the gateway serves."""
+        return {f"kiosk-{kiosk.id}": kiosk.run() for kiosk in self.all}
+
+    async def close(self) -> None:
+        """After the tasks have ended: what was begun is recorded as abandoned."""
+        for kiosk in self.all:
+            await kiosk.close()
+
+    def stored(self, device: str, drafts: Sequence[Draft]) -> None:
+        """What a device said is on disk: its kiosk goes on with it."""
+        kiosk = self._at.get(device)
+        if kiosk is None:
+            return
+        for draft in drafts:
+            match draft.type:
+                case "identity.card_read":
+                    kiosk.card(str(draft.data["number_hmac"]), draft.id)
+                case "identity.card_refused":
+                    kiosk.unread(str(draft.data["reason"]))
