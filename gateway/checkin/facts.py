@@ -97,10 +97,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Commit these together, then say `stored` or `refused` of this session."""
+    """Commit these together, then say `stored` or `refused` of this session.
+
+    `goes_on`: the session is not over with them. That is kept with them, so that a start after a crash knows
+    which session was cut off.
+    """
 
     session: str
     facts: Sequence[Fact]
+    goes_on: bool
 
 
 @dataclass(frozen=True, slots=True)

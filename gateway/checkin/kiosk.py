@@ -6,6 +6,7 @@ what was being stored. Devices are asked beside it; what they answer is one more
 
 import asyncio
 import contextlib
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -24,14 +25,21 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how often patience is looked at
 MOST_WAITING = 64  # inputs; beyond that people tap faster than anything can be stored
+OPEN = "session:"  # notes: sessions that were opened and have not ended, by kiosk
 LOOK_AGAIN_S = 2.0  # a device that was away is asked again while its answer is wanted
 
 
 class Recorder(Protocol):
     """Where facts go."""
 
-    async def store(self, facts: Sequence[Fact], device: str) -> object:
-        """Commit them together; raises `StoreRefused`."""
+    async def store(
+        self, facts: Sequence[Fact], device: str, *, note: tuple[str, str | None] | None = None
+    ) -> object:
+        """Commit them together, the note too (None forgets it); raises `StoreRefused`."""
+        ...
+
+    async def notes(self, prefix: str) -> Mapping[str, str]:
+        """What was noted, by the rest of its key; raises `StoreRefused`."""
         ...
 
 
@@ -116,8 +124,9 @@ class Kiosk:
     # -- at work --------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Serve for ever."""
+        """Serve for ever. A session that was cut off with the last run is ended first."""
         try:
+            await self._end_cut_off()
             while True:
                 try:
                     async with asyncio.timeout(TICK_S):
@@ -141,8 +150,8 @@ class Kiosk:
     async def _do(self, actions: Sequence[Action]) -> None:
         for action in actions:
             match action:
-                case Store(session, facts):
-                    await self._do(await self._store(session, facts))
+                case Store(session, facts, goes_on):
+                    await self._do(await self._store(session, facts, goes_on=goes_on))
                 case AskFactor(factors):
                     self._ask(factors)
                 case StopAsking():
@@ -154,12 +163,40 @@ class Kiosk:
                 case Clear():
                     self._shown = self._step = None
 
-    async def _store(self, session: str, facts: Sequence[Fact]) -> Sequence[Action]:
+    async def _store(self, session: str, facts: Sequence[Fact], *, goes_on: bool) -> Sequence[Action]:
+        note = None
+        if goes_on:
+            cut_off = {"session": session, "subject": facts[0].subject, "purpose": facts[0].data["purpose"]}
+            note = json.dumps(cut_off)
         try:
-            await self._recorder.store(facts, self.id)
+            await self._recorder.store(facts, self.id, note=(OPEN + self.id, note))
         except StoreRefused as exc:
             return self._session.refused(session, exc.code, self._clock())
         return self._session.stored(session, self._clock())
+
+    async def _end_cut_off(self) -> None:
+        """The power went or the process was killed while somebody stood here: it was begun, and does not count."""
+        while True:
+            try:
+                note = (await self._recorder.notes(OPEN)).get(self.id)
+                if note is None:
+                    return
+                begun = json.loads(note)
+                data = {"session": begun["session"], "kiosk": self.id, "purpose": begun["purpose"]}
+                subject = str(begun["subject"])
+                fact = Fact(
+                    "checkin.abandoned",
+                    subject,
+                    {**data, "reason": "cut_off"},
+                    restricted=subject.startswith("person/"),
+                )
+                await self._recorder.store([fact], self.id, note=(OPEN + self.id, None))
+            except StoreRefused:
+                await asyncio.sleep(LOOK_AGAIN_S)  # nobody can check in before, either
+                continue
+            self._hint = "cut_off"
+            self._look()
+            return
 
     def _look(self) -> None:
         session = self._session

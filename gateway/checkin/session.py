@@ -203,7 +203,7 @@ class Session:
     def _keep(self, fact: Fact) -> list[Action]:
         """Stored first; then the person is asked."""
         self.stage, self._due_s = Stage.STORING, None
-        return [Store(self._id, [fact])]
+        return [Store(self._id, [fact], goes_on=True)]
 
     def _prove(self, now_s: float) -> list[Action]:
         self.stage, self._due_s, self._asked = Stage.PROVING, now_s + STEP_S, True
@@ -251,7 +251,7 @@ class Session:
         self._ending = Shown(outcome, reason, name if outcome is not Outcome.ABANDONED else None)
         ended = self._fact(f"checkin.{outcome}", body)
         self.stage, self._due_s = Stage.STORING, None
-        return [*stop, Store(self._id, [*before, ended])]
+        return [*stop, Store(self._id, [*before, ended], goes_on=False)]
 
     def _show(self, shown: Shown, now_s: float) -> list[Action]:
         if shown.outcome is Outcome.ABANDONED:

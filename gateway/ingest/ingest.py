@@ -75,11 +75,17 @@ class Ingest:
             return None
         return committed
 
-    async def store(self, facts: Sequence[Fact], device: str) -> list[Committed]:
-        """Store these together, in this order; raises `StoreRefused`: none of them was stored."""
+    async def store(
+        self, facts: Sequence[Fact], device: str, *, note: tuple[str, str | None] | None = None
+    ) -> list[Committed]:
+        """Store these together, in this order, and the note with them; raises `StoreRefused`: none was stored."""
         stamp = self._clock.now()
         drafts = [self._checked(fact, uuid7(stamp.wall_ms), device, stamp) for fact in facts]
-        return await self._append(drafts, stamp)
+        return await self._append(drafts, stamp, note)
+
+    async def notes(self, prefix: str) -> dict[str, str]:
+        """Notes that were kept with facts, without the prefix; raises `StoreRefused`."""
+        return await self._store.read(lambda box: box.notes(prefix))
 
     def draft(self, kind: str, data: dict[str, Json], stamp: Stamp, *, device: str = GATEWAY_DEVICE) -> Draft:
         """An event about the gateway or one of its devices."""
@@ -141,10 +147,12 @@ class Ingest:
         self._metrics.losses.labels(cause=LossCause.FIX_THINNED).inc()
         return True
 
-    async def _append(self, drafts: Sequence[Draft], stamp: Stamp) -> list[Committed]:
+    async def _append(
+        self, drafts: Sequence[Draft], stamp: Stamp, note: tuple[str, str | None] | None = None
+    ) -> list[Committed]:
         kinds = Counter([draft.type for draft in drafts])
         try:
-            committed = await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX})
+            committed = await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX}, note=note)
         except StoreRefused as exc:
             self._note_refusal(exc, len(drafts))
             raise

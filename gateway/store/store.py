@@ -242,14 +242,26 @@ class Store:
         return self._room.held
 
     async def append(
-        self, drafts: Sequence[Draft], recorded: Stamp, *, patient: bool = False
+        self,
+        drafts: Sequence[Draft],
+        recorded: Stamp,
+        *,
+        patient: bool = False,
+        note: tuple[str, str | None] | None = None,
     ) -> list[Committed]:
         """Store events in this order; returns when they are on disk. Raises `StoreRefused`: nothing was stored.
 
         `patient` ones may wait up to a second for company, so that a flood of positions wears the card less.
+        `note`: a small fact, kept (or with None forgotten) in the same transaction.
         """
-        kind = Kind.PATIENT if patient else Kind.WRITE
-        return await self._db.run(lambda: self._outbox.append(drafts, recorded), kind)
+
+        def work() -> list[Committed]:
+            committed = self._outbox.append(drafts, recorded)
+            if note is not None:
+                self._outbox.note(*note)
+            return committed
+
+        return await self._db.run(work, Kind.PATIENT if patient else Kind.WRITE)
 
     async def after(self, lane: int, n: int, limit: int, *, below: int | None = None) -> list[Row]:
         """The next waiting events of a lane."""

@@ -69,6 +69,7 @@ class Desk:
         self.finger = Finger()
         self.roster = Roster()
         self.facts: list[Fact] = []
+        self.noted: dict[str, str] = {}
         self.views: list[KioskView] = []
         self.disk = asyncio.Event()
         self.disk.set()
@@ -87,13 +88,22 @@ class Desk:
             clock=lambda: self.now_s,
         )
 
-    async def store(self, facts: Sequence[Fact], device: str) -> None:
+    async def store(
+        self, facts: Sequence[Fact], device: str, *, note: tuple[str, str | None] | None = None
+    ) -> None:
         assert device == "kiosk-1"
         self.storing += 1
         await self.disk.wait()
         if self.refusal is not None:
             raise self.refusal
         self.facts += facts
+        if note is not None:
+            self.noted[note[0]] = note[1] or ""
+            if note[1] is None:
+                del self.noted[note[0]]
+
+    async def notes(self, prefix: str) -> dict[str, str]:
+        return {key.removeprefix(prefix): value for key, value in self.noted.items()}
 
     def card(self, ref: str) -> None:
         assert self.kiosk.card(f"hmac-{ref}", f"event-{ref}")
@@ -263,3 +273,38 @@ async def test_taps_beyond_all_bounds_are_refused_not_kept() -> None:
     desk = Desk()
     taken = [desk.kiosk.touch(Purpose.REPORT) for _ in range(MOST_WAITING + 5)]
     assert taken.count(False) == 5
+
+
+async def test_a_session_that_was_cut_off_is_ended_at_the_next_start_and_the_person_is_told() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+    noted = dict(desk.noted)
+    assert list(noted) == ["session:kiosk-1"]
+
+    def restarted() -> Desk:
+        again = Desk()
+        again.noted = noted
+        return again
+
+    async with at_work(restarted) as again:
+        await until(lambda: again.kiosk.view.hint == "cut_off", "the hint")
+        (ended,) = again.facts
+        assert (ended.type, ended.subject, ended.restricted) == ("checkin.abandoned", "person/p-anna", True)
+        assert (ended.data["reason"], ended.data["session"], ended.data["purpose"]) == (
+            "cut_off",
+            "s1",
+            "report",
+        )
+        assert again.noted == {}
+        again.card("p-anna")
+        await again.stage(Stage.CHOOSING)
+        assert again.kiosk.view.hint is None
+
+
+async def test_an_ending_forgets_what_was_noted_of_its_session() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        assert desk.noted
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
+        assert desk.noted == {}

@@ -77,10 +77,10 @@ class Kiosk:
         for action in actions:
             self.done.append(action)
             match action:
-                case Store(session, facts) if self.store_code is None:
+                case Store(session, facts, _) if self.store_code is None:
                     self.facts += facts
                     self.do(self.session.stored(session, self.now_s))
-                case Store(session, _):
+                case Store(session, _, _):
                     self.do(self.session.refused(session, self.store_code or "", self.now_s))
                 case Show(shown):
                     self.shown.append(shown)
