@@ -267,9 +267,9 @@ class Store:
         """The next waiting events of a lane."""
         return await self.read(lambda box: box.after(lane, n, limit, below=below))
 
-    async def run(self, fn: Callable[[Outbox], ResultT]) -> ResultT:
-        """Run `fn` in one transaction of the db thread."""
-        return await self._db.run(lambda: fn(self._outbox))
+    async def run(self, fn: Callable[[Outbox], ResultT], *, soon: bool = False) -> ResultT:
+        """Run `fn` in one transaction of the db thread; `soon`: with the next one, if that comes within a moment."""
+        return await self._db.run(lambda: fn(self._outbox), Kind.SOON if soon else Kind.WRITE)
 
     async def read(self, fn: Callable[[Outbox], ResultT]) -> ResultT:
         """Run `fn`, which only reads, on the db thread; works where nothing can be written."""

@@ -109,7 +109,7 @@ class Center:
 
     async def _act_on(self, ack: Ack) -> Applied:
         old = self._is_old(ack)
-        applied = await apply(self._store, ack.epochs, self._sender.out.sent)
+        applied = await apply(self._store, ack.epochs, self._sender.out.sent, soon=self._sender.at_rest)
         self._settle(applied)
         for epoch in applied.unknown:
             if self._seldom.due(f"epoch {epoch[:16]}"):

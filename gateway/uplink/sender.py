@@ -210,6 +210,11 @@ class Sender:
             # A commit during the read may have added what the read did not see.
             lane.take_up(rows, skip=self.out, exhausted=end and asked_at == self._commits)
 
+    @property
+    def at_rest(self) -> bool:
+        """Everything that waits is out: nothing goes faster when something is settled."""
+        return all(lane.exhausted and not lane.rows for lane in self._lanes.all)
+
     def _hungry(self) -> bool:
         """Whether it is time to read on."""
         few = any(len(lane.rows) < FEW_ROWS and not lane.exhausted for lane in self._lanes.all)

@@ -49,9 +49,14 @@ class Applied:
     unknown: list[str] = field(default_factory=list)  # epochs that this store does not know
 
 
-async def apply(store: Store, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:
-    """Settle what the acks cover. `sent`: what went out in this run and is not settled, by `n`."""
-    return await store.run(lambda box: _apply(box, acks, sent))
+async def apply(
+    store: Store, acks: Sequence[EpochAck], sent: Collection[int], *, soon: bool = False
+) -> Applied:
+    """Settle what the acks cover. `sent`: what went out in this run and is not settled, by `n`.
+
+    `soon`: nothing waits for it, so that it may share the commit of the next event.
+    """
+    return await store.run(lambda box: _apply(box, acks, sent), soon=soon)
 
 
 def _apply(box: Outbox, acks: Sequence[EpochAck], sent: Collection[int]) -> Applied:

@@ -382,6 +382,29 @@ async def test_positions_wait_for_company_and_check_ins_take_them_along(tmp_path
         assert asyncio.get_running_loop().time() - began < 5, "and one alone goes within a second"
 
 
+async def test_what_is_wanted_soon_shares_the_next_commit_or_makes_its_own(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running_store(tmp_path / "s.db", clock) as store:
+        commits = 0
+        memory_commit = store.commit
+
+        def counted(seconds: float) -> object:
+            nonlocal commits
+            commits += 1
+            return memory_commit(seconds)
+
+        store.commit = counted  # type: ignore[method-assign, assignment]
+        settling = asyncio.create_task(store.run(lambda box: box.settle([(1, 1)]), soon=True))
+        await asyncio.sleep(0.002)
+        assert not settling.done()
+        await store.append([draft(clock.now())], clock.now())
+        assert await settling == 1
+        assert commits == 1, "one for both"
+        async with asyncio.timeout(1):
+            await store.run(lambda box: box.settle([(2, 2)]), soon=True)
+        assert commits == 2
+
+
 async def test_two_gateways_cannot_use_one_store(tmp_path: Path) -> None:
     clock = ManualClock()
     async with running_store(tmp_path / "s.db", clock):
