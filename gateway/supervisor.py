@@ -5,8 +5,8 @@ device makes at most one event in 10 s: rows that cannot be purged must not be p
 A device that stays away for a minute raises an alarm, which clears when it is back.
 
 This is the one place with a broad `except`: a bug in a driver must not take the other devices with it.
-Storing what a device said is not the driver's: it runs as a task of the core, whose failure ends the
-process (docs/decisions/0005).
+Storing what a device said is not the driver's: a failure of it rises in the core and ends the process
+(docs/decisions/0005). A driver that is cancelled undoes nothing: what was handed over is stored.
 """
 
 import asyncio
@@ -79,21 +79,18 @@ class DeviceTask:
         """Events of this device, on disk when it returns; raises `EventsRefused`."""
         if self.core is None:
             raise RuntimeError("a device spoke before the gateway served")
-        storing = self.core.create_task(self._store(events), name=f"store-{self.id}")
-        refusal = await asyncio.shield(storing)  # a cancelled driver must not undo half a commit
-        if refusal is not None:
-            raise refusal
+        try:
+            drafts = await self._ingest.accept(self.id, events)
+        except (EventsRefused, asyncio.CancelledError):
+            raise
+        except Exception as exc:
+            self.core.create_task(_rise(exc), name=f"store-{self.id}")
+            await asyncio.get_running_loop().create_future()  # until the core has fallen
+            raise
+        self._stored(self.id, drafts)
         self._events_total += len(events)
         self._last_event_ms = self._clock.now().wall_ms
         self._changed()
-
-    async def _store(self, events: Sequence[DeviceEvent]) -> EventsRefused | None:
-        try:
-            drafts = await self._ingest.accept(self.id, events)
-        except EventsRefused as exc:
-            return exc
-        self._stored(self.id, drafts)
-        return None
 
     def ready(self, info: DeviceReady) -> None:
         """The device answered after its link was opened."""
@@ -185,3 +182,7 @@ class DeviceTask:
             await self._alarms.clear("device_fault", self.id)
         elif time.monotonic() - self._away_since >= ALARM_AFTER_S:
             await self._alarms.raise_("device_fault", self.id, {"code": self._view.code})
+
+
+async def _rise(error: Exception) -> None:
+    raise error

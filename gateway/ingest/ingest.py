@@ -8,7 +8,8 @@ caller, who must not confirm it.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from drivers.driver import EventsRefused
 from drivers.events import DeviceEvent
@@ -151,15 +152,17 @@ class Ingest:
         self, drafts: Sequence[Draft], stamp: Stamp, note: tuple[str, str | None] | None = None
     ) -> list[Committed]:
         kinds = Counter([draft.type for draft in drafts])
-        try:
-            committed = await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX}, note=note)
-        except StoreRefused as exc:
-            self._note_refusal(exc, len(drafts))
-            raise
-        self._note_taken()
-        for kind, count in kinds.items():
-            self._committed_of[kind](count)
-        return committed
+        # Counted when it happens, not when the caller hears of it: that one may be gone by then.
+        told = partial(self._told, kinds)
+        return await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX}, note=note, told=told)
+
+    def _told(self, kinds: Mapping[str, int], error: BaseException | None) -> None:
+        if isinstance(error, StoreRefused):
+            self._note_refusal(error, sum(kinds.values()))
+        elif error is None:
+            self._note_taken()
+            for kind, count in kinds.items():
+                self._committed_of[kind](count)
 
     def _note_taken(self) -> None:
         if self.refusal is not None:

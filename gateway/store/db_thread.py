@@ -75,9 +75,11 @@ class _Job(Generic[ResultT]):
     run: Callable[[], ResultT]
     future: "asyncio.Future[ResultT]"
     kind: Kind
+    told: "Told | None" = None
 
 
 Announce: TypeAlias = Callable[[], None]
+Told: TypeAlias = Callable[[BaseException | None], None]
 _AnyJob: TypeAlias = "_Job[object]"
 _Outcome: TypeAlias = tuple[_AnyJob, object, BaseException | None]
 
@@ -111,16 +113,19 @@ class DbThread:
         self._thread = threading.Thread(target=self._work, name="zhijiao-db", daemon=True)
         self._thread.start()
 
-    async def run(self, fn: Callable[[], ResultT], kind: Kind = Kind.WRITE) -> ResultT:
+    async def run(
+        self, fn: Callable[[], ResultT], kind: Kind = Kind.WRITE, *, told: Told | None = None
+    ) -> ResultT:
         """Run `fn` and return when it is committed. Raises `StoreRefused`, `StoreDamaged`, or what `fn` raised.
 
+        `told` is called on the loop with the error, or None, just before; also when nobody waits any more.
         Cancelling the caller does not undo the job: the thread never asks whether somebody still waits. So no
         shield is needed, which would cost another future and another turn of the loop for each job.
         """
         if self._closing:
             raise RuntimeError("the store is closed")
         future: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(fn, future, kind))  # type: ignore[arg-type]  # a queue of jobs of any result
+        self._jobs.put(_Job(fn, future, kind, told))  # type: ignore[arg-type]  # a queue of jobs of any result
         return await future
 
     async def stop(self) -> None:
@@ -288,6 +293,8 @@ def _resolve(outcomes: list[_Outcome], announce: Announce | None = None) -> None
                 announce()
         finally:  # a listener that fails is a bug that rises; who waits is told all the same
             for job, result, error in outcomes:
+                if job.told is not None:
+                    job.told(error)
                 if job.future.done():
                     continue
                 if error is None:

@@ -22,7 +22,7 @@ from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
 from gateway.store import starting
 from gateway.store.database import PAGE_SIZE, StoreDamaged
-from gateway.store.db_thread import Announce, DbThread, Kind
+from gateway.store.db_thread import Announce, DbThread, Kind, Told
 from gateway.store.epochs import EpochView
 from gateway.store.opening import Opened, StoreSettings, note_suspect, open_files
 from gateway.store.outbox import Levels, Outbox, Row
@@ -248,11 +248,12 @@ class Store:
         *,
         patient: bool = False,
         note: tuple[str, str | None] | None = None,
+        told: Told | None = None,
     ) -> list[Committed]:
         """Store events in this order; returns when they are on disk. Raises `StoreRefused`: nothing was stored.
 
         `patient` ones may wait up to a second for company, so that a flood of positions wears the card less.
-        `note`: a small fact, kept (or with None forgotten) in the same transaction.
+        `note`: a small fact, kept (or with None forgotten) in the same transaction. `told`: see `DbThread.run`.
         """
 
         def work() -> list[Committed]:
@@ -261,7 +262,7 @@ class Store:
                 self._outbox.note(*note)
             return committed
 
-        return await self._db.run(work, Kind.PATIENT if patient else Kind.WRITE)
+        return await self._db.run(work, Kind.PATIENT if patient else Kind.WRITE, told=told)
 
     async def after(self, lane: int, n: int, limit: int, *, below: int | None = None) -> list[Row]:
         """The next waiting events of a lane."""
