@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from gateway import loops
 from gateway.errors import ConfigError
 from gateway.receiver.verdict import Outcome, Verdict
 
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     for name in ("broker", "trust", "ack_key", "ack_kid"):
         if getattr(args, name) is None:
             raise ConfigError("usage", f"receive needs --{name.replace('_', '-')} (or --report)")
-    asyncio.run(_serve(args))
+    loops.run(_serve(args))
     return 0
 
 

@@ -1,7 +1,6 @@
 """`zhijiao run`: the gateway, with real ports and a real broker."""
 
 import argparse
-import asyncio
 import json
 import logging
 import os
@@ -35,7 +34,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Run until asked to stop; raises `GatewayError`."""
     from drivers.registry import REGISTRY
-    from gateway import app, logs
+    from gateway import app, logs, loops
     from gateway.config import load
 
     if args.receipts is not None:
@@ -47,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         listener=_print_notice if args.watch else None,
         on_page=_print_page if args.watch else None,
     )
-    asyncio.run(app.run(config, options))
+    loops.run(app.run(config, options))
     return 0
 
 
