@@ -7,6 +7,7 @@ import asyncio
 import signal
 from typing import Any
 
+from gateway import loops
 from gateway.cli.main import main
 from tests.drills.rated_gateway import add_source
 
@@ -24,5 +25,6 @@ def deaf(self: Any, name: int, *args: Any) -> None:
 asyncio.SelectorEventLoop.add_signal_handler = deaf  # type: ignore[assignment]
 
 if __name__ == "__main__":
+    loops.new_event_loop = asyncio.new_event_loop  # the one that is deaf
     add_source()
     main()
