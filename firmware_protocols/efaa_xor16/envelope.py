@@ -1,0 +1,138 @@
+"""The bytes around every message, both directions, and finding them in a byte stream.
+
+    plain      [EF AA] [MsgID 1] [size 2, big-endian] [data] [parity 1]   parity: xor of MsgID, size and data
+    encrypted  [EF AA] [length 2, big-endian] [cipher text] [parity 1]    parity: xor of the cipher text only
+
+Nothing in a header tells the two apart: which one is spoken is agreed before (INIT_ENCRYPTION).
+A decoder takes any chunking, raises nothing, and holds at most one frame. A frame that turns out wrong is
+searched again from behind its first bytes: the next good frame may begin in it.
+Source: README.md beside the package, section efaa-xor16.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from firmware_protocols.checksums import xor8
+from firmware_protocols.errors import RemoteProtocolError
+from firmware_protocols.framing import Discarded
+
+SYNC = bytes.fromhex("EFAA")
+MAX_DATA = 4096  # bytes; an image chunk has 4000 at most, everything else far less. A larger claim is noise
+
+FrameT = TypeVar("FrameT")
+_SLICE = 4096  # bytes taken into the buffer at a time, so that one huge read does not grow it
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where a kind of frame keeps its size and what its parity covers."""
+
+    header_size: int  # bytes before the data; the last two are the size
+    parity_from: int  # the first byte that the parity covers
+    refusal: Callable[[bytes], str | None]  # a header that cannot be: the code that says why
+
+    def size(self, header: bytes | bytearray) -> int:
+        """The size that a whole header claims."""
+        return int.from_bytes(header[self.header_size - 2 : self.header_size], "big")
+
+
+def seal(header: bytes, data: bytes, layout: Layout) -> bytes:
+    """The whole frame: sync and `header`, the size of `data`, `data`, parity."""
+    frame = SYNC + header + len(data).to_bytes(2, "big") + data
+    return frame + bytes([xor8(frame[layout.parity_from :])])
+
+
+def check(frame: bytes, layout: Layout) -> None:
+    """Raise unless `frame` is exactly one. Codes: sync, truncated, msg_id, length, checksum, trailing."""
+    if not frame.startswith(SYNC):
+        if SYNC.startswith(frame):
+            raise RemoteProtocolError("truncated", f"{len(frame)} bytes: the frame ends inside its sync word")
+        raise RemoteProtocolError("sync", "the frame does not begin with EF AA")
+    if len(frame) < layout.header_size:
+        raise RemoteProtocolError("truncated", f"{len(frame)} bytes: the frame ends inside its header")
+    size = layout.size(frame)
+    refusal = layout.refusal(frame[: layout.header_size])
+    if refusal is not None:
+        raise RemoteProtocolError(
+            refusal, f"a header that this direction does not know; it claims {size} bytes"
+        )
+    end = layout.header_size + size + 1
+    if len(frame) < end:
+        missing = end - len(frame)
+        raise RemoteProtocolError(
+            "truncated", f"size {size}, but the frame is {missing} bytes short: cut off"
+        )
+    if xor8(frame[layout.parity_from : end]) != 0:
+        raise RemoteProtocolError("checksum", f"wrong parity over {size} data bytes")
+    if len(frame) > end:
+        raise RemoteProtocolError("trailing", f"{len(frame) - end} surplus bytes after the frame")
+
+
+class Decoder(Generic[FrameT]):
+    """Finds the frames of one layout."""
+
+    def __init__(self, layout: Layout, parse: Callable[[bytes], FrameT]) -> None:
+        self._layout = layout
+        self._parse = parse
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[FrameT | Discarded]:
+        """Take the next bytes, in any chunking; yield what became complete."""
+        found: list[FrameT | Discarded] = []
+        for start in range(0, len(data), _SLICE):
+            self._buffer += data[start : start + _SLICE]
+            found.extend(self._drain())
+        return iter(found)
+
+    def flush(self) -> Iterator[FrameT | Discarded]:
+        """Give up on an unfinished frame (the line went quiet); yield what it held."""
+        found: list[FrameT | Discarded] = []
+        while self._buffer:
+            reason = "truncated" if self._buffer.startswith(SYNC) else "noise"
+            found.append(self._discard(reason, len(self._buffer)))
+            found.extend(self._drain())
+        return iter(found)
+
+    def _drain(self) -> Iterator[FrameT | Discarded]:
+        header_size = self._layout.header_size
+        while self._buffer:
+            if not self._buffer.startswith(SYNC):
+                if SYNC.startswith(self._buffer):
+                    return  # the beginning of a sync word, so far
+                yield self._discard("noise", len(self._buffer))
+                continue
+            if len(self._buffer) < header_size:
+                return
+            refusal = self._layout.refusal(bytes(self._buffer[:header_size]))
+            if refusal is not None:
+                yield self._discard(refusal, header_size)
+                continue
+            end = header_size + self._layout.size(self._buffer) + 1
+            if len(self._buffer) < end:
+                return
+            yield self._take_frame(end)
+
+    def _take_frame(self, end: int) -> FrameT | Discarded:
+        frame = bytes(self._buffer[:end])
+        if xor8(frame[self._layout.parity_from :]) != 0:
+            return self._discard("checksum", end)
+        del self._buffer[:end]
+        return self._parse(frame)
+
+    def _discard(self, reason: str, limit: int) -> Discarded:
+        """Drop what is before `limit`, or less where a frame may begin sooner."""
+        length = self._next_start(limit)
+        data = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return Discarded(reason, length, data)
+
+    def _next_start(self, limit: int) -> int:
+        """Offset in 1..`limit` where the next sync word begins or may begin; `limit` when none does."""
+        found = self._buffer.find(SYNC, 1)
+        if 0 < found < limit:
+            return found
+        last = len(self._buffer) - 1
+        if 0 < last < limit and self._buffer[last] == SYNC[0]:
+            return last
+        return limit

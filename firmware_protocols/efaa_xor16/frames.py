@@ -1,0 +1,114 @@
+"""Plain frames of both directions and encrypted ones, and the decoders that find them in a byte stream.
+
+    host -> module   MsgID 10 and above
+    module -> host   MsgID 00 reply, 01 note, 02 image
+
+Leaves out: what commands, replies and notes mean; opening an encrypted frame (it is named and kept whole).
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from firmware_protocols.efaa_xor16.envelope import MAX_DATA, Decoder, Layout, check, seal
+from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND, MsgId
+from firmware_protocols.errors import LocalProtocolError
+
+HEADER_SIZE = 5
+LEAST_DATA = {MsgId.REPLY: 2, MsgId.NOTE: 1, MsgId.IMAGE: 0}  # bytes; a reply names message and result
+BLOCK = 16  # bytes of an AES block
+MAX_CIPHER = (3 + MAX_DATA + BLOCK - 1) // BLOCK * BLOCK  # MsgID and size are encrypted, too
+
+
+def _refuse_from_module(header: bytes) -> str | None:
+    if header[2] not in LEAST_DATA:
+        return "msg_id"
+    return None if LEAST_DATA[MsgId(header[2])] <= FROM_MODULE.size(header) <= MAX_DATA else "length"
+
+
+def _refuse_from_host(header: bytes) -> str | None:
+    if header[2] < FIRST_COMMAND:
+        return "msg_id"
+    return None if FROM_HOST.size(header) <= MAX_DATA else "length"
+
+
+def _refuse_encrypted(header: bytes) -> str | None:
+    length = ENCRYPTED.size(header)
+    return None if BLOCK <= length <= MAX_CIPHER and length % BLOCK == 0 else "length"
+
+
+FROM_MODULE = Layout(HEADER_SIZE, 2, _refuse_from_module)
+FROM_HOST = Layout(HEADER_SIZE, 2, _refuse_from_host)
+ENCRYPTED = Layout(4, 4, _refuse_encrypted)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of either direction. Its data may be a person's and stays out of repr."""
+
+    msg_id: int
+    data: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        """The frame on the wire."""
+        if not 0 <= self.msg_id <= 0xFF:
+            raise LocalProtocolError("range", f"message {self.msg_id} is no byte")
+        if len(self.data) > MAX_DATA:
+            raise LocalProtocolError("length", f"{len(self.data)} data bytes; {MAX_DATA} are carried at most")
+        return seal(bytes([self.msg_id]), self.data, FROM_HOST)
+
+    @classmethod
+    def from_bytes(cls, frame: bytes) -> Self:
+        """Exactly one frame of either direction; raises `RemoteProtocolError` when it is none."""
+        from_module = len(frame) > 2 and frame[2] < FIRST_COMMAND
+        check(frame, FROM_MODULE if from_module else FROM_HOST)
+        return cls._parse(frame)
+
+    @classmethod
+    def _parse(cls, frame: bytes) -> Self:
+        return cls(frame[2], bytes(frame[HEADER_SIZE:-1]))
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptedFrame:
+    """One message as it goes over the line in encryption mode; what it says stays closed here."""
+
+    cipher: bytes = field(repr=False)
+
+    def to_bytes(self) -> bytes:
+        """The frame on the wire."""
+        if not 0 < len(self.cipher) <= MAX_CIPHER or len(self.cipher) % BLOCK:
+            raise LocalProtocolError(
+                "length", f"{len(self.cipher)} cipher bytes are no whole blocks of {BLOCK}"
+            )
+        return seal(b"", self.cipher, ENCRYPTED)
+
+    @classmethod
+    def from_bytes(cls, frame: bytes) -> Self:
+        """Exactly one frame; raises `RemoteProtocolError` when it is none."""
+        check(frame, ENCRYPTED)
+        return cls._parse(frame)
+
+    @classmethod
+    def _parse(cls, frame: bytes) -> Self:
+        return cls(bytes(frame[ENCRYPTED.header_size : -1]))
+
+
+class ModuleDecoder(Decoder[Frame]):
+    """Finds what the module sends."""
+
+    def __init__(self) -> None:
+        super().__init__(FROM_MODULE, Frame._parse)  # noqa: SLF001 - the same file
+
+
+class HostDecoder(Decoder[Frame]):
+    """Finds what the host sends. Used by the simulator."""
+
+    def __init__(self) -> None:
+        super().__init__(FROM_HOST, Frame._parse)  # noqa: SLF001 - the same file
+
+
+class EncryptedDecoder(Decoder[EncryptedFrame]):
+    """Finds encrypted frames, of either direction: they look the same."""
+
+    def __init__(self) -> None:
+        super().__init__(ENCRYPTED, EncryptedFrame._parse)  # noqa: SLF001 - the same file
