@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import firmware_protocols.efaa_xor16.describe
+import firmware_protocols.efaa_xor16.describe_encrypted
 import firmware_protocols.gb11643.describe
 import firmware_protocols.idcard_sam.describe
 from firmware_protocols.describing import Describer, Field
@@ -18,13 +20,15 @@ from firmware_protocols.idcard_sam.messages import CardFound, CardRecord, ChipNu
 from firmware_protocols.idcard_sam.status import Status
 from firmware_protocols.idcard_sam.text_block import LAYOUTS, ResidentText, Slot
 from tests.firmware_protocols.idcard_strategies import records
-from tests.firmware_protocols.vectors import GB11643, IDCARD, Vector
+from tests.firmware_protocols.vectors import EFAA, GB11643, IDCARD, Vector
 
 DESCRIBERS: dict[str, Describer] = {
+    "efaa-xor16": firmware_protocols.efaa_xor16.describe,
+    "efaa-xor16-aes": firmware_protocols.efaa_xor16.describe_encrypted,
     "gb11643": firmware_protocols.gb11643.describe,
     "idcard-sam": firmware_protocols.idcard_sam.describe,
 }
-ALL = [*IDCARD, *GB11643]
+ALL = [*IDCARD, *GB11643, *EFAA]
 GOOD = [vector for vector in ALL if vector.valid]
 BAD = [vector for vector in ALL if not vector.valid]
 
@@ -51,7 +55,7 @@ def test_an_unknown_family_names_the_nearest() -> None:
     with pytest.raises(LocalProtocolError, match="did you mean idcard-sam") as caught:
         describer("idcard_sam")
     assert caught.value.code == "family"
-    with pytest.raises(LocalProtocolError, match=r"known are gb11643, idcard-sam$"):
+    with pytest.raises(LocalProtocolError, match=rf"known are {', '.join(sorted(FAMILIES))}$"):
         describer("zzz")
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from firmware_protocols.idcard_sam.messages import CardRecord, CardSelected, to_reply
 from firmware_protocols.idcard_sam.text_block import ResidentText
 from gateway.cli import decode
-from tests.firmware_protocols.vectors import GB11643, IDCARD, Vector
+from tests.firmware_protocols.vectors import EFAA, GB11643, IDCARD, Vector
 
 NO_CARD = "aaaaaa9669000400008084"
 RECORD = next(vector for vector in IDCARD if vector.id == "pub-idcard-sam-13").data
@@ -70,7 +70,7 @@ def code(found: dict[str, object]) -> object:
     return error["code"]
 
 
-@pytest.mark.parametrize("vectors", [IDCARD, GB11643], ids=["idcard-sam", "gb11643"])
+@pytest.mark.parametrize("vectors", [IDCARD, GB11643, EFAA], ids=["idcard-sam", "gb11643", "efaa-xor16"])
 def test_a_stream_of_vectors_gives_one_answer_each(
     vectors: list[Vector], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
