@@ -9,6 +9,7 @@ Obeys:
   * an exchange that is cancelled leaves a question unanswered: before the next one is sent its answer is waited
     for, as long as it would have been, and dropped;
   * a timeout is thrown into the exchange, which decides whether to ask again;
+  * a device that talks before it answers (`More`) has the time of the question for all of it together;
   * every wait has an end, and memory is the decoder's one frame plus the link's buffer.
 
 Leaves out: what requests and replies mean, opening and closing the link, what to do about errors.
@@ -22,7 +23,7 @@ from typing import Generic, Protocol, TypeVar
 
 from drivers.links.link import Link
 from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
-from firmware_protocols.exchange import Ask, Exchange, Pause
+from firmware_protocols.exchange import Ask, Exchange, More, Pause
 from firmware_protocols.framing import Discarded, FrameDecoder
 
 QUIET_S = 0.05  # 48 byte times at 9600 baud: longer than any gap a USB adapter makes inside a frame
@@ -68,9 +69,18 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
     """
 
     def __init__(
-        self, link: Link, decoder: FrameDecoder[ReplyT], *, noise: Callable[[Discarded], None]
+        self,
+        link: Link,
+        decoder: FrameDecoder[ReplyT],
+        *,
+        noise: Callable[[Discarded], None],
+        gap_s: float | None = None,
     ) -> None:
+        """`gap_s`: a frame whose bytes pause for so long is given up, for devices that talk on their own:
+        what they say next would be swallowed as the rest of it."""
         self._link = link
+        self._gap_s = gap_s
+        self._due = self._granted_s = 0.0  # until when the last question may be answered
         self._decoder = decoder
         self._noise = noise
         self._replies: deque[ReplyT] = deque()
@@ -92,6 +102,10 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
             exchange.close()
             self._running = False
 
+    def distrust(self) -> None:
+        """What was asked before may still be answered: the next question waits until the line is quiet."""
+        self._doubtful = True
+
     async def _play(self, exchange: Exchange[RequestT, ReplyT, ResultT]) -> ResultT:
         try:
             step = next(exchange)
@@ -109,28 +123,42 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
             self._doubtful = True
             raise
 
-    async def _perform(self, step: Ask[RequestT] | Pause) -> ReplyT | None:
+    async def _perform(self, step: Ask[RequestT] | Pause | More) -> ReplyT | None:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
-        await self._drop_stale()
-        self.asked, self.garbage = step.request, Garbage()
+        loop = asyncio.get_running_loop()
+        if isinstance(step, Ask):
+            if step.urgent:
+                self._owed_until, self._doubtful = None, False
+            await self._drop_stale()
+            self.asked, self.garbage = step.request, Garbage()
+            self._due, self._granted_s = loop.time() + step.timeout_s, step.timeout_s
+        elif loop.time() >= self._due:  # it talks without a pause and does not answer
+            raise self._no_reply()
         try:
-            await self._link.send(step.request.to_bytes())
-            async with asyncio.timeout(step.timeout_s):
+            if isinstance(step, Ask):
+                await self._link.send(step.request.to_bytes())
+                self._due = loop.time() + step.timeout_s
+            async with asyncio.timeout_at(self._due):
                 return await self._reply()
         except asyncio.CancelledError:
-            self._owed_until = asyncio.get_running_loop().time() + step.timeout_s
+            self._owed_until = self._due
             raise
         except TimeoutError:
-            self._doubtful = True
-            self._give_up()
             # `from None`: the deadline is the cause, and it is in the text.
-            raise ReplyTimeout(f"{self._link.name}: no reply within {step.timeout_s:g} s") from None
+            raise self._no_reply() from None
+
+    def _no_reply(self) -> ReplyTimeout:
+        self._doubtful = True
+        self._give_up()
+        return ReplyTimeout(f"{self._link.name}: no reply within {self._granted_s:g} s")
 
     async def _reply(self) -> ReplyT:
         while not self._replies:
-            self._take(await self._link.receive())
+            if not await self._received_within(self._gap_s):
+                for found in self._decoder.flush():
+                    self._sort(found)
         return self._replies.popleft()
 
     async def _drop_stale(self) -> None:
@@ -156,7 +184,7 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         except TimeoutError:
             self._doubtful = True
 
-    async def _received_within(self, seconds: float) -> bool:
+    async def _received_within(self, seconds: float | None) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 self._take(await self._link.receive())

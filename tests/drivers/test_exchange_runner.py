@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pytest
 
 from drivers.errors import LinkLost
-from drivers.exchange_runner import ExchangeRunner
+from drivers.exchange_runner import QUIET_S, ExchangeRunner
 from drivers.links.memory_link import MemoryLink
 from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
-from firmware_protocols.exchange import Ask, Exchange, Pause
+from firmware_protocols.exchange import Ask, Exchange, More, Pause
 from firmware_protocols.framing import Discarded
 
 SHORT_S = 0.02
@@ -260,3 +260,103 @@ async def test_a_cancelled_question_that_is_never_answered_delays_the_next_no_lo
     assert await asyncio.wait_for(bench.far.receive(), 2) == b"second\n"
     await bench.far.send(b"to the second\n")
     assert await asking == b"to the second"
+
+
+def ask_until_done(text: bytes, timeout_s: float = LONG_S) -> Exchange[Line, Line, list[bytes]]:
+    """A device that talks before it answers."""
+    said = []
+    reply = yield Ask(Line(text), timeout_s)
+    while reply is not None and reply.text != b"done":
+        said.append(reply.text)
+        reply = yield More()
+    return said
+
+
+async def test_a_device_may_talk_before_it_answers(bench: Bench) -> None:
+    running = asyncio.create_task(bench.runner.run(ask_until_done(b"work")))
+    assert await bench.far.receive() == b"work\n"
+    for part in (b"one\ntwo\n", b"thr", b"ee\nunsaid#\ndo", b"ne\n"):
+        await bench.far.send(part)
+        await asyncio.sleep(0)
+    assert await running == [b"one", b"two", b"three"]
+    assert bench.noise == [("noise", 8)]
+
+
+async def test_talk_does_not_lengthen_the_time_of_the_question(bench: Bench) -> None:
+    running = asyncio.create_task(bench.runner.run(ask_until_done(b"work", 5 * SHORT_S)))
+    await bench.far.receive()
+    async with asyncio.timeout(LONG_S):
+        while not running.done():
+            await bench.far.send(b"talk\n")
+            await asyncio.sleep(SHORT_S / 4)
+    with pytest.raises(ReplyTimeout, match=r"no reply within 0\.1 s"):
+        await running
+
+
+async def test_talk_without_a_pause_does_not_either(bench: Bench) -> None:
+    class Flood(MemoryLink):
+        """Says something whenever it is listened to, from the first question on."""
+
+        asked = False
+
+        async def send(self, data: bytes) -> None:
+            self.asked = True
+            await super().send(data)
+
+        async def receive(self) -> bytes:
+            return b"talk\n" * 100 if self.asked else await super().receive()
+
+    flood = Flood(bench.far._wire, 0)
+    runner: ExchangeRunner[Line, Line] = ExchangeRunner(flood, LineDecoder(), noise=lambda _found: None)
+    with pytest.raises(ReplyTimeout):
+        await runner.run(ask_until_done(b"work", SHORT_S))
+
+
+async def test_a_frame_that_pauses_too_long_is_given_up(bench: Bench) -> None:
+    near, far = MemoryLink.pair()
+    await near.open()
+    await far.open()
+    noise: list[tuple[str, int]] = []
+    runner: ExchangeRunner[Line, Line] = ExchangeRunner(
+        near, LineDecoder(), noise=lambda found: noise.append((found.reason, found.length)), gap_s=SHORT_S
+    )
+    running = asyncio.create_task(runner.run(ask(b"status")))
+    await far.receive()
+    await far.send(b"cut of")
+    await asyncio.sleep(3 * SHORT_S)
+    await far.send(b"ok\n")
+    assert await running == b"ok"
+    assert noise == [("truncated", 6)]
+
+
+@pytest.mark.parametrize("urgent", [False, True])
+async def test_after_a_cancelled_question_only_the_urgent_goes_out_at_once(
+    bench: Bench, *, urgent: bool
+) -> None:
+    cancelled = asyncio.create_task(bench.runner.run(ask_until_done(b"work", 10 * SHORT_S)))
+    await bench.far.receive()
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+
+    def stop() -> Exchange[Line, Line, bytes]:
+        reply = yield Ask(Line(b"stop"), LONG_S, urgent=urgent)
+        return reply.text if reply else b""
+
+    running = asyncio.create_task(bench.runner.run(stop()))
+    started = asyncio.get_running_loop().time()
+    assert await bench.far.receive() == b"stop\n"
+    assert (asyncio.get_running_loop().time() - started < 5 * SHORT_S) == urgent
+    await bench.far.send(b"ok\n")
+    assert await running == b"ok"
+
+
+async def test_distrust_lets_what_was_asked_before_pass(bench: Bench) -> None:
+    bench.runner.distrust()
+    running = asyncio.create_task(bench.runner.run(ask(b"status")))
+    await asyncio.sleep(QUIET_S / 2)
+    await bench.far.send(b"late\n")
+    assert await bench.far.receive() == b"status\n"
+    await bench.far.send(b"ok\n")
+    assert await running == b"ok"
+    assert bench.noise == [("unsolicited", 5)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from firmware_protocols.errors import ProtocolError, ReplyTimeout
-from firmware_protocols.exchange import Ask, Exchange, Pause
+from firmware_protocols.exchange import Ask, Exchange, More, Pause
 from firmware_protocols.idcard_sam.frames import Reply, Request
 
 
@@ -57,6 +57,7 @@ def play(
             if isinstance(wish, Pause):
                 answer = None
                 continue
+            assert not isinstance(wish, More), "a card reader never talks before it answers"
             answer = _answer(wish, steps, vectors)
             transcript.timeouts.append(wish.timeout_s)
     except StopIteration as stop:
