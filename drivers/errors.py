@@ -31,14 +31,16 @@ class DeviceFault(DriverError):  # noqa: N818 - named for the condition
 
     Codes: mute (no byte comes), garbled (bytes come, no answer), line_noise (it says our requests arrive
     damaged), and what it says of itself, for a card reader sam_self_test, sam_not_authorised, sam_status,
-    command, no_permission, unrecognised, random_number, unknown.
+    command, no_permission, unrecognised, random_number, unknown; for a face module demo_mode, no_serial, busy,
+    module_error, not_initialised, and the names in firmware_protocols.efaa_xor16.results.
     """
 
 
 class DeviceMismatch(DriverError):  # noqa: N818 - named for the condition
     """Another device or another dialect answers.
 
-    Codes: dialect, status_word, status_mismatch, reply_length, unexpected.
+    Codes: dialect, status_word, status_mismatch, reply_length, unexpected; of a face module status,
+    unlock_status, incomplete.
     """
 
 

@@ -33,6 +33,7 @@ class Step(StrEnum):
     UP = "up"
     DOWN = "down"
     UNCOVER = "uncover"  # eyes, brows or face are covered
+    OPEN_EYES = "open_eyes"
 
 
 @dataclass(frozen=True, slots=True)

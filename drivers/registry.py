@@ -14,6 +14,7 @@ from drivers.settings import nearest
 
 REGISTRY: Mapping[str, str] = MappingProxyType(
     {
+        "face.efaa_xor16": "drivers.face_module:FaceModule",
         "idcard.sam": "drivers.idcard_reader:IdCardReader",
     }
 )

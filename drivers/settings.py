@@ -55,6 +55,19 @@ class SettingsReader:
             raise self._error("out_of_range", f"'{key}' must be one of {some}, not {value}")
         return value
 
+    def word(self, key: str, *, allowed: Collection[str], default: str | None = None) -> str:
+        """One of a few words; must be there where there is no default."""
+        if default is not None and self._settings.get(key) is None:
+            self._known.append(key)
+            return default
+        value = self.text(key)
+        if value not in allowed:
+            known = ", ".join(sorted(allowed))
+            raise self._error(
+                "out_of_range", f"'{key}' must be one of {known}, not '{value}'{nearest(value, allowed)}"
+            )
+        return value
+
     def finish(self) -> None:
         """Refuse what was not taken."""
         for key in self._settings:

@@ -51,7 +51,7 @@ from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.exchange import Ask, Exchange, More, Pause
 
 COMMAND_S = 3.0
-RESET_S = 1.0
+RESET_S = 2.0
 DELETE_S = 10.0
 MARGIN_S = 5.0  # on top of what VERIFY and ENROLL are given themselves
 STANDBY_LOOKS = 15

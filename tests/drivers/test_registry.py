@@ -8,12 +8,17 @@ import pytest
 
 from drivers.driver import Settings
 from drivers.errors import SettingsError
+from drivers.face_settings import FaceSettings
 from drivers.idcard_reader import IdCardReader, IdCardSettings
 from drivers.registry import REGISTRY, build, driver_type
+from firmware_protocols.efaa_xor16.exchanges import Variant
 from tests.drivers.bench import RecordingHost
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES: dict[str, Settings] = {"idcard.sam": {"port": "/dev/serial/by-id/usb-Test"}}
+EXAMPLES: dict[str, Settings] = {
+    "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
+    "idcard.sam": {"port": "/dev/serial/by-id/usb-Test"},
+}
 
 
 @pytest.mark.parametrize("kind", REGISTRY)
@@ -33,7 +38,7 @@ def test_kinds_are_imported_only_when_they_are_asked_for() -> None:
 
 def test_simulators_need_nothing_but_the_standard_library() -> None:
     program = (
-        "import sys, drivers.simulators.counter\n"
+        "import sys, drivers.simulators.counter, drivers.simulators.face\n"
         "foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "foreign -= {'drivers', 'firmware_protocols', '__main__'}\n"
         "sys.exit(f'imported: {foreign}' if {n for n in foreign if not n.startswith('_')} else 0)"
@@ -95,4 +100,49 @@ def test_wrong_setting_is_named(settings: Settings, code: str, text: str) -> Non
         build("idcard.sam", "door-1", settings, RecordingHost())
     assert caught.value.code == code
     assert str(caught.value).startswith("device 'door-1': ")
+    assert text in str(caught.value)
+
+
+def test_settings_of_a_face_module_are_read_with_their_defaults() -> None:
+    assert FaceSettings.parse("face-1", {"port": "/dev/x"}) == FaceSettings(
+        port="/dev/x",
+        baud=115200,
+        variant=Variant.STANDARD,
+        direction="single",
+        verify_min_s=3,
+        verify_max_s=20,
+    )
+    given = {"port": "/dev/x", "variant": "lk", "direction": "five", "verify_min_s": 30}
+    assert FaceSettings.parse("face-1", given).verify_max_s == 30
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "text"),
+    [
+        ({}, "missing_setting", "'port' is missing"),
+        (
+            {"port": "/dev/x", "variant": "LK"},
+            "out_of_range",
+            "'variant' must be one of lk, standard, not 'LK'",
+        ),
+        (
+            {"port": "/dev/x", "direction": "fiver"},
+            "out_of_range",
+            "'direction' must be one of five, single, not 'fiver', did you mean 'five'",
+        ),
+        ({"port": "/dev/x", "direction": 5}, "wrong_type", "'direction' must be a text"),
+        ({"port": "/dev/x", "baud": 9600}, "out_of_range", "'baud' must be one of 115200, 230400"),
+        ({"port": "/dev/x", "verify_min_s": 0}, "out_of_range", "'verify_min_s' must be 1 to 60"),
+        (
+            {"port": "/dev/x", "verify_min_s": 9, "verify_max_s": 8},
+            "out_of_range",
+            "'verify_max_s' must be 9 to 255",
+        ),
+        ({"port": "/dev/x", "snapshot": True}, "unknown_setting", "unknown setting 'snapshot'"),
+    ],
+)
+def test_wrong_setting_of_a_face_module_is_named(settings: Settings, code: str, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        build("face.efaa_xor16", "face-1", settings, RecordingHost())
+    assert caught.value.code == code
     assert text in str(caught.value)
