@@ -232,7 +232,8 @@ class SimulatedFaceModule:
             await self._refuse_verify(self._habits.unknown_result, wire)
             return
         else:
-            info = Verified(slot, "", 0, UNLOCKED if face.eyes_open else UNLOCKED_EYES_CLOSED)
+            unlocked = self._habits.unlock_status if face.eyes_open else UNLOCKED_EYES_CLOSED
+            info = Verified(slot, "", 0, unlocked)
         await self._reply(Reply(MsgId.VERIFY, SUCCESS, info), wire)
 
     async def _refuse_verify(self, result: int, wire: Wire) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from drivers.simulators.faults import FaultKind
 from firmware_protocols.efaa_xor16.envelope import SYNC
 from firmware_protocols.efaa_xor16.frames import Frame
+from firmware_protocols.efaa_xor16.replies import UNLOCKED
 from firmware_protocols.efaa_xor16.results import UNKNOWN_USER
 
 NOISE = bytes.fromhex("00FFEFEFAA77")  # with a sync word in it
@@ -20,6 +21,7 @@ class FirmwareHabits:
     wants_format_byte: bool = False  # GET_ALL_USERID
     pads_ids_to: int = 0  # bytes
     names_enrolled: bool = False  # a refused enrolment names the slot that the face has
+    unlock_status: int = UNLOCKED  # of a face with open eyes
     aborted_after_s: float | None = None  # after RESET was answered; None: before
 
 

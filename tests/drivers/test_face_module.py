@@ -606,6 +606,38 @@ async def test_another_protocol_in_the_same_frames_is_a_mismatch() -> None:
         assert (type(error), error.code) == (DeviceMismatch, "status")
 
 
+@pytest.mark.parametrize("status", [0, 250])
+@in_skipped_time
+async def test_an_unlock_status_that_nobody_knows_matches_nobody(status: int) -> None:
+    async with face_bench(SimulatedFaceModule(habits=FirmwareHabits(unlock_status=status))) as bench:
+        bench.module.know(ANNA)
+        bench.module.stand(ANNA)
+        with pytest.raises(DeviceMismatch) as caught:
+            await bench.identify()
+        assert caught.value.code == "unlock_status"
+        assert isinstance(await bench.end(), DeviceMismatch)
+
+
+@in_skipped_time
+async def test_slots_that_cannot_be_listed_are_a_fault() -> None:
+    async with face_bench() as bench:
+        bench.module.results[MsgId.GET_ALL_USERID] = 19
+        with pytest.raises(DeviceFault) as caught:
+            await bench.driver.slots()
+        assert caught.value.code == "read_file"
+
+
+@pytest.mark.parametrize("asking", ["identify", "slots"])
+@in_skipped_time
+async def test_a_module_that_falls_silent_while_it_is_asked_is_mute(asking: str) -> None:
+    async with face_bench() as bench:
+        bench.serving.cancel()
+        with pytest.raises(DeviceFault) as caught:
+            await (bench.identify() if asking == "identify" else bench.driver.slots())
+        assert caught.value.code == "mute"
+        assert (await bench.end()).code == "mute"
+
+
 @in_skipped_time
 async def test_questions_wait_for_each_other() -> None:
     async with face_bench() as bench:
