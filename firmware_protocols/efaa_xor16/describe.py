@@ -26,7 +26,7 @@ from firmware_protocols.efaa_xor16.commands import (
 from firmware_protocols.efaa_xor16.envelope import SYNC
 from firmware_protocols.efaa_xor16.explain import explain
 from firmware_protocols.efaa_xor16.frames import Frame
-from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND, MsgId, name_of
+from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND, PICTURES, MsgId, name_of
 from firmware_protocols.efaa_xor16.notes import FaceNote, NoteId, parse_note
 from firmware_protocols.efaa_xor16.recognise import is_from_module
 from firmware_protocols.efaa_xor16.replies import (
@@ -68,7 +68,7 @@ def decode(data: bytes, direction: str | None) -> Json:
         "name": name_of(frame.msg_id),
         **_content(frame),
     }
-    if frame.msg_id == MsgId.IMAGE:
+    if frame.msg_id in PICTURES:
         del keys["data"]
     return {**keys, "skipped": start} if start else keys
 
@@ -79,7 +79,7 @@ def _content(frame: Frame) -> Json:
             return _reply_keys(frame)
         case MsgId.NOTE:
             return _note_keys(frame)
-        case MsgId.IMAGE:
+        case _ if frame.msg_id in PICTURES:
             return {"image_bytes": len(frame.data)}
         case _:
             return _command_keys(parse_command(frame))

@@ -15,7 +15,7 @@ from firmware_protocols.efaa_xor16.commands import (
     parse_command,
 )
 from firmware_protocols.efaa_xor16.frames import Frame
-from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND, MsgId, name_of
+from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND, PICTURES, MsgId, name_of
 from firmware_protocols.efaa_xor16.notes import NOTE_MEANINGS, FaceNote, NoteId, parse_note
 from firmware_protocols.efaa_xor16.replies import (
     NOBODY,
@@ -60,7 +60,7 @@ def _fields(frame: Frame, at: int) -> Iterator[Field]:
             yield from _reply(frame, at)
         case MsgId.NOTE:
             yield from _note(frame, at)
-        case MsgId.IMAGE:
+        case _ if frame.msg_id in PICTURES:
             if frame.data:
                 yield _hidden(at, len(frame.data), "picture", "JPEG; somebody's face")
         case _ if frame.msg_id >= FIRST_COMMAND:

@@ -1,6 +1,7 @@
 """The message numbers, with the names that the makers' own headers use.
 
-Leaves out: firmware update (40 to 44) and log upload (60, 61) beyond their names; nothing here speaks them.
+Leaves out: firmware update (40 to 44, F6), log upload (60, 61) and enrolment from a photo (F7) beyond their names;
+nothing here speaks them.
 """
 
 from collections.abc import Mapping
@@ -48,8 +49,12 @@ class MsgId(IntEnum):
     SET_UVC = 0xB1
     SET_THRESHOLD_LEVEL = 0xD4
     POWERDOWN = 0xED
+    UPGRADE_FW = 0xF6
+    ENROLL_WITH_PHOTO = 0xF7
     DEMO_MODE = 0xFE
 
+
+PICTURES = frozenset({MsgId.IMAGE, MsgId.ENROLL_WITH_PHOTO})  # their data is somebody's face
 
 LABELS_ZH: Mapping[MsgId, str] = MappingProxyType(
     {
@@ -87,6 +92,8 @@ LABELS_ZH: Mapping[MsgId, str] = MappingProxyType(
         MsgId.SET_UVC: "设置UVC参数",
         MsgId.SET_THRESHOLD_LEVEL: "设置安全等级",
         MsgId.POWERDOWN: "准备断电",
+        MsgId.UPGRADE_FW: "升级固件",
+        MsgId.ENROLL_WITH_PHOTO: "照片录入",
         MsgId.DEMO_MODE: "演示模式",
     }
 )

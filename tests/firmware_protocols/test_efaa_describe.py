@@ -15,25 +15,31 @@ from firmware_protocols.efaa_xor16.commands import (
     EnrollItg,
     InitEncryption,
     ItgOrder,
+    OtherCommand,
     SetKey,
     SetThresholdLevel,
     SnapImage,
     UploadImage,
 )
 from firmware_protocols.efaa_xor16.frames import EncryptedFrame, Frame
+from firmware_protocols.efaa_xor16.msg_ids import MsgId
 from firmware_protocols.efaa_xor16.notes import FaceNote, ImageChunk, Note, OtherNote, to_frame
 from firmware_protocols.efaa_xor16.replies import (
+    NOBODY,
     EnrolledInfo,
+    ImageSize,
     Reply,
     SerialNumber,
+    StatusInfo,
     UserIds,
     UserInfo,
     Verified,
+    Version,
 )
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import describer
 from tests.firmware_protocols.efaa_strategies import commands, notes, replies
-from tests.firmware_protocols.vectors import EFAA, EFAA_ENCRYPTED, Vector
+from tests.firmware_protocols.vectors import EFAA_ENCRYPTED, EFAA_FRAMES, Vector
 
 NAME = "测试甲"
 FAMILY = "efaa-xor16"
@@ -63,7 +69,7 @@ def explained(frame: Frame) -> list[Field]:
 @settings(deadline=None)
 @given(
     st.lists(
-        st.binary(max_size=20) | st.sampled_from([v.data for v in EFAA + EFAA_ENCRYPTED]), max_size=4
+        st.binary(max_size=20) | st.sampled_from([v.data for v in EFAA_FRAMES + EFAA_ENCRYPTED]), max_size=4
     ).map(b"".join),
     st.sampled_from(["host>module", "module>host", None]),
     st.sampled_from([FAMILY, "efaa-xor16-aes"]),
@@ -102,6 +108,7 @@ def test_nothing_of_a_person_is_shown_unasked() -> None:
         Reply(0x13, 0, EnrolledInfo(7, 31, b"picture")).to_frame(),
         Reply(0x12, 0, Verified(7, "", 0, 200, b"picture")).to_frame(),
         SetKey(b"picture..picture").to_frame(),
+        OtherCommand(MsgId.ENROLL_WITH_PHOTO, b"picture").to_frame(),
     ],
 )
 def test_pictures_features_and_keys_are_never_shown(frame: Frame) -> None:
@@ -110,8 +117,45 @@ def test_pictures_features_and_keys_are_never_shown(frame: Frame) -> None:
 
 
 def test_a_picture_is_measured_and_left_out() -> None:
-    keys = decoded(to_frame(ImageChunk(b"picture")))
-    assert (keys["image_bytes"], "data" in keys) == (7, False)
+    for frame in (to_frame(ImageChunk(b"picture")), Frame(MsgId.ENROLL_WITH_PHOTO, b"picture")):
+        keys = decoded(frame)
+        assert (keys["image_bytes"], "data" in keys) == (7, False)
+
+
+@pytest.mark.parametrize(
+    ("frame", "name", "value"),
+    [
+        (Reply(0x11, 0, StatusInfo(1)).to_frame(), "status", "works 忙"),
+        (Reply(0x11, 0, StatusInfo(9)).to_frame(), "status", "unknown 9"),
+        (Reply(0x24, 0, UserIds((1, 258), 4)).to_frame(), "user ids", "1 258"),
+        (Reply(0x24, 0, UserIds(())).to_frame(), "count", "0"),
+        (Reply(0x30, 0, Version("V1.2")).to_frame(), "version", "V1.2"),
+        (Reply(0x93, 0, SerialNumber(b"FM225001" + bytes(24))).to_frame(), "serial number", "FM225001"),
+        (Reply(0x17, 0, ImageSize(256)).to_frame(), "payload", "00 00 01 00"),
+        (Reply(0x13, 0, EnrolledInfo(NOBODY, 0x05)).to_frame(), "directions taken", "middle left"),
+        (Reply(0x13, 0, EnrolledInfo(NOBODY, 0x41)).to_frame(), "directions taken", "middle 40"),
+        (Reply(0x13, 0, EnrolledInfo(NOBODY)).to_frame(), "user id", "nobody"),
+        (to_frame(OtherNote(77, b"\1")), "note", "4D"),
+        (to_frame(FaceNote(0, yaw=-12)), "yaw", "-12"),
+        (ConfigBaudRate(3).to_frame(), "speed", "460800 baud"),
+        (InitEncryption(b"\1\2\3\4", 1, 9, bytes(3)).to_frame(), "mode", "AES"),
+        (InitEncryption(b"\1\2\3\4", 9, 9).to_frame(), "mode", "unknown 9"),
+        (Enroll(timeout_s=9, direction=4, member_id=5).to_frame(), "member id", "5"),
+        (EnrollItg(timeout_s=9, direction=8, enroll_type=1).to_frame(), "type", "single"),
+    ],
+)
+def test_a_frame_is_told_in_words(frame: Frame, name: str, value: str) -> None:
+    [field] = [field for field in explained(frame) if field.name == name]
+    assert field.value == value
+    assert not field.wrong
+
+
+def test_a_payload_that_does_not_fit_is_marked_and_hidden() -> None:
+    for frame in (Frame(0, b"\x12\0\0\7\1"), Frame(0x13, bytes(36)), Frame(1, b"\1\1")):
+        [field] = [field for field in explained(frame) if field.wrong]
+        assert (field.name, field.personal) == ("data", True)
+    [field] = [field for field in explained(ConfigBaudRate(9).to_frame()) if field.wrong]
+    assert field.value == "no known speed"
 
 
 @pytest.mark.parametrize(
@@ -181,7 +225,7 @@ def test_what_a_result_and_a_state_ask_for_is_said() -> None:
 
 
 def test_a_frame_told_to_go_the_other_way_is_refused() -> None:
-    for vector in EFAA:
+    for vector in EFAA_FRAMES:
         other = "module>host" if vector.direction == "host>module" else "host>module"
         with pytest.raises(RemoteProtocolError):
             describer(FAMILY).decode(vector.data, other)
@@ -192,7 +236,7 @@ def test_a_frame_told_to_go_the_other_way_is_refused() -> None:
 def test_a_direction_that_does_not_exist_is_said(family: str) -> None:
     for work in (describer(family).decode, describer(family).explain):
         with pytest.raises(LocalProtocolError, match="host>module and module>host") as caught:
-            work(EFAA[0].data, "host>reader")
+            work(EFAA_FRAMES[0].data, "host>reader")
         assert caught.value.code == "direction"
 
 

@@ -27,7 +27,7 @@ from firmware_protocols.efaa_xor16.recognise import HOST_TO_MODULE
 from firmware_protocols.efaa_xor16.replies import Reply
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded, FrameDecoder
-from tests.firmware_protocols.vectors import EFAA, EFAA_ENCRYPTED, Vector, readme_table
+from tests.firmware_protocols.vectors import EFAA_ENCRYPTED, EFAA_FRAMES, Vector, readme_table
 
 Found = Sequence[Frame | EncryptedFrame | Discarded]
 AnyDecoder = HostDecoder | ModuleDecoder | EncryptedDecoder
@@ -66,12 +66,12 @@ def test_the_decoders_are_frame_decoders() -> None:
     assert list(host.flush()) == list(module.flush()) == list(encrypted.flush()) == []
 
 
-@pytest.mark.parametrize("vector", EFAA, ids=repr)
+@pytest.mark.parametrize("vector", EFAA_FRAMES, ids=repr)
 def test_a_vector_encodes_to_the_bytes_it_came_from(vector: Vector) -> None:
     assert Frame.from_bytes(vector.data).to_bytes() == vector.data
 
 
-@pytest.mark.parametrize("vector", EFAA, ids=repr)
+@pytest.mark.parametrize("vector", EFAA_FRAMES, ids=repr)
 def test_a_vector_is_found_whole_and_byte_by_byte(vector: Vector) -> None:
     whole = decode_all(decoder_for(vector), [vector.data])
     single = decode_all(decoder_for(vector), [bytes([byte]) for byte in vector.data])
@@ -81,7 +81,7 @@ def test_a_vector_is_found_whole_and_byte_by_byte(vector: Vector) -> None:
 @pytest.mark.parametrize(
     "noise", ["00", "EF", "EFEF", "AA", "AAEF", "EFAB", "FF" * 40, "EFAA", "EFAA01", "EFAA37"]
 )
-@pytest.mark.parametrize("vector", EFAA, ids=repr)
+@pytest.mark.parametrize("vector", EFAA_FRAMES, ids=repr)
 def test_a_vector_is_found_between_noise(vector: Vector, noise: str) -> None:
     stream = (bytes.fromhex(noise) + vector.data) * 2 + bytes.fromhex(noise)
     for chunks in ([stream], [bytes([byte]) for byte in stream]):
@@ -90,7 +90,7 @@ def test_a_vector_is_found_between_noise(vector: Vector, noise: str) -> None:
         assert bytes_of(found) == stream
 
 
-@pytest.mark.parametrize("vector", EFAA, ids=repr)
+@pytest.mark.parametrize("vector", EFAA_FRAMES, ids=repr)
 def test_no_prefix_of_a_vector_is_a_frame(vector: Vector) -> None:
     for end in range(len(vector.data)):
         assert frames_in(decode_all(decoder_for(vector), [vector.data[:end]])) == []
@@ -99,7 +99,7 @@ def test_no_prefix_of_a_vector_is_a_frame(vector: Vector) -> None:
         assert caught.value.code == "truncated"
 
 
-@pytest.mark.parametrize("vector", EFAA, ids=repr)
+@pytest.mark.parametrize("vector", EFAA_FRAMES, ids=repr)
 def test_a_frame_of_the_other_direction_is_not_taken(vector: Vector) -> None:
     other = ModuleDecoder() if vector.direction == HOST_TO_MODULE else HostDecoder()
     found = decode_all(other, [vector.data])
@@ -177,7 +177,7 @@ def test_memory_is_bounded_by_the_longest_frame() -> None:
 @given(
     st.lists(
         st.one_of(
-            st.sampled_from([vector.data for vector in EFAA]),
+            st.sampled_from([vector.data for vector in EFAA_FRAMES]),
             st.binary(max_size=12),
             st.sampled_from([SYNC, SYNC[:1], SYNC[1:], SYNC + b"\1\0\x11", SYNC + b"\0\x10"]),
         ),
@@ -196,7 +196,7 @@ def test_mutants_give_frames_or_noise_or_a_protocol_error_and_nothing_else() -> 
     rng = random.Random(22)
     outcomes = {"frames": 0, "noise": 0, "refused": 0}
     for number in range(4000):
-        mutant = bytearray(EFAA[number % len(EFAA)].data)
+        mutant = bytearray(EFAA_FRAMES[number % len(EFAA_FRAMES)].data)
         for _ in range(rng.randint(1, 4)):
             at = rng.randrange(len(mutant) + 1)
             match rng.randrange(5):
@@ -207,13 +207,13 @@ def test_mutants_give_frames_or_noise_or_a_protocol_error_and_nothing_else() -> 
                 case 2:
                     del mutant[at : at + rng.randint(1, 9)]
                 case 3:
-                    good = Frame.from_bytes(rng.choice(EFAA).data)
+                    good = Frame.from_bytes(rng.choice(EFAA_FRAMES).data)
                     short = Frame(
                         good.msg_id, good.data[: rng.randint(0, 40)] + rng.randbytes(rng.randint(0, 3))
                     )
                     mutant += short.to_bytes()
                 case _:
-                    mutant += rng.choice(EFAA).data
+                    mutant += rng.choice(EFAA_FRAMES).data
         for decoder in (HostDecoder(), ModuleDecoder()):
             found = decode_all(decoder, [bytes(mutant)])
             assert bytes_of(found) == bytes(mutant)

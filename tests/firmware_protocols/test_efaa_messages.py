@@ -46,7 +46,7 @@ from firmware_protocols.efaa_xor16.results import ADVICE, RESULTS, Action, resul
 from firmware_protocols.efaa_xor16.states import COMPLETE, FACE_STATES, FIVE, state_of
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from tests.firmware_protocols.efaa_strategies import commands, itg, notes, replies
-from tests.firmware_protocols.vectors import EFAA, Vector, readme_table
+from tests.firmware_protocols.vectors import EFAA_FRAMES, Vector, readme_table
 
 NAME = "测试甲"
 
@@ -72,7 +72,7 @@ def test_a_chunk_of_an_image_is_carried_and_not_shown(data: bytes) -> None:
     assert repr(ImageChunk(b"face")) == "ImageChunk()"
 
 
-@pytest.mark.parametrize("vector", EFAA, ids=repr)
+@pytest.mark.parametrize("vector", EFAA_FRAMES, ids=repr)
 def test_a_vector_is_rebuilt_from_what_it_says(vector: Vector) -> None:
     frame = Frame.from_bytes(vector.data)
     match frame.msg_id:
@@ -80,6 +80,8 @@ def test_a_vector_is_rebuilt_from_what_it_says(vector: Vector) -> None:
             assert Reply.from_frame(frame).to_frame() == frame
         case MsgId.NOTE:
             assert note_frame(parse_note(frame)) == frame
+        case MsgId.IMAGE:
+            assert note_frame(ImageChunk(frame.data)) == frame
         case _:
             assert parse_command(frame).to_frame() == frame
 
@@ -280,15 +282,13 @@ def test_the_tables_are_those_of_the_documentation() -> None:
     }
     assert documented.items() <= {int(one): one.name for one in MsgId}.items()
     assert {int(one) for one in MsgId} - set(documented) == {
-        0x40,
-        0x41,
-        0x42,
-        0x43,
-        0x44,
+        *range(0x40, 0x45),
         0x60,
         0x61,
         0xB0,
         0xB1,
+        0xF6,
+        0xF7,
     }
     assert set(NOTE_MEANINGS) == set(NoteId)
     assert set(LABELS_ZH) == set(MsgId)

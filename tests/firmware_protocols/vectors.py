@@ -47,8 +47,10 @@ def load(*names: str) -> list[Vector]:
 
 IDCARD = load("identity/idcard-sam.json", "identity/idcard-sam-own.json")
 GB11643 = load("identity/gb11643.json")
-EFAA = [vector for vector in load("identity/efaa-xor16.json") if vector.family == "efaa-xor16"]
-EFAA_ENCRYPTED = [vector for vector in load("identity/efaa-xor16.json") if vector not in EFAA]
+_EFAA = load("identity/efaa-xor16.json", "identity/efaa-xor16-own.json")
+EFAA = [vector for vector in _EFAA if vector.family == "efaa-xor16"]
+EFAA_FRAMES = [vector for vector in EFAA if vector.valid]
+EFAA_ENCRYPTED = [vector for vector in _EFAA if vector not in EFAA]
 FRAMES = [vector for vector in IDCARD if vector.valid and vector.standard]
 
 
