@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import firmware_protocols.gb11643.describe
 import firmware_protocols.idcard_sam.describe
+import firmware_protocols.zfm.describe
 from firmware_protocols.describing import Describer, Field
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import FAMILIES, describer
@@ -18,13 +19,16 @@ from firmware_protocols.idcard_sam.messages import CardFound, CardRecord, ChipNu
 from firmware_protocols.idcard_sam.status import Status
 from firmware_protocols.idcard_sam.text_block import LAYOUTS, ResidentText, Slot
 from tests.firmware_protocols.idcard_strategies import records
-from tests.firmware_protocols.vectors import GB11643, IDCARD, Vector
+from tests.firmware_protocols.vectors import GB11643, IDCARD, ZFM, Vector
 
 DESCRIBERS: dict[str, Describer] = {
     "gb11643": firmware_protocols.gb11643.describe,
     "idcard-sam": firmware_protocols.idcard_sam.describe,
+    "zfm": firmware_protocols.zfm.describe.BOTH,
+    "zfm-grow": firmware_protocols.zfm.describe.GROW,
+    "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,
 }
-ALL = [*IDCARD, *GB11643]
+ALL = [*IDCARD, *GB11643, *ZFM]
 GOOD = [vector for vector in ALL if vector.valid]
 BAD = [vector for vector in ALL if not vector.valid]
 
@@ -51,7 +55,7 @@ def test_an_unknown_family_names_the_nearest() -> None:
     with pytest.raises(LocalProtocolError, match="did you mean idcard-sam") as caught:
         describer("idcard_sam")
     assert caught.value.code == "family"
-    with pytest.raises(LocalProtocolError, match=r"known are gb11643, idcard-sam$"):
+    with pytest.raises(LocalProtocolError, match=r"known are gb11643, idcard-sam, zfm"):
         describer("zzz")
 
 

@@ -47,6 +47,7 @@ def load(*names: str) -> list[Vector]:
 
 IDCARD = load("identity/idcard-sam.json", "identity/idcard-sam-own.json")
 GB11643 = load("identity/gb11643.json")
+ZFM = load("identity/zfm.json")
 FRAMES = [vector for vector in IDCARD if vector.valid and vector.standard]
 
 
