@@ -6,6 +6,8 @@ Obeys:
   * after a timeout or a reply that does not fit, the right one may still come. It would look like the answer
     to the next request, so the line must first be quiet for `QUIET_S`; a line that never gets quiet is asked
     anyway after `QUIET_LIMIT_S`;
+  * an exchange that is cancelled leaves a question unanswered: before the next one is sent its answer is waited
+    for, as long as it would have been, and dropped;
   * a timeout is thrown into the exchange, which decides whether to ask again;
   * every wait has an end, and memory is the decoder's one frame plus the link's buffer.
 
@@ -73,6 +75,7 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         self._noise = noise
         self._replies: deque[ReplyT] = deque()
         self._doubtful = False
+        self._owed_until: float | None = None  # a cancelled question may be answered until then
         self._running = False
         self.unsolicited = 0  # frames that nobody had asked for
         self.asked: RequestT | None = None
@@ -112,10 +115,13 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
             return None
         await self._drop_stale()
         self.asked, self.garbage = step.request, Garbage()
-        await self._link.send(step.request.to_bytes())
         try:
+            await self._link.send(step.request.to_bytes())
             async with asyncio.timeout(step.timeout_s):
                 return await self._reply()
+        except asyncio.CancelledError:
+            self._owed_until = asyncio.get_running_loop().time() + step.timeout_s
+            raise
         except TimeoutError:
             self._doubtful = True
             self._give_up()
@@ -129,6 +135,9 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
 
     async def _drop_stale(self) -> None:
         """Empty the line. After a timeout, until it has been quiet; at most for `QUIET_LIMIT_S`."""
+        if self._owed_until is not None:
+            await self._await_owed(self._owed_until)
+            self._owed_until = None
         quiet_s = QUIET_S if self._doubtful else 0.0
         try:
             async with asyncio.timeout(QUIET_LIMIT_S):
@@ -138,6 +147,14 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
             pass  # a babbling device: its noise is counted, and the question is asked all the same
         self._doubtful = False
         self._give_up()
+
+    async def _await_owed(self, until: float) -> None:
+        """Let the answer to a cancelled question pass."""
+        try:
+            async with asyncio.timeout_at(until):
+                await self._reply()
+        except TimeoutError:
+            self._doubtful = True
 
     async def _received_within(self, seconds: float) -> bool:
         try:

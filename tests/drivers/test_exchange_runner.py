@@ -233,3 +233,30 @@ async def test_two_exchanges_at_once_are_a_bug_that_shows(bench: Bench) -> None:
         await bench.runner.run(ask(b"two"))
     await bench.far.send(b"ok\n")
     assert await first == b"ok"
+
+
+async def test_the_answer_to_a_cancelled_question_is_not_that_of_the_next(bench: Bench) -> None:
+    asking = asyncio.create_task(bench.runner.run(ask(b"first")))
+    assert await bench.far.receive() == b"first\n"
+    asking.cancel()
+    await asyncio.wait([asking])
+    asking = asyncio.create_task(bench.runner.run(ask(b"second")))
+    await asyncio.sleep(0.2)  # longer than a line is watched for quiet
+    await bench.far.send(b"to the first\n")
+    assert await bench.far.receive() == b"second\n"
+    await bench.far.send(b"to the second\n")
+    assert await asking == b"to the second"
+    assert bench.noise == []
+
+
+async def test_a_cancelled_question_that_is_never_answered_delays_the_next_no_longer_than_itself(
+    bench: Bench,
+) -> None:
+    asking = asyncio.create_task(bench.runner.run(ask(b"first", 0.1)))
+    assert await bench.far.receive() == b"first\n"
+    asking.cancel()
+    await asyncio.wait([asking])
+    asking = asyncio.create_task(bench.runner.run(ask(b"second")))
+    assert await asyncio.wait_for(bench.far.receive(), 2) == b"second\n"
+    await bench.far.send(b"to the second\n")
+    assert await asking == b"to the second"
