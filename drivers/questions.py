@@ -71,12 +71,9 @@ class Questions:
         try:
             result = await working
         except asyncio.CancelledError:
-            working.cancel()
-            if not question.answer.cancelled():  # `run` itself is being cancelled
-                question.answer.set_exception(self._gone())
-                raise
+            # `working` has ended by now: it is cancelled first, and may undo at the device what it began.
             current = asyncio.current_task()
-            if current is not None and current.cancelling():
+            if current is not None and current.cancelling():  # `run` itself is being cancelled
                 raise
         except DriverError as exc:  # the link or the device: the asker is told, and `run` ends with it
             if not question.answer.done():
@@ -85,6 +82,9 @@ class Questions:
         else:
             if not question.answer.done():
                 question.answer.set_result(result)
+        finally:  # a cancelled `run`, or an error of ours: nobody waits for an answer that never comes
+            if not question.answer.done():
+                question.answer.set_exception(self._gone())
 
     def _refuse_rest(self) -> None:
         while not self._waiting.empty():

@@ -118,3 +118,37 @@ async def test_idle_is_called_while_nobody_asks() -> None:
     async with served(questions, look, every_s=0.01):
         await asyncio.sleep(0.1)
     assert 2 <= looks <= 11
+
+
+async def test_an_error_of_ours_leaves_nobody_waiting() -> None:
+    questions = Questions("finger-1")
+
+    async def wrong() -> None:
+        raise ValueError("a bug")
+
+    task = asyncio.create_task(questions.serve(nothing, every_s=60))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        with pytest.raises(LinkUnavailable):
+            await questions.ask(wrong)
+    with pytest.raises(ValueError, match="a bug"):
+        await task
+
+
+async def test_a_driver_that_is_stopped_lets_a_question_undo_what_it_began() -> None:
+    questions, undone = Questions("finger-1"), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            await asyncio.sleep(0.02)  # something at the device
+            undone.set()
+
+    async with served(questions) as task:
+        asking = asyncio.create_task(questions.ask(work))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(LinkUnavailable):
+            await asking
+        assert undone.is_set()
