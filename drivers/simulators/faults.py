@@ -1,4 +1,4 @@
-"""What can go wrong on the way from a reader to the host, and when.
+"""What can go wrong on the way from a device to the host, and when.
 
 A `Fault` is planned for the next fitting replies; a `FaultMix` strikes at random, repeatable by its seed.
 """
@@ -7,8 +7,6 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-
-from firmware_protocols.idcard_sam.commands import Command
 
 
 class FaultKind(StrEnum):
@@ -23,16 +21,16 @@ class FaultKind(StrEnum):
     TWICE = "twice"  # the reply comes two times
     LATE = "late"  # the reply comes after the host has given up
     DIALECT = "dialect"  # the check byte of the CVR-100AU dialect
-    ASK_AGAIN = "ask_again"  # the reader says that the request arrived damaged (status 10)
+    ASK_AGAIN = "ask_again"  # the device says that the request arrived damaged (status 10, confirm code 01)
     UNPLUG = "unplug"  # the wire is pulled in the middle of the reply
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Strikes the next `times` replies, or only those to `on`."""
+    """Strikes the next `times` replies, or only those to `on`: a command in the words of the device's family."""
 
     kind: FaultKind
-    on: Command | None = None
+    on: object = None
     times: int = 1
 
 
@@ -74,10 +72,10 @@ class FaultPlan:
         """Forget what is planned."""
         self._planned.clear()
 
-    def next(self, command: Command | None) -> FaultKind | None:
+    def next(self, command: object) -> FaultKind | None:
         """What happens to the reply to `command`."""
         for place, fault in enumerate(self._planned):
-            if fault.on in {None, command}:
+            if fault.on is None or fault.on == command:
                 if fault.times > 1:
                     self._planned[place] = replace(fault, times=fault.times - 1)
                 else:
