@@ -14,6 +14,7 @@ from drivers.settings import nearest
 
 REGISTRY: Mapping[str, str] = MappingProxyType(
     {
+        "finger.zfm": "drivers.fingerprint_reader:FingerprintReader",
         "idcard.sam": "drivers.idcard_reader:IdCardReader",
     }
 )
