@@ -32,20 +32,22 @@ class DeviceFault(DriverError):  # noqa: N818 - named for the condition
     Codes: mute (no byte comes), garbled (bytes come, no answer), line_noise (it says our requests arrive
     damaged), and what it says of itself, for a card reader sam_self_test, sam_not_authorised, sam_status,
     command, no_permission, unrecognised, random_number, unknown; for a face module demo_mode, no_serial, busy,
-    module_error, not_initialised, and the names in firmware_protocols.efaa_xor16.results.
+    module_error, not_initialised, and the names in firmware_protocols.efaa_xor16.results; for a fingerprint
+    module wrong_password, password_required, wrong_address, flash, sensor_fault, hardware, reset_failed,
+    module_refused (any other confirm code), not_stored, not_erased.
     """
 
 
 class DeviceMismatch(DriverError):  # noqa: N818 - named for the condition
     """Another device or another dialect answers.
 
-    Codes: dialect, status_word, status_mismatch, reply_length, unexpected; of a face module status,
-    unlock_status, incomplete.
+    Codes: dialect, status_word, status_mismatch, reply_length, message_length, page, pid, unexpected; of a
+    face module status, unlock_status, incomplete.
     """
 
 
 class SettingsError(DriverError):
     """The configuration of a device cannot be used; raised while it is built, never while it runs.
 
-    Codes: unknown_kind, unknown_setting, missing_setting, wrong_type, out_of_range.
+    Codes: unknown_kind, unknown_setting, missing_setting, wrong_type, out_of_range, unreadable.
     """

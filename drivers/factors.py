@@ -66,10 +66,11 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True)
 class NotEnrolled:
-    """It was not. `reason`: those of `NotMatched`, and already_enrolled, full, not_alike (the presses differ)."""
+    """It was not. `reason`: those of `NotMatched`, and already_enrolled, full, not_alike (the presses differ),
+    taken (the slot asked for holds another), no_such_slot."""
 
     reason: str
-    slot: int | None = None  # of already_enrolled, where the module names it
+    slot: int | None = None  # of already_enrolled, where the module names it; of taken and no_such_slot
 
 
 Identified: TypeAlias = Matched | NotMatched

@@ -10,6 +10,7 @@ Errors say which device, which setting, what is wrong and what is possible.
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from pathlib import Path
 
 from drivers.driver import Settings
 from drivers.errors import SettingsError
@@ -67,6 +68,24 @@ class SettingsReader:
                 "out_of_range", f"'{key}' must be one of {known}, not '{value}'{nearest(value, allowed)}"
             )
         return value
+
+    def secret_number(self, key: str, *, maximum: int) -> int | None:
+        """A number in hex digits from the file that `key` names; None where there is no such setting."""
+        if self._settings.get(key) is None:
+            self._known.append(key)
+            return None
+        path = Path(self.text(key))
+        try:
+            number = int(path.read_text("ascii").strip(), 16)
+        except OSError as exc:
+            raise self._error("unreadable", f"'{key}': {path} cannot be read ({exc.strerror})") from exc
+        except ValueError:
+            raise self._error(
+                "wrong_type", f"'{key}': {path} must hold hex digits and nothing else"
+            ) from None
+        if not 0 <= number <= maximum:
+            raise self._error("out_of_range", f"'{key}': the number in {path} is larger than {maximum:X} hex")
+        return number
 
     def finish(self) -> None:
         """Refuse what was not taken."""

@@ -1,6 +1,6 @@
 """The families that can be decoded by name, imported when first asked for.
 
-A new family is one line here. Names have dashes, folders underscores.
+A new family is one line here: a module, or an object in one. Names have dashes, folders underscores.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,9 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "efaa-xor16-aes": "firmware_protocols.efaa_xor16.describe_encrypted",
         "gb11643": "firmware_protocols.gb11643.describe",
         "idcard-sam": "firmware_protocols.idcard_sam.describe",
+        "zfm": "firmware_protocols.zfm.describe:BOTH",
+        "zfm-grow": "firmware_protocols.zfm.describe:GROW",
+        "zfm-synochip": "firmware_protocols.zfm.describe:SYNOCHIP",
     }
 )
 
@@ -28,4 +31,6 @@ def describer(family: str) -> Describer:
         near = get_close_matches(family, FAMILIES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise LocalProtocolError("family", f"unknown family; known are {', '.join(sorted(FAMILIES))}{hint}")
-    return cast("Describer", import_module(FAMILIES[family]))
+    module, _, name = FAMILIES[family].partition(":")
+    found = import_module(module)
+    return cast("Describer", getattr(found, name) if name else found)

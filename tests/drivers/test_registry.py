@@ -17,6 +17,7 @@ from tests.drivers.bench import RecordingHost
 ROOT = Path(__file__).parents[2]
 EXAMPLES: dict[str, Settings] = {
     "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
+    "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
     "idcard.sam": {"port": "/dev/serial/by-id/usb-Test"},
 }
 
@@ -38,7 +39,7 @@ def test_kinds_are_imported_only_when_they_are_asked_for() -> None:
 
 def test_simulators_need_nothing_but_the_standard_library() -> None:
     program = (
-        "import sys, drivers.simulators.counter, drivers.simulators.face\n"
+        "import sys, drivers.simulators.counter, drivers.simulators.face, drivers.simulators.fingerprint\n"
         "foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "foreign -= {'drivers', 'firmware_protocols', '__main__'}\n"
         "sys.exit(f'imported: {foreign}' if {n for n in foreign if not n.startswith('_')} else 0)"

@@ -10,6 +10,7 @@ import firmware_protocols.efaa_xor16.describe
 import firmware_protocols.efaa_xor16.describe_encrypted
 import firmware_protocols.gb11643.describe
 import firmware_protocols.idcard_sam.describe
+import firmware_protocols.zfm.describe
 from firmware_protocols.describing import Describer, Field
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import FAMILIES, describer
@@ -20,15 +21,18 @@ from firmware_protocols.idcard_sam.messages import CardFound, CardRecord, ChipNu
 from firmware_protocols.idcard_sam.status import Status
 from firmware_protocols.idcard_sam.text_block import LAYOUTS, ResidentText, Slot
 from tests.firmware_protocols.idcard_strategies import records
-from tests.firmware_protocols.vectors import EFAA, GB11643, IDCARD, Vector
+from tests.firmware_protocols.vectors import EFAA, GB11643, IDCARD, ZFM, Vector
 
 DESCRIBERS: dict[str, Describer] = {
     "efaa-xor16": firmware_protocols.efaa_xor16.describe,
     "efaa-xor16-aes": firmware_protocols.efaa_xor16.describe_encrypted,
     "gb11643": firmware_protocols.gb11643.describe,
     "idcard-sam": firmware_protocols.idcard_sam.describe,
+    "zfm": firmware_protocols.zfm.describe.BOTH,
+    "zfm-grow": firmware_protocols.zfm.describe.GROW,
+    "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,
 }
-ALL = [*IDCARD, *GB11643, *EFAA]
+ALL = [*IDCARD, *GB11643, *EFAA, *ZFM]
 GOOD = [vector for vector in ALL if vector.valid]
 BAD = [vector for vector in ALL if not vector.valid]
 

@@ -10,6 +10,9 @@ import pytest
 from drivers.idcard_events import REASONS
 from drivers.registry import REGISTRY
 from firmware_protocols.idcard_sam.status import STATUSES, Action
+from firmware_protocols.zfm import confirm as zfm_confirm
+from firmware_protocols.zfm.confirm import CONFIRMS
+from firmware_protocols.zfm.exchanges import Kept
 from gateway.clock import ClockQuality
 from gateway.event_types import TYPES
 from gateway.ingest.alarms import SEVERITY
@@ -132,6 +135,14 @@ STATE_TABLES = [
     *(f"clock_quality.{quality}" for quality in ClockQuality),
     *(f"kind.{kind}" for kind in REGISTRY),
     *(f"device.{status.name}" for status in STATUSES.values() if status.action is Action.FAULT),
+    *(
+        f"device.{confirm.name}"
+        for confirm in CONFIRMS.values()
+        if confirm.action in {zfm_confirm.Action.FAULT, zfm_confirm.Action.ACCESS}
+    ),
+    *(f"reason.{kept}" for kept in Kept if kept is not Kept.STORED),
+    *(f"reason.{reason}" for reason in ("nothing_presented", "unknown", "poor", "already_enrolled")),
+    *(f"reason.{reason}" for reason in ("taken", "no_such_slot")),
     *(f"device_state.{state}" for state in present.DEVICE_LEVELS),
     *(f"devices.since.{state}" for state in present.DEVICE_LEVELS),
     *(f"uplink_state.{state}" for state in present.UPLINK_LEVELS),
