@@ -19,6 +19,7 @@ from drivers.errors import SettingsError
 from gateway import __version__
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
+from gateway.checkin.keeper import RosterKeeper
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -100,6 +101,9 @@ class _Gateway:
         self.notifier = notifier
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
+        self.roster = RosterKeeper(
+            folder=config.gateway.state_dir, keys=keys.roster, store=store, ingest=self.ingest, clock=clock
+        )
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
         self.drivers: list[Driver] = []
@@ -201,6 +205,7 @@ class _Gateway:
         await self.ingest.record(
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
+        await self.roster.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -246,6 +251,7 @@ class _Gateway:
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
+            "roster": self.roster.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
