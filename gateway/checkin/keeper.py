@@ -8,7 +8,7 @@ force stays. One that has expired is taken: people still check in by it, pending
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import TypeVar
 from gateway.checkin import incoming
 from gateway.checkin.at_rest import Purpose, RosterKeys
 from gateway.checkin.incoming import Incoming
-from gateway.checkin.roster import Roster
+from gateway.checkin.roster import Person, Roster
 from gateway.checkin.signed_file import MAX_FILE
 from gateway.checkin.strict import RosterError
+from gateway.checkin.timeline import Moment
 from gateway.clock import Clock, ClockQuality, Stamp, iso_ms
 from gateway.errors import ContractError, StoreRefused
 from gateway.evidence.canonical import Json
@@ -41,7 +42,10 @@ class InForce:
     """The roster by which people check in now."""
 
     roster: Roster
-    applied_ms: int
+    applied_ms: int  # by the clock as it stood then
+    applied: Moment
+    # Whom the rosters before had with the same number and duties, and since when; of this run only.
+    known_since: Mapping[str, Moment]
 
 
 class _Known(Exception):  # noqa: N818 - the very roster that is in force: nothing to do
@@ -70,7 +74,7 @@ class RosterKeeper:
                 log.error("roster not usable", extra={"code": exc.code})  # noqa: TRY400
                 await self._note(UNREADABLE, exc.code)
             else:
-                self.in_force = InForce(roster, stored.applied_ms)
+                self.in_force = _in_force(roster, stored, {})
                 await self._note(UNREADABLE, None)
                 log.info("roster in force", extra=_facts(roster))
         await self._take_all()
@@ -127,12 +131,14 @@ class RosterKeeper:
             issued_ms=head.issued_ms,
             expires_ms=head.expires_ms,
             applied_ms=now.wall_ms,
+            applied_boot=now.boot_id,
+            applied_mono_ms=now.mono_ms,
             sealed=sealed,
         )
         await self._ingest.record_with(
             "system.roster_applied", _said(roster, now), partial(self._replace, stored)
         )
-        self.in_force = InForce(roster, now.wall_ms)
+        self.in_force = _in_force(roster, stored, _known_since(self.in_force, roster))
         log.info("roster applied", extra=_facts(roster))
 
     def _replace(self, stored: StoredRoster, box: Outbox) -> None:
@@ -165,6 +171,35 @@ class RosterKeeper:
             await self._store.run(lambda box: None if box.noted(key) == value else box.note(key, value))
         except StoreRefused as exc:
             log.warning("state of the roster not noted on disk", extra={"code": exc.code})
+
+
+def _in_force(roster: Roster, stored: StoredRoster, known_since: Mapping[str, Moment]) -> InForce:
+    applied = Moment(stored.applied_boot, stored.applied_mono_ms)
+    return InForce(roster, stored.applied_ms, applied, known_since)
+
+
+def _known_since(before: InForce | None, roster: Roster) -> dict[str, Moment]:
+    """A new version every morning must not make everybody unknown for the window it came in."""
+    if before is None or before.roster.head.workdays != roster.head.workdays:
+        return {}
+    found = {}
+    for now in roster.persons:
+        was = before.roster.of_ref(now.ref)
+        if was is not None and _duty(was) == _duty(now):
+            found[now.ref] = before.known_since.get(now.ref, before.applied)
+    return found
+
+
+def _duty(person: Person) -> tuple[object, ...]:
+    """What decides who somebody is and when he is due."""
+    return (
+        person.number_hmac,
+        person.schedule,
+        person.leave,
+        person.since,
+        person.until,
+        person.responsible,
+    )
 
 
 def _said(roster: Roster, now: Stamp) -> dict[str, Json]:

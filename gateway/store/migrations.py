@@ -44,7 +44,8 @@ CREATE TABLE day (day INTEGER NOT NULL PRIMARY KEY, n INTEGER NOT NULL)
 _ROSTER = """
 CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL, persons INTEGER NOT NULL,
     left_out INTEGER NOT NULL, issued_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
-    applied_ms INTEGER NOT NULL, sealed BLOB NOT NULL)
+    applied_ms INTEGER NOT NULL, applied_boot TEXT NOT NULL, applied_mono_ms INTEGER NOT NULL,
+    sealed BLOB NOT NULL)
 """
 
 

@@ -89,6 +89,8 @@ class RosterRow(Model):
     issued_ms = IntegerField()
     expires_ms = IntegerField()
     applied_ms = IntegerField()
+    applied_boot = TextField()
+    applied_mono_ms = IntegerField()
     sealed = BlobField()
 
     class Meta:

@@ -28,6 +28,8 @@ class StoredRoster:
     issued_ms: int
     expires_ms: int
     applied_ms: int  # by the clock as it stood then
+    applied_boot: str
+    applied_mono_ms: int
     sealed: bytes
 
 
@@ -87,7 +89,7 @@ def look(reading: Reading) -> Seen:
 
 
 def _of_row(row: tuple[object, ...]) -> StoredRoster:
-    version, digest, persons, left_out, issued_ms, expires_ms, applied_ms, sealed = row
+    version, digest, persons, left_out, issued_ms, expires_ms, applied_ms, boot, mono_ms, sealed = row
     return StoredRoster(
         version=whole(version),
         digest=digest if isinstance(digest, bytes) else b"",
@@ -96,5 +98,7 @@ def _of_row(row: tuple[object, ...]) -> StoredRoster:
         issued_ms=whole(issued_ms),
         expires_ms=whole(expires_ms),
         applied_ms=whole(applied_ms),
+        applied_boot=str(boot),
+        applied_mono_ms=whole(mono_ms),
         sealed=sealed if isinstance(sealed, bytes) else b"",
     )

@@ -51,6 +51,8 @@ _KEPT_TABLES = {
         "issued_ms",
         "expires_ms",
         "applied_ms",
+        "applied_boot",
+        "applied_mono_ms",
         "sealed",
     ),
 }

@@ -98,6 +98,29 @@ async def test_a_running_gateway_takes_it_and_the_older_one_is_gone(
     assert [one["version"] for one in applied(desk)] == [1, 2]
 
 
+async def test_whom_the_one_before_had_unchanged_is_known_since_then(desk: Box) -> None:
+    moved = person(2, schedule=rosters.schedule(days=[3]))
+    for version, persons in (
+        (1, [person(0), person(1), person(2)]),
+        (2, [person(0), person(1), moved]),
+        (3, [person(0), moved]),
+    ):
+        await given(desk, signed(persons, version=version))
+        if version == 1:
+            async with running(desk) as box:
+                assert box.version() == 1
+    clock = ManualClock()
+    clock.advance(60_000)
+    async with running(desk, clock) as box:
+        in_force = box.keeper.in_force
+        assert in_force is not None
+        assert box.version() == 3
+        assert in_force.applied.mono_ms == clock.mono_ms
+        assert in_force.known_since["p-0000"].mono_ms == clock.mono_ms - 60_000
+        assert in_force.known_since["p-0002"] == in_force.applied, "his days are new since version 2"
+        assert "p-0001" not in in_force.known_since
+
+
 @pytest.mark.parametrize("version", [1, 6, 7])
 async def test_a_version_that_is_not_higher_is_refused(desk: Box, version: int) -> None:
     await given(desk, signed(PERSONS, version=7))
