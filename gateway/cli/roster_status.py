@@ -6,8 +6,8 @@ Reads only; needs no key, and works while the gateway runs.
 import argparse
 import time
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.checkin import incoming
 from gateway.cli.answer import Line, Mark, age, describe, print_json, print_lines, when
@@ -31,8 +31,11 @@ class LocalTime:
     """Times as people at the center read them."""
 
     def __init__(self, name: str) -> None:
-        self._zone = ZoneInfo(name)
-        self._name = name
+        self._zone: tzinfo
+        try:
+            self._zone, self._name = ZoneInfo(name), name
+        except ZoneInfoNotFoundError:  # a machine without tzdata still gets its answer
+            self._zone, self._name = UTC, "UTC"
 
     def text(self, wall_ms: int) -> str:
         """`2026-12-31 23:59 (Asia/Shanghai)`."""

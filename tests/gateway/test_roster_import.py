@@ -11,6 +11,7 @@ import pytest
 from gateway.checkin import incoming
 from gateway.checkin.at_rest import Purpose
 from gateway.checkin.keeper import RosterKeeper
+from gateway.cli.roster_status import LocalTime
 from gateway.clock import ClockQuality, ManualClock
 from gateway.errors import StoreRefused
 from gateway.store.outbox import Outbox
@@ -310,6 +311,11 @@ async def test_status_says_all_without_a_name(desk: Box) -> None:
     assert said["roster"]["expires"] == "2027-01-31T16:00:00.000Z"
     assert said["waiting"] == 0
     assert {line["state"] for line in said["lines"]} == {"ok"}
+
+
+def test_a_machine_without_time_zones_still_answers() -> None:
+    assert LocalTime("Nowhere/Such").text(0) == "1970-01-01 00:00 (UTC)"
+    assert LocalTime("Asia/Shanghai").text(1 << 62) == "at no possible time"
 
 
 async def test_status_before_the_first_roster(desk: Box) -> None:
