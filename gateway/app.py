@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from drivers import registry
 from drivers.driver import Driver
@@ -19,7 +20,8 @@ from drivers.errors import SettingsError
 from gateway import __version__
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
-from gateway.checkin.facts import NoRoster
+from gateway.checkin.directory import RosterDirectory
+from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.kiosks import Kiosks
 from gateway.clock import (
     ClockNotice,
@@ -103,6 +105,9 @@ class _Gateway:
         self.notifier = notifier
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
+        self.roster = RosterKeeper(
+            folder=config.gateway.state_dir, keys=keys.roster, store=store, ingest=self.ingest, clock=clock
+        )
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
         self.drivers: list[Driver] = []
@@ -166,7 +171,7 @@ class _Gateway:
         self.kiosks = Kiosks(
             config.kiosks,
             {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)},
-            directory=NoRoster(),
+            directory=RosterDirectory(self.roster, clock, ZoneInfo(config.checkin.timezone)),
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
@@ -212,6 +217,7 @@ class _Gateway:
         await self.ingest.record(
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
+        await self.roster.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -259,6 +265,7 @@ class _Gateway:
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
+            "roster": self.roster.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from gateway.checkin.at_rest import RosterKeys, RosterSeal
+from gateway.checkin.signed_file import number_key_check
 from gateway.config import Config
 from gateway.errors import ConfigError
 from gateway.evidence.jws import Signer
-from gateway.evidence.keys import TrustStore, load_signer, load_trust
+from gateway.evidence.keys import Role, TrustStore, load_signer, load_trust
 from gateway.ingest.sealing import Sealer
 
 
@@ -18,6 +20,7 @@ class Keys:
     signer: Signer
     trust: TrustStore
     sealer: Sealer
+    roster: RosterKeys
 
     @classmethod
     def load(cls, config: Config) -> Self:
@@ -25,7 +28,24 @@ class Keys:
         trust = load_trust(config.keys.trust_file, allow_demo=config.gateway.demo)
         signer = load_signer(config.keys.event_key_file, config.keys.event_kid)
         hmac_key = _read_hmac_key(config.keys.id_hmac_key_file)
-        return cls(signer, trust, Sealer(config.gateway.id, hmac_key, trust.seal_key()))
+        sealer = Sealer(config.gateway.id, hmac_key, trust.seal_key())
+        return cls(signer, trust, sealer, _roster_keys(config, trust, hmac_key))
+
+
+def load_roster_keys(config: Config) -> RosterKeys:
+    """What a command needs to open a roster and to hand it over; raises `ConfigError`."""
+    trust = load_trust(config.keys.trust_file, allow_demo=config.gateway.demo)
+    return _roster_keys(config, trust, _read_hmac_key(config.keys.id_hmac_key_file))
+
+
+def _roster_keys(config: Config, trust: TrustStore, hmac_key: bytes) -> RosterKeys:
+    return RosterKeys(
+        org=config.gateway.org,
+        gateway=config.gateway.id,
+        find_key=trust.find(Role.OPERATIONS),
+        number_key=number_key_check(hmac_key),
+        seal=RosterSeal(hmac_key, config.gateway.id),
+    )
 
 
 def _read_hmac_key(path: Path) -> bytes:

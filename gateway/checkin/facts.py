@@ -6,22 +6,14 @@ from enum import StrEnum
 from typing import Protocol
 
 from drivers.factors import Factor
+from gateway.checkin.roster import Method
 from gateway.ingest.facts import Fact
-
-
-class Method(StrEnum):
-    """How somebody was recognised beside the card."""
-
-    FINGER = "finger"
-    FACE = "face"
-    STAFF = "staff"  # the word of a member of staff, with a reason
-
 
 METHOD_OF: Mapping[Factor, Method] = {Factor.FINGER: Method.FINGER, Factor.FACE: Method.FACE}
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Visitor:
     """A person on the roster, as far as a kiosk needs one."""
 
     ref: str  # of the province; says nothing by itself
@@ -48,29 +40,13 @@ class Directory(Protocol):
         """None: there is no roster yet."""
         ...
 
-    def by_card(self, number_hmac: str) -> Person | None:
+    def by_card(self, number_hmac: str) -> Visitor | None:
         """Whose ID number that is."""
         ...
 
-    def by_slot(self, module: str, slot: int) -> Person | None:
+    def by_slot(self, module: str, slot: int) -> Visitor | None:
         """Whose finger or face is kept there."""
         ...
-
-
-class NoRoster:
-    """Where none was given yet: everybody is recorded for review."""
-
-    state: RosterState | None = None
-
-    def by_card(self, number_hmac: str) -> Person | None:
-        """Nobody."""
-        del number_hmac
-        return None
-
-    def by_slot(self, module: str, slot: int) -> Person | None:
-        """Nobody."""
-        del module, slot
-        return None
 
 
 class Outcome(StrEnum):

@@ -24,15 +24,15 @@ from gateway.checkin.facts import (
     AskFactor,
     Clear,
     Directory,
-    Method,
     Outcome,
-    Person,
     Show,
     Shown,
     StopAsking,
     Store,
+    Visitor,
 )
 from gateway.checkin.purposes import Purpose
+from gateway.checkin.roster import Method
 from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact
 
@@ -71,7 +71,7 @@ class Session:
     ) -> None:
         """`only`: the kiosk is for this purpose, and nothing need be chosen."""
         self.stage = Stage.IDLE
-        self.person: Person | None = None  # for the kiosk's greeting
+        self.person: Visitor | None = None  # for the kiosk's greeting
         self.purpose: Purpose | None = None
         self._kiosk = kiosk
         self._only = only
@@ -271,7 +271,7 @@ class Session:
 
     # -- what is recorded -----------------------------------------------------------------------------
 
-    def _fact(self, kind: str, data: dict[str, Json], person: Person | None = None) -> Fact:
+    def _fact(self, kind: str, data: dict[str, Json], person: Visitor | None = None) -> Fact:
         whose = person or self.person
         if whose is None:
             return Fact(kind, f"device/{self._kiosk}", data, restricted=False)

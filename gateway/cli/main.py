@@ -16,7 +16,7 @@ from typing import NoReturn
 from gateway import __version__
 from gateway.errors import GatewayError
 
-COMMANDS = ("run", "demo", "simulate", "receive", "decode", "outbox", "verify", "backup", "restore")
+COMMANDS = ("run", "demo", "simulate", "receive", "decode", "outbox", "verify", "backup", "restore", "roster")
 EXIT_USAGE = 64  # EX_USAGE: never one of the codes by which a command answers
 EXIT_INTERRUPTED = 130
 

@@ -17,6 +17,7 @@ from gateway.config.values import (
     FLAG,
     LISTEN,
     PATH,
+    TIMEZONE,
     Address,
     Broker,
     choice,
@@ -28,6 +29,7 @@ DEFAULT_PATH: Final = Path("/etc/zhijiao/zhijiao.toml")
 KEY_FOLDER: Final = Path("/etc/zhijiao/keys")
 DEFAULT_BROKER: Final = Broker("127.0.0.1", 1883, tls=False)
 DEFAULT_LISTEN: Final = Address("127.0.0.1", 8080)
+DEFAULT_TIMEZONE: Final = "Asia/Shanghai"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,6 +275,20 @@ class StoreConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CheckinConfig:
+    """When people are due."""
+
+    timezone: Annotated[
+        str,
+        Key(
+            kind=TIMEZONE,
+            what="Time zone in which windows of the roster, days and holidays are meant.",
+            when="Never in China.",
+        ),
+    ] = DEFAULT_TIMEZONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiConfig:
     """The pages and interface of the box itself."""
 
@@ -325,6 +341,7 @@ class Config:
     keys: KeysConfig
     uplink: UplinkConfig = UplinkConfig()
     store: StoreConfig = StoreConfig()
+    checkin: CheckinConfig = CheckinConfig()
     api: ApiConfig = ApiConfig()
     log: LogConfig = LogConfig()
     devices: tuple[DeviceConfig, ...] = ()
@@ -337,6 +354,7 @@ TABLES: Final[Mapping[str, type]] = {
     "keys": KeysConfig,
     "uplink": UplinkConfig,
     "store": StoreConfig,
+    "checkin": CheckinConfig,
     "api": ApiConfig,
     "log": LogConfig,
     "device": DeviceConfig,

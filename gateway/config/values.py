@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.config.problems import nearest
 
@@ -103,6 +104,22 @@ def texts(pattern: str, form: str) -> Kind[tuple[str, ...]]:
         return tuple(value)
 
     return Kind(whole, parse)
+
+
+def _timezone(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadValue(
+            f"must be the name of a time zone in quotes, not {_toml_type(value)}", _quote_it(value)
+        )
+    try:
+        return ZoneInfo(value).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadValue(
+            "is no time zone that this machine knows", "write Asia/Shanghai, or install the package tzdata"
+        ) from None
+
+
+TIMEZONE: Kind[str] = Kind("the name of a time zone in quotes", _timezone)
 
 
 def choice(*allowed: str) -> Kind[str]:

@@ -14,11 +14,13 @@ import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.demo import broker
 from gateway.demo.children import Child, zhijiao
 from gateway.demo.keys import ACK_KID, DemoKeys
+from gateway.demo.roster import UNEXPECTED, write_roster
 from gateway.demo.show import Show
 from gateway.errors import StartError
 
@@ -91,6 +93,7 @@ async def _start(
     show.fact("state", f"{options.state}  (demo keys: a real center refuses them)")
     ports = {f"idcard-{n}": state / "ports" / f"idcard-{n}" for n in range(1, options.readers + 1)}
     config = _write_config(state, keys, chosen.port, ports)
+    show.fact("roster", await _import_roster(state, keys, config, readers=options.readers))
 
     async def child(name: str, *command: str) -> Child:
         started = await Child.start(name, command, state)
@@ -125,6 +128,26 @@ async def _start(
         show.title("stopping")
         for task in tasks:
             task.cancel()
+
+
+async def _import_roster(state: Path, keys: DemoKeys, config: Path, *, readers: int) -> str:
+    """Sign a roster as the center does and hand it over as a technician does; raises `StartError`."""
+    file = state / "roster.jsonl"
+    (state / "gateway").mkdir(exist_ok=True)
+    persons = write_roster(file, keys, ORG, range(1, readers + 1), datetime.now(UTC))
+    command = zhijiao("roster", "import", str(file), "--config", str(config))
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, errors = await process.communicate()
+    if process.returncode:
+        raise StartError(
+            "roster", f"the demo's roster was refused: {errors.decode(errors='replace').strip()}"
+        )
+    return f"{persons} invented persons, signed and imported ({file.name}); one card in {UNEXPECTED} is not on it"
 
 
 def _receive(keys: DemoKeys, port: int, state: Path) -> tuple[str, ...]:

@@ -83,6 +83,10 @@ class TrustStore:
                 return key.kid, X25519PublicKey.from_public_bytes(key.public)
         return None
 
+    def everybody(self) -> tuple[TrustedKey, ...]:
+        """All of them, in the order of the file."""
+        return tuple(self._keys.values())
+
     def of_gateway(self, gateway: str | None) -> tuple[TrustedKey, ...]:
         """All event keys of one gateway; None: of every gateway."""
         return tuple(

@@ -21,6 +21,7 @@ from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact, fact_of
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import LossCause, Metrics
+from gateway.store.outbox import Outbox
 from gateway.store.room import Level
 from gateway.store.store import Store
 from gateway.store.tail import Committed
@@ -87,6 +88,26 @@ class Ingest:
     async def notes(self, prefix: str) -> dict[str, str]:
         """Notes that were kept with facts, without the prefix; raises `StoreRefused`."""
         return await self._store.read(lambda box: box.notes(prefix))
+
+    async def record_with(
+        self, kind: str, data: dict[str, Json], change: Callable[[Outbox], object]
+    ) -> Committed:
+        """Store what the gateway has to say together with the change it speaks of: both or neither.
+
+        Raises `StoreRefused`, not counted as a loss: the caller tries again. And what `change` raises.
+        """
+        stamp = self._clock.now()
+        draft = self.draft(kind, data, stamp)
+
+        def work(box: Outbox) -> Committed:
+            change(box)
+            (committed,) = box.append([draft], stamp)
+            return committed
+
+        committed = await self._store.run(work)
+        self._note_taken()
+        self._committed_of[kind](1)
+        return committed
 
     def draft(self, kind: str, data: dict[str, Json], stamp: Stamp, *, device: str = GATEWAY_DEVICE) -> Draft:
         """An event about the gateway or one of its devices."""

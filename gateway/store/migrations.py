@@ -41,6 +41,13 @@ ALTER TABLE epoch ADD COLUMN last_hash BLOB;
 CREATE TABLE day (day INTEGER NOT NULL PRIMARY KEY, n INTEGER NOT NULL)
 """
 
+_ROSTER = """
+CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL, persons INTEGER NOT NULL,
+    left_out INTEGER NOT NULL, issued_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,
+    applied_ms INTEGER NOT NULL, applied_boot TEXT NOT NULL, applied_mono_ms INTEGER NOT NULL,
+    sealed BLOB NOT NULL)
+"""
+
 
 def _script(text: str) -> Callable[[SqliteDatabase], None]:
     """A step of statements; each alone, because a script would end the transaction."""
@@ -90,6 +97,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0002_epochs_end_and_days": _script(_EPOCHS_END),
     "0003_commands": _commands,
     "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
+    "0005_roster": _script(_ROSTER),
 }
 
 

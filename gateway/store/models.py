@@ -79,4 +79,22 @@ class State(Model):
         table_name = "state"
 
 
-TABLES = (Epoch, Event, Waiting, Rejected, Day, State)
+class RosterRow(Model):
+    """The roster in force, encrypted (`rosters`)."""
+
+    version = IntegerField(primary_key=True)
+    digest = BlobField()
+    persons = IntegerField()
+    left_out = IntegerField()
+    issued_ms = IntegerField()
+    expires_ms = IntegerField()
+    applied_ms = IntegerField()
+    applied_boot = TextField()
+    applied_mono_ms = IntegerField()
+    sealed = BlobField()
+
+    class Meta:
+        table_name = "roster"
+
+
+TABLES = (Epoch, Event, Waiting, Rejected, Day, State, RosterRow)

@@ -50,6 +50,13 @@ def new_file(path: Path) -> Iterator[NewFile]:
         raise
 
 
+def write_all(handle: int, content: bytes) -> None:
+    """All of it, however much the system takes at once. Raises `OSError`."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(handle, left) :]
+
+
 def is_private(path: Path) -> bool:
     """True where nobody but the owner may read the file; the file system of a memory stick knows no owners."""
     return path.stat().st_mode & 0o077 == 0

@@ -38,11 +38,23 @@ from gateway.store.witness import Statement
 
 FOUND = "salvage"  # state: what a salvage came to, until the next start has told it
 
-# Beside the events: what the center refused, how old they are, which orders were carried out.
+# Beside the events: what the center refused, how old they are, which orders were carried out, who is expected.
 _KEPT_TABLES = {
     "rejected": ("n", "code", "message"),
     "day": ("day", "n"),
     "command": ("cmdid", "name", "received_ms", "status", "answer"),
+    "roster": (
+        "version",
+        "digest",
+        "persons",
+        "left_out",
+        "issued_ms",
+        "expires_ms",
+        "applied_ms",
+        "applied_boot",
+        "applied_mono_ms",
+        "sealed",
+    ),
 }
 
 

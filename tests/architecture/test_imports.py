@@ -37,6 +37,7 @@ def test_the_contracts_are_kept() -> None:
         ("gateway/uplink/sender.py", "import paho.mqtt.client"),
         ("gateway/receiver/cursor.py", "import gateway.store.outbox"),
         ("gateway/evidence/jws.py", "import gateway.app"),
+        ("gateway/checkin/schedule.py", "import gateway.store.rosters"),
     ],
 )
 def test_a_planted_violation_is_found(tmp_path: Path, file: str, line: str) -> None:

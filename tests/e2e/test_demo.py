@@ -49,7 +49,10 @@ def test_it_shows_acknowledged_cards_and_goes_on_where_it_was(tmp_path: Path) ->
     assert "http://127.0.0.1:" in first
     assert any("settled" in line and "identity.card_read" in line for line in first.splitlines())
     assert any("center" in line and "chain ok" in line for line in first.splitlines())
+    assert "invented persons, signed and imported" in first
+    assert any("settled" in line and "system.roster_applied" in line for line in first.splitlines())
     again = play(tmp_path / "demo")
+    assert "system.roster_applied" in again
     assert "#1 " not in again, "the epoch goes on"
     assert min(settled(again)) > max(settled(first)) - 3
     report = [

@@ -20,6 +20,8 @@ COMMANDS = {
     "verify": "verify",
     "backup": "backup",
     "restore": "restore",
+    "roster import": "roster_import",
+    "roster status": "roster_status",
 }
 
 
@@ -42,9 +44,10 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-def test_every_part_of_outbox_is_on_the_page() -> None:
-    parts = {f"outbox {name}" for name in children(parser_of("outbox"))}
-    assert {name for name in COMMANDS if name.startswith("outbox")} == parts
+@pytest.mark.parametrize("command", ["outbox", "roster"])
+def test_every_part_is_on_the_page(command: str) -> None:
+    parts = {f"{command} {name}" for name in children(parser_of(command))}
+    assert {name for name in COMMANDS if name.startswith(command)} == parts
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -73,7 +76,7 @@ def test_the_common_exit_codes_are_those_of_the_errors() -> None:
 
 
 def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
-    for words in (("outbox", "verify", "--jsno"), ("outbox",), ("verify",), ("backup",)):
+    for words in (("outbox", "verify", "--jsno"), ("outbox",), ("verify",), ("backup",), ("roster",)):
         told = zhijiao(*words)
         assert told.code == EXIT_USAGE
         assert "--help" in told.err
@@ -84,8 +87,8 @@ def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path)
     words: list[object] = [*command.split(), "--config", tmp_path / "absent.toml"]
     if command in {"backup", "outbox export"}:
         words += ["--out", tmp_path / "out"]
-    if command == "restore":
-        words.append(tmp_path / "backup")
+    if command in {"restore", "roster import"}:
+        words.append(tmp_path / "file")
     told = zhijiao(*words)
     assert told.code == ConfigError.exit_code
     assert told.err.startswith("zhijiao: ")

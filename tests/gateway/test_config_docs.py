@@ -33,8 +33,8 @@ def test_the_example_is_written_from_the_code() -> None:
 
 def test_the_example_loads_and_equals_the_defaults() -> None:
     config = load_without_files(EXAMPLE)
-    assert (config.uplink, config.store, config.api, config.log) == tuple(
-        TABLES[name]() for name in ("uplink", "store", "api", "log")
+    assert (config.uplink, config.store, config.checkin, config.api, config.log) == tuple(
+        TABLES[name]() for name in ("uplink", "store", "checkin", "api", "log")
     )
     assert [device.kind for device in config.devices] == ["idcard.sam"]
 

@@ -46,6 +46,17 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "bad_value",
         "not a number; write it in quotes",
     ),
+    "no time zone": (
+        '[checkin]\ntimezone = "Asia/Beijing" #!\n',
+        "bad_value",
+        "[checkin] timezone: is no time zone that this machine knows; write Asia/Shanghai",
+    ),
+    "a path for a time zone": (
+        '[checkin]\ntimezone = "../../etc/passwd" #!\n',
+        "bad_value",
+        "is no time zone that this machine knows",
+    ),
+    "time zone as number": ("[checkin]\ntimezone = 8 #!\n", "bad_value", "not a number"),
     "flag in quotes": (
         '[api]\nenabled = "true" #!\n',
         "bad_value",

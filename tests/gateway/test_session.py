@@ -12,26 +12,26 @@ from gateway.checkin.facts import (
     Action,
     AskFactor,
     Clear,
-    Method,
     Outcome,
-    Person,
     RosterState,
     Show,
     Shown,
     StopAsking,
     Store,
+    Visitor,
 )
 from gateway.checkin.purposes import Purpose
+from gateway.checkin.roster import Method
 from gateway.checkin.session import SHOWN_S, STEP_S, TRIES, Card, Session, Stage
 from gateway.event_types import TYPES
 from gateway.ingest.facts import Fact
 
 MODULE = "module-1"
-ANNA = Person("p-anna", "安*", frozenset({Method.FINGER, Method.FACE}))
-BORIS = Person("p-boris", "鲍*思", frozenset({Method.FINGER}))
-CHILD = Person("p-child", "小*", frozenset({Method.FINGER}), protected=True)
-GONE = Person("p-gone", "戈*", frozenset({Method.FINGER}), ended=True)
-WORDLESS = Person("p-word", "文*", frozenset({Method.STAFF}))
+ANNA = Visitor("p-anna", "安*", frozenset({Method.FINGER, Method.FACE}))
+BORIS = Visitor("p-boris", "鲍*思", frozenset({Method.FINGER}))
+CHILD = Visitor("p-child", "小*", frozenset({Method.FINGER}), protected=True)
+GONE = Visitor("p-gone", "戈*", frozenset({Method.FINGER}), ended=True)
+WORDLESS = Visitor("p-word", "文*", frozenset({Method.STAFF}))
 PEOPLE = [ANNA, BORIS, CHILD, GONE, WORDLESS]
 
 
@@ -41,18 +41,18 @@ class Roster:
     def __init__(self) -> None:
         self.state: RosterState | None = RosterState(7, 60, expired=False)
 
-    def by_card(self, number_hmac: str) -> Person | None:
+    def by_card(self, number_hmac: str) -> Visitor | None:
         return next((one for one in PEOPLE if number_hmac == f"hmac-{one.ref}"), None)
 
-    def by_slot(self, module: str, slot: int) -> Person | None:
+    def by_slot(self, module: str, slot: int) -> Visitor | None:
         return PEOPLE[slot] if module == MODULE and 0 <= slot < len(PEOPLE) else None
 
 
-def card(person: Person | None, event: str = "event-1") -> Card:
+def card(person: Visitor | None, event: str = "event-1") -> Card:
     return Card("hmac-nobody" if person is None else f"hmac-{person.ref}", event)
 
 
-def finger(person: Person) -> Matched:
+def finger(person: Visitor) -> Matched:
     return Matched(PEOPLE.index(person), 90, MODULE)
 
 
@@ -85,7 +85,7 @@ class Kiosk:
                 case Show(shown):
                     self.shown.append(shown)
 
-    def card(self, person: Person | None) -> None:
+    def card(self, person: Visitor | None) -> None:
         self.do(self.session.card(card(person), self.now_s))
 
     def touch(self, purpose: Purpose = Purpose.REPORT) -> None:
@@ -175,7 +175,7 @@ def test_the_card_of_one_and_the_finger_of_another_is_rejected_with_both_facts()
     ],
 )
 def test_whoever_cannot_be_judged_is_recorded_for_review(
-    person: Person | None, state: RosterState | None, reason: str
+    person: Visitor | None, state: RosterState | None, reason: str
 ) -> None:
     kiosk = Kiosk()
     kiosk.roster.state = state
@@ -316,7 +316,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.kiosk.roster.state = RosterState(7, 60, expired=expired)
 
     @rule(person=st.sampled_from([None, *PEOPLE]))
-    def lay_card(self, person: Person | None) -> None:
+    def lay_card(self, person: Visitor | None) -> None:
         self.kiosk.card(person)
 
     @rule(purpose=st.sampled_from(list(Purpose)))
@@ -324,7 +324,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.kiosk.touch(purpose)
 
     @rule(person=st.sampled_from(PEOPLE))
-    def right_finger(self, person: Person) -> None:
+    def right_finger(self, person: Visitor) -> None:
         self.kiosk.finger(finger(person))
 
     @rule()
