@@ -107,6 +107,7 @@ class FaceModule:
         self._serial = ""
         self._unanswered = 0
         self._unsettled = False  # something may still run in the module
+        self._given: set[int] = set()  # slots that were told to the gateway since the driver was built
 
     @classmethod
     def build(cls, device_id: str, settings: Settings, host: Host) -> Self:
@@ -202,6 +203,7 @@ class FaceModule:
             raise
         match outcome:
             case TakenIn(user_id):
+                self._given.add(user_id)
                 return Enrolled(user_id, self._serial)
             case Refused(result, _, user_id) if result.code in ENROL_REASONS:
                 return NotEnrolled(ENROL_REASONS[result.code], user_id)
@@ -211,15 +213,19 @@ class FaceModule:
                 raise fault_of(self._link.name, result)
 
     async def _take_back(self, before: frozenset[int]) -> None:
-        """End an enrolment whose outcome nobody heard; a face it left behind belongs to nobody."""
+        """End an enrolment whose outcome nobody heard; a face it left behind belongs to nobody.
+
+        `before` may be a late answer to an earlier question; what the gateway was told is never taken back.
+        """
         await self._settle()
-        await self._erase(sorted(await self._list() - before))
+        await self._erase(sorted(await self._list() - before - self._given))
 
     async def _erase(self, slots: Sequence[int]) -> None:
         if slots:
             refused = await self._repeated(lambda: delete(slots))
             if refused is not None:
                 raise fault_of(self._link.name, refused.result)
+            self._given.difference_update(slots)
 
     async def _list(self) -> frozenset[int]:
         ids = await self._repeated(list_ids)

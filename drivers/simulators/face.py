@@ -14,8 +14,9 @@ Leaves out: pictures, encryption, firmware update.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from drivers.errors import LinkLost
 from drivers.simulators.face_answers import FirmwareHabits, spoilt
@@ -125,7 +126,7 @@ class SimulatedFaceModule:
 
     def occupy(self, wire: Wire, timeout_s: int) -> None:
         """Somebody else's VERIFY runs in the module."""
-        self._begin(MsgId.VERIFY, self._verify(Verify(timeout_s), wire))
+        self._begin(MsgId.VERIFY, partial(self._verify, Verify(timeout_s), wire))
 
     async def serve(self, wire: Wire) -> None:
         """Start up, then answer until the wire is pulled."""
@@ -163,9 +164,9 @@ class SimulatedFaceModule:
         elif frame.msg_id in self.results:
             await self._reply(Reply(frame.msg_id, self.results[frame.msg_id]), wire)
         elif isinstance(command, Verify):
-            self._begin(frame.msg_id, self._verify(command, wire))
+            self._begin(frame.msg_id, partial(self._verify, command, wire))
         elif isinstance(command, Enroll | EnrollItg):
-            self._begin(frame.msg_id, self._enrol(frame.msg_id, command, wire))
+            self._begin(frame.msg_id, partial(self._enrol, frame.msg_id, command, wire))
         else:
             await self._reply(self._answer(frame.msg_id, command), wire)
 
@@ -199,13 +200,13 @@ class SimulatedFaceModule:
 
     # -- work that takes its time ---------------------------------------------------------------------
 
-    def _begin(self, mid: int, work: Awaitable[None]) -> None:
+    def _begin(self, mid: int, work: Callable[[], Awaitable[None]]) -> None:
         self._working_on = mid
         self._work = asyncio.ensure_future(self._unless_pulled(work))
 
-    async def _unless_pulled(self, work: Awaitable[None]) -> None:
+    async def _unless_pulled(self, work: Callable[[], Awaitable[None]]) -> None:
         with suppress(LinkLost):  # `serve` sees it, too
-            await work
+            await work()
 
     async def _reset(self, wire: Wire) -> None:
         ended = self.working
