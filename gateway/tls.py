@@ -27,11 +27,13 @@ def client_context(
     """A context that verifies chain, name and dates; raises OSError or `ssl.SSLError` over the files."""
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # Certificates shown later would go past the check of the dates; and a line that wants to read before it
+    # can write would be watched for room in vain.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     if cert_file is not None:
         context.load_cert_chain(cert_file, key_file)
     if time is not None:
         context.verify_flags |= NO_CHECK_TIME
-        context.options |= ssl.OP_NO_RENEGOTIATION  # its certificates would go past the check below
     context.sslsocket_class = _socket_class(time)
     return context
 

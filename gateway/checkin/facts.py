@@ -86,8 +86,9 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class AskFactor:
-    """Ask the kiosk's devices for one of these; what comes is handed to `factor`."""
+    """Ask the kiosk's devices for one of these; what comes is handed to `factor`, for this session only."""
 
+    session: str
     factors: frozenset[Factor]
 
 

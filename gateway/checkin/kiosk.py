@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how often patience is looked at
 MOST_WAITING = 64  # inputs; beyond that people tap faster than anything can be stored
-OPEN = "session:"  # notes: sessions that were opened and have not ended, by kiosk
+OPEN = "session:"  # notes: sessions that were opened and have not ended, by kiosk and session
 LOOK_AGAIN_S = 2.0  # a device that was away is asked again while its answer is wanted
 
 
@@ -48,6 +48,7 @@ class KioskView:
     """What the kiosk's page shows now. Nothing of a session that is over."""
 
     stage: Stage = Stage.IDLE
+    session: str | None = None  # what staff vouch for names it
     purpose: Purpose | None = None
     name: str | None = field(default=None, repr=False)  # masked; None for a protected person
     wanted: frozenset[Factor] = frozenset()  # second factors that a device is being asked for
@@ -82,6 +83,8 @@ class Kiosk:
         self._inputs: asyncio.Queue[Callable[[float], Sequence[Action]]] = asyncio.Queue(MOST_WAITING)
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._lights: set[asyncio.Task[None]] = set()
+        self._open_notes = f"{OPEN}{kiosk}:"
+        self._owes_endings = True
         self._hint: str | None = None
         self._step: Step | None = None
         self._shown: Shown | None = None
@@ -105,9 +108,9 @@ class Kiosk:
         """A purpose was chosen on the screen."""
         return self._take(lambda now_s: self._session.touch(purpose, now_s))
 
-    def staff_word(self, staff: str, reason: str) -> bool:
-        """A member of staff, signed in elsewhere, vouches for the person."""
-        return self._take(lambda _now_s: self._session.staff_word(staff, reason))
+    def staff_word(self, session: str, staff: str, reason: str) -> bool:
+        """A member of staff, signed in elsewhere, vouches for the person of the session that they saw."""
+        return self._take(lambda _now_s: self._session.staff_word(session, staff, reason))
 
     def leave(self) -> bool:
         """Cancel was pressed."""
@@ -126,7 +129,9 @@ class Kiosk:
     async def run(self) -> None:
         """Serve for ever. A session that was cut off with the last run is ended first."""
         try:
-            await self._end_cut_off()
+            if await self._end_cut_off():
+                self._hint = "cut_off"
+                self._look()
             while True:
                 try:
                     async with asyncio.timeout(TICK_S):
@@ -137,6 +142,8 @@ class Kiosk:
                     self._hint = None
                     await self._do(taken(self._clock()))
                 await self._do(self._session.tick(self._clock()))
+                if self._owes_endings and self._session.stage in (Stage.IDLE, Stage.SHOWN):
+                    await self._end_cut_off()
                 self._look()
         finally:
             self._stop_asking()
@@ -152,8 +159,8 @@ class Kiosk:
             match action:
                 case Store(session, facts, goes_on):
                     await self._do(await self._store(session, facts, goes_on=goes_on))
-                case AskFactor(factors):
-                    self._ask(factors)
+                case AskFactor(session, factors):
+                    self._ask(session, factors)
                 case StopAsking():
                     self._stop_asking()
                 case Show(shown):
@@ -166,72 +173,82 @@ class Kiosk:
     async def _store(self, session: str, facts: Sequence[Fact], *, goes_on: bool) -> Sequence[Action]:
         note = None
         if goes_on:
-            cut_off = {"session": session, "subject": facts[0].subject, "purpose": facts[0].data["purpose"]}
-            note = json.dumps(cut_off)
+            note = json.dumps({"subject": facts[0].subject, "purpose": facts[0].data["purpose"]})
         try:
-            await self._recorder.store(facts, self.id, note=(OPEN + self.id, note))
+            await self._recorder.store(facts, self.id, note=(self._open_notes + session, note))
         except StoreRefused as exc:
+            self._owes_endings = True  # it may have been opened
             return self._session.refused(session, exc.code, self._clock())
         return self._session.stored(session, self._clock())
 
-    async def _end_cut_off(self) -> None:
-        """The power went or the process was killed while somebody stood here: it was begun, and does not count."""
-        while True:
-            try:
-                note = (await self._recorder.notes(OPEN)).get(self.id)
-                if note is None:
-                    return
+    async def _end_cut_off(self) -> bool:
+        """End what was begun and has no ending: it does not count. Whether there was any.
+
+        The power went or the process was killed while somebody stood here, or the disk took no ending.
+        """
+        ended = False
+        try:
+            for session, note in (await self._recorder.notes(self._open_notes)).items():
                 begun = json.loads(note)
-                data = {"session": begun["session"], "kiosk": self.id, "purpose": begun["purpose"]}
                 subject = str(begun["subject"])
-                fact = Fact(
-                    "checkin.abandoned",
-                    subject,
-                    {**data, "reason": "cut_off"},
-                    restricted=subject.startswith("person/"),
-                )
-                await self._recorder.store([fact], self.id, note=(OPEN + self.id, None))
-            except StoreRefused:
-                await asyncio.sleep(LOOK_AGAIN_S)  # nobody can check in before, either
-                continue
-            self._hint = "cut_off"
-            self._look()
-            return
+                data = {
+                    "session": session,
+                    "kiosk": self.id,
+                    "purpose": begun["purpose"],
+                    "reason": "cut_off",
+                }
+                fact = Fact("checkin.abandoned", subject, data, restricted=subject.startswith("person/"))
+                await self._recorder.store([fact], self.id, note=(self._open_notes + session, None))
+                ended = True
+        except StoreRefused:
+            return ended  # it is owed still
+        self._owes_endings = False
+        return ended
 
     def _look(self) -> None:
         session = self._session
         person = session.person
         name = None if person is None or person.protected else person.name
         wanted = frozenset(self._devices[one].factor for one in self._asking)
-        view = KioskView(session.stage, session.purpose, name, wanted, self._step, self._hint, self._shown)
+        running = None if session.stage in (Stage.IDLE, Stage.SHOWN) else session.id or None
+        view = KioskView(
+            session.stage, running, session.purpose, name, wanted, self._step, self._hint, self._shown
+        )
         if view != self.view:
             self.view = view
             self._changed()
 
     # -- devices --------------------------------------------------------------------------------------
 
-    def _ask(self, factors: frozenset[Factor]) -> None:
+    def _ask(self, session: str, factors: frozenset[Factor]) -> None:
         for device_id, device in self._devices.items():
             if device.factor in factors and device_id not in self._asking:
                 asking = asyncio.get_running_loop().create_task(
-                    self._identify(device_id, device), name=f"ask-{device_id}"
+                    self._identify(session, device_id, device), name=f"ask-{device_id}"
                 )
                 self._asking[device_id] = asking
 
-    async def _identify(self, device_id: str, device: FactorDevice) -> None:
+    async def _identify(self, session: str, device_id: str, device: FactorDevice) -> None:
+        try:
+            result = await self._answer(device_id, device)
+        finally:
+            if self._asking.get(device_id) is asyncio.current_task():
+                del self._asking[device_id]
+        if isinstance(result, NotMatched) and result.reason in {"nothing_presented", "cancelled"}:
+            return  # nobody tried
+        await self._inputs.put(lambda _now_s: self._session.factor(session, device.factor, result))
+
+    async def _answer(self, device_id: str, device: FactorDevice) -> Identified:
         """Until it answers: a device that is away is asked again, and counts as no try."""
         while True:
             try:
-                result: Identified = await device.identify(timeout_s=STEP_S, guide=self._guide)
-                break
+                return await device.identify(timeout_s=STEP_S, guide=self._guide)
             except DriverError as exc:
                 log.info("device cannot be asked", extra={"device": device_id, "code": exc.code})
-                self._hint = "away"
-                await asyncio.sleep(LOOK_AGAIN_S)
-        self._asking.pop(device_id, None)
-        if isinstance(result, NotMatched) and result.reason in {"nothing_presented", "cancelled"}:
-            return  # nobody tried
-        await self._inputs.put(lambda _now_s: self._session.factor(device.factor, result))
+            except Exception:
+                log.exception("driver failed; this is a bug, please report it", extra={"device": device_id})
+            self._hint = "away"
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     def _guide(self, step: Step) -> None:
         self._step = step

@@ -77,7 +77,7 @@ class Session:
         self._only = only
         self._directory = directory
         self._new_id = new_id
-        self._id = ""
+        self.id = ""  # of the session that runs, or of the last one
         self._card: Card | None = None
         self._tries = 0
         self._due_s: float | None = None  # when patience ends
@@ -110,9 +110,9 @@ class Session:
             return self._identify(card)
         return self._anew(card, now_s)
 
-    def factor(self, factor: Factor, result: Identified) -> Sequence[Action]:
-        """What a device of this kiosk answered."""
-        if self.stage is not Stage.PROVING or self.person is None:
+    def factor(self, session: str, factor: Factor, result: Identified) -> Sequence[Action]:
+        """What a device of this kiosk answered when it was asked for this session."""
+        if self.stage is not Stage.PROVING or self.person is None or session != self.id:
             return []  # of a session that is over
         if not isinstance(result, Matched):
             return self._tried(self._refused(factor, {"reason": result.reason}))
@@ -130,9 +130,9 @@ class Session:
             return self._end(Outcome.REJECTED, "not_the_same_person", facts, matched)
         return self._complete(METHOD_OF[factor], matched)
 
-    def staff_word(self, staff: str, reason: str) -> Sequence[Action]:
-        """A member of staff, signed in, says that it is this person."""
-        if self.stage is not Stage.PROVING:
+    def staff_word(self, session: str, staff: str, reason: str) -> Sequence[Action]:
+        """A member of staff, signed in, says that it is the person of this session."""
+        if self.stage is not Stage.PROVING or session != self.id:
             return []
         return self._complete(Method.STAFF, data={"staff": staff, "staff_reason": reason})
 
@@ -155,14 +155,14 @@ class Session:
 
     def stored(self, session: str, now_s: float) -> Sequence[Action]:
         """What `Store` asked for is on disk."""
-        if self.stage is not Stage.STORING or session != self._id:
+        if self.stage is not Stage.STORING or session != self.id:
             return []
         ending, self._ending = self._ending, None
         return self._prove(now_s) if ending is None else self._show(ending, now_s)
 
     def refused(self, session: str, code: str, now_s: float) -> Sequence[Action]:
         """The store takes nothing now: it does not count, and the person is told so."""
-        if self.stage in (Stage.IDLE, Stage.SHOWN) or session != self._id:
+        if self.stage in (Stage.IDLE, Stage.SHOWN) or session != self.id:
             return []
         self._ending = None
         return [*self._stop(), *self._show(Shown(Outcome.NOT_STORED, code), now_s)]
@@ -170,7 +170,7 @@ class Session:
     # -- steps ----------------------------------------------------------------------------------------
 
     def _begin(self, now_s: float) -> list[Action]:
-        self._id = self._new_id()
+        self.id = self._new_id()
         self._card = self.person = self.purpose = None
         self._tries, self._ending, self._asked = 0, None, False
         self._due_s = now_s + STEP_S
@@ -203,11 +203,11 @@ class Session:
     def _keep(self, fact: Fact) -> list[Action]:
         """Stored first; then the person is asked."""
         self.stage, self._due_s = Stage.STORING, None
-        return [Store(self._id, [fact], goes_on=True)]
+        return [Store(self.id, [fact], goes_on=True)]
 
     def _prove(self, now_s: float) -> list[Action]:
         self.stage, self._due_s, self._asked = Stage.PROVING, now_s + STEP_S, True
-        return [AskFactor(self._factors())]
+        return [AskFactor(self.id, self._factors())]
 
     def _stop(self) -> list[Action]:
         asked, self._asked = self._asked, False
@@ -251,7 +251,7 @@ class Session:
         self._ending = Shown(outcome, reason, name if outcome is not Outcome.ABANDONED else None)
         ended = self._fact(f"checkin.{outcome}", body)
         self.stage, self._due_s = Stage.STORING, None
-        return [*stop, Store(self._id, [*before, ended], goes_on=False)]
+        return [*stop, Store(self.id, [*before, ended], goes_on=False)]
 
     def _show(self, shown: Shown, now_s: float) -> list[Action]:
         if shown.outcome is Outcome.ABANDONED:
@@ -278,7 +278,7 @@ class Session:
         return Fact(kind, f"person/{whose.ref}", data, restricted=True)
 
     def _of_session(self) -> dict[str, Json]:
-        body: dict[str, Json] = {"session": self._id, "kiosk": self._kiosk}
+        body: dict[str, Json] = {"session": self.id, "kiosk": self._kiosk}
         if self.purpose is not None:
             body["purpose"] = self.purpose
         return body

@@ -80,9 +80,19 @@ class Ingest:
     async def store(
         self, facts: Sequence[Fact], device: str, *, note: tuple[str, str | None] | None = None
     ) -> list[Committed]:
-        """Store these together, in this order, and the note with them; raises `StoreRefused`: none was stored."""
+        """Store these together, in this order, and the note with them; raises `StoreRefused`: none was stored.
+
+        One that cannot be encoded (code unencodable) is told in a `device.fault` instead, and none is stored:
+        nobody may be told that it counts.
+        """
         stamp = self._clock.now()
         drafts = [self._checked(fact, uuid7(stamp.wall_ms), device, stamp) for fact in facts]
+        unencodable = [draft for draft, fact in zip(drafts, facts, strict=True) if draft.type != fact.type]
+        if unencodable:
+            await self._append(unencodable, stamp)
+            raise StoreRefused(
+                "unencodable", "an event could not be encoded; see the device.fault and the log"
+            )
         return await self._append(drafts, stamp, note)
 
     async def notes(self, prefix: str) -> dict[str, str]:

@@ -197,6 +197,10 @@ class Connection:
             self._drive.write()
         self._end(Closed("stopped", f"{self.endpoint.where}: closed by the gateway"))
         self._drive.close()
+        forgotten = line_of(self._client)
+        if forgotten is not None:  # dialled and never adopted: it must not say CONNECT when it is collected
+            forgotten.cut()
+            forgotten.close()
 
     def _end(self, closed: Closed) -> None:
         if not self.closed.done():
@@ -226,7 +230,9 @@ class Connection:
         except TimeoutError as exc:
             raise no_answer(self.endpoint.where) from exc
         except asyncio.CancelledError:
-            if self.closed.done():  # _end cancelled what we waited for: the answer to SUBSCRIBE
+            task = asyncio.current_task()
+            asked_to_end = task is not None and task.cancelling() > 0
+            if self.closed.done() and not asked_to_end:  # _end cancelled what we waited for: the SUBACK
                 raise self._closed_subscribing() from None
             raise
 

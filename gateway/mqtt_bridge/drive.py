@@ -36,6 +36,7 @@ class Drive:
         self._loop = asyncio.get_running_loop()
         self._told: list[tuple[Callable[..., None], tuple[object, ...]]] = []
         self._reading = False
+        self._over = False
         self._full = False  # the line takes no more; the loop watches for room
         self._emptied = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -53,6 +54,7 @@ class Drive:
         self.line = line_of(self._client)
         if self.line is None:
             return
+        self.line.live = True
         self._client.on_socket_close = lambda _client, _userdata, _line: self._let_go()
         self._client.on_socket_register_write = lambda _client, _userdata, _line: self._write_soon()
         self._read_on(self.line)
@@ -60,7 +62,11 @@ class Drive:
         self._tick()
 
     def rest(self) -> None:
-        """Take nothing more in."""
+        """Take nothing more in, for good."""
+        self._over = True
+        self._pause()
+
+    def _pause(self) -> None:
         if self._reading and self.line is not None:
             self._loop.remove_reader(self.line.fileno())
         self._reading = False
@@ -131,13 +137,13 @@ class Drive:
             if self._crowded():
                 # mosquitto sends far more than our Receive Maximum when it works off what it kept. Left
                 # unread, TCP slows it down.
-                self.rest()
+                self._pause()
                 self._loop.call_later(HELD_BACK_S, self._go_on, self.line)
                 return
             self._turn(self._client.loop_read)
 
     def _go_on(self, line: Line) -> None:
-        if self.line is line:
+        if self.line is line and not self._over:
             self._read_on(line)
             self._take_in()
 

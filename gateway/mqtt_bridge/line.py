@@ -34,6 +34,7 @@ class Line:
         self._raw = raw
         # No waiting for more to send: after a PUBACK of ours, an event would wait 40 ms for the broker's ack.
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.live = False  # somebody drives it; before that nothing goes out, at its end neither
         self._in = b""
         self._at = 0  # up to where `_in` was taken
         self._out = bytearray()
@@ -61,7 +62,8 @@ class Line:
 
     def close(self) -> None:
         """Send what can be sent at once (a DISCONNECT), and close."""
-        self.flush()
+        if self.live:
+            self.flush()
         self._raw.close()
 
     def fileno(self) -> int:

@@ -239,6 +239,11 @@ class Outbox:
         else:
             State.insert(key=key, value=value).on_conflict_replace().execute()
 
+    @property
+    def committed_n(self) -> int:
+        """`n` of the newest event on disk."""
+        return self._ledger.committed.next_n - 1
+
     def count_waiting(self) -> int:
         """All waiting events, counted: at the start only."""
         return int(Waiting.select().count())

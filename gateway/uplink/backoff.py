@@ -11,6 +11,7 @@ import random
 
 LEAST_S, MOST_S = 2.0, 60.0  # of the limit
 SHARE = 4
+SHORT_S = 20.0  # at most so much trouble is counted where each connection settles something and breaks
 STABLE_S = 30.0  # a connection that lasted this long was a good one
 
 
@@ -22,8 +23,10 @@ class Backoff:
 
     def ended(self, now_s: float, *, lasted_s: float, settled: bool) -> None:
         """A connection, or the attempt at one, is over."""
-        if settled or lasted_s >= STABLE_S:
+        if lasted_s >= STABLE_S or (settled and lasted_s >= LEAST_S):
             self._since_s = now_s
+        elif settled:  # and broke at once: of some use, and too dear to be had once a second for ever
+            self._since_s = max(self._since_s, now_s - SHORT_S)
 
     def limit_s(self, now_s: float) -> float:
         """The longest wait now."""

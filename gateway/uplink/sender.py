@@ -17,7 +17,7 @@ from gateway.errors import StoreRefused
 from gateway.metrics import LANES, Metrics
 from gateway.mqtt_bridge import Connection
 from gateway.spans import Spans, of_numbers
-from gateway.store.outbox import URGENT_LANE, Row
+from gateway.store.outbox import REST_LANE, URGENT_LANE, Row
 from gateway.store.store import Store
 from gateway.uplink.ages import mono_ms
 from gateway.uplink.drain_cap import DrainCap
@@ -73,7 +73,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._connection: Connection | None = None  # that `run` serves
         self._wants_room = False  # something was left for want of a slot
-        self._commits = 0
+        self._announced = {URGENT_LANE: 0, REST_LANE: 0}  # highest `n` of each lane that a commit told of
         self._paused = False
         self._passed_over = False  # something was not sent again, for want of room
         self._first_fresh = store.tail.next_n
@@ -94,7 +94,8 @@ class Sender:
         """Events were committed; `urgent` are those of the fast lanes: (n, monotonic ms)."""
         for n, at_ms in urgent:
             self.marks.add(n, at_ms)
-        self._commits += 1
+        for row in rows:
+            self._announced[row.lane] = row.n
         self._lanes.add(rows)
         self._go_on()
 
@@ -149,7 +150,7 @@ class Sender:
                 await self._mind(time.monotonic())
                 for lane in self._lanes.all:
                     await self._fill(lane)
-                wait_s = self._pump(connection)
+                    wait_s = self._pump(connection)  # what is there does not wait for the next lane
                 if not self._hungry():
                     await self._rest(wait_s)
         finally:
@@ -197,18 +198,20 @@ class Sender:
                 self.out.take(n)  # it waits no longer
 
     async def _fill(self, lane: Lane) -> None:
-        while len(lane.rows) < FEW_ROWS and not lane.exhausted:
-            fresh = lane is self._lanes.fresh
-            below = self._first_fresh if lane is self._lanes.aged else None
-            start = max(lane.cursor, self._first_fresh - 1) if fresh else lane.cursor
-            asked_at, turn = self._commits, lane.turn
-            rows, end = await self._store.read(
-                partial(read_ahead, lane=lane.store_lane, after=start, below=below)
-            )
-            if turn != lane.turn:
-                continue  # put back or sent again meanwhile: what was read lies behind the new beginning
-            # A commit during the read may have added what the read did not see.
-            lane.take_up(rows, skip=self.out, exhausted=end and asked_at == self._commits)
+        """Read on, once: while the disk is kept busy another commit comes with each question."""
+        if len(lane.rows) >= FEW_ROWS or lane.exhausted:
+            return
+        fresh, aged = lane is self._lanes.fresh, lane is self._lanes.aged
+        start = max(lane.cursor, self._first_fresh - 1) if fresh else lane.cursor
+        below, turn = (self._first_fresh if aged else None), lane.turn
+        rows, end, seen_n = await self._store.read(
+            partial(read_ahead, lane=lane.store_lane, after=start, below=below)
+        )
+        if turn != lane.turn:
+            return  # put back or sent again meanwhile: what was read lies behind the new beginning
+        # A commit behind the read may have brought what the read did not see; never to the aged ones.
+        newer = not aged and self._announced[lane.store_lane] > seen_n
+        lane.take_up(rows, skip=self.out, exhausted=end and not newer)
 
     @property
     def at_rest(self) -> bool:

@@ -35,7 +35,7 @@ def test_a_connection_that_brought_nothing_does_not_end_the_trouble() -> None:
 
 
 def test_a_connection_that_settled_something_or_lasted_ends_it() -> None:
-    for lasted_s, settled in ((4.0, True), (STABLE_S, False)):
+    for lasted_s, settled in ((4.0, True), (STABLE_S, False)):  # not a moment of each
         backoff = Backoff(0.0)
         backoff.ended(600.0, lasted_s=lasted_s, settled=settled)
         assert backoff.limit_s(600.0) == LEAST_S
@@ -46,3 +46,13 @@ def test_gateways_that_lost_the_same_broker_come_back_spread() -> None:
     assert max(later - earlier for earlier, later in itertools.pairwise(waits)) < 10
     assert waits[35] > 5
     assert waits[105] < 55
+
+
+def test_connections_that_settle_something_and_break_at_once_are_not_had_for_ever() -> None:
+    backoff, now_s, connects = Backoff(0.0), 600.0, 0
+    while now_s < 600.0 + 86_400:
+        connects += 1
+        now_s += 0.2
+        backoff.ended(now_s, lasted_s=0.2, settled=True)
+        now_s += backoff.limit_s(now_s) / 2  # the mean of the waits
+    assert connects < 86_400 / 2

@@ -222,7 +222,7 @@ async def test_staff_vouch_while_the_module_is_away() -> None:
         desk.card("p-anna")
         desk.kiosk.touch(Purpose.REPORT)
         await desk.stage(Stage.PROVING)
-        desk.kiosk.staff_word("staff-1", "module broken")
+        desk.kiosk.staff_word(desk.kiosk.view.session or "", "staff-1", "module broken")
         await desk.stage(Stage.SHOWN)
         assert desk.facts[-1].data["method"] == "staff"
 
@@ -279,7 +279,7 @@ async def test_a_session_that_was_cut_off_is_ended_at_the_next_start_and_the_per
     async with at_work() as desk:
         await proving(desk)
     noted = dict(desk.noted)
-    assert list(noted) == ["session:kiosk-1"]
+    assert list(noted) == ["session:kiosk-1:s1"]
 
     def restarted() -> Desk:
         again = Desk()
@@ -308,3 +308,33 @@ async def test_an_ending_forgets_what_was_noted_of_its_session() -> None:
         desk.finger.press(PEOPLE.index(ANNA))
         await desk.stage(Stage.SHOWN)
         assert desk.noted == {}
+
+
+async def test_a_session_whose_ending_the_disk_refused_is_ended_when_it_takes_events_again() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+        desk.refusal = StoreRefused("store_full", "no room")
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
+        desk.refusal = None
+        await until(lambda: desk.types == ["checkin.opened", "checkin.abandoned"], "the ending")
+        assert desk.facts[-1].data["reason"] == "cut_off"
+        assert desk.noted == {}
+
+
+async def test_a_driver_with_a_bug_is_asked_again() -> None:
+    async with at_work() as desk:
+        failed: list[bool] = []
+        real = desk.finger.identify
+
+        async def broken(*, timeout_s: float, guide: Guide) -> Identified:
+            if not failed:
+                failed.append(True)
+                raise ValueError("a bug")
+            return await real(timeout_s=timeout_s, guide=guide)
+
+        desk.finger.identify = broken  # type: ignore[method-assign]
+        await proving(desk)
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
+        assert desk.types[-1] == "checkin.completed"

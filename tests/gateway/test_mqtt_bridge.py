@@ -1,13 +1,14 @@
 """One connection against brokers that misbehave: what is said, what is bounded, what is noticed."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, connect
+from gateway.mqtt_bridge import FAILURE, ConnectFailed, Connection, Endpoint, connect
 from tests.broker import Mosquitto
 from tests.gateway.scripted_broker import ScriptedBroker
 from tests.gateway.uplink_bench import until
@@ -193,3 +194,29 @@ async def test_a_large_burst_over_a_slow_line_arrives_whole(mosquitto: Mosquitto
                 got.append(message.payload)
                 message.done()
         assert got == payloads
+
+
+async def test_an_attempt_given_up_when_it_had_just_dialled_says_nothing_any_more(
+    mosquitto: Mosquitto,
+) -> None:
+    """Its CONNECT, sent when the forgotten client is collected, would throw out the one that is connected by then."""
+    at = endpoint(mosquitto.port)
+    forgotten = Connection(at)
+    await asyncio.get_running_loop().run_in_executor(None, forgotten._dial)
+    async with connected(at) as living:
+        await forgotten.close(orderly=False)
+        del forgotten
+        gc.collect()
+        assert await living.publish("cc/x", b"x") < FAILURE
+        assert not living.closed.done()
+
+
+async def test_a_stop_while_the_broker_closes_on_subscribe_is_not_swallowed() -> None:
+    async with ScriptedBroker(closes_on_subscribe=True) as broker:
+        for wait_s in (0.0, 0.001, 0.002, 0.004, 0.008, 0.016):
+            connecting = asyncio.create_task(connect(endpoint(broker.port), TOPICS, None))
+            await asyncio.sleep(wait_s)
+            ended = connecting.done()
+            connecting.cancel()
+            outcome = (await asyncio.gather(connecting, return_exceptions=True))[0]
+            assert ended or isinstance(outcome, asyncio.CancelledError), outcome

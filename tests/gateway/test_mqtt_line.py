@@ -158,6 +158,14 @@ def test_a_line_that_was_cut_says_so_and_forgets_the_rest(ends: tuple[Line, sock
 
 def test_a_last_word_goes_out_before_the_line_is_closed(ends: tuple[Line, socket.socket]) -> None:
     line, far = ends
+    line.live = True
     line.send(b"DISCONNECT")
     line.close()
     assert far.recv(100) == b"DISCONNECT"
+
+
+def test_a_line_that_nobody_drives_says_nothing_at_its_end(ends: tuple[Line, socket.socket]) -> None:
+    line, far = ends
+    line.send(b"CONNECT, with the name of one that is connected by now")
+    line.close()
+    assert far.recv(100) == b""

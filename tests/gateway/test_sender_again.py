@@ -1,6 +1,7 @@
 """Rows from memory and rows that wait again: none is passed over, none goes before its lane's turn."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
 from gateway.store import commands
 from gateway.store.database import StoreDamaged
+from gateway.store.db_thread import DbThread
 from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE
 from gateway.store.store import Store, open_store
@@ -218,3 +220,37 @@ async def test_a_damaged_waiting_row_is_damage_for_the_sender_and_the_next_start
         sender, _ = sender_of(store, clock)
         with pytest.raises(StoreDamaged):
             await asyncio.wait_for(sender.run(Wire()), 5)  # type: ignore[arg-type]
+
+
+async def test_a_disk_that_is_never_idle_does_not_keep_the_sender_from_sending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each question meets a commit then: it must not be asked again until none does."""
+    clock = ManualClock()
+    real = DbThread._sql
+
+    def slow(self: DbThread, statement: str) -> None:
+        real(self, statement)
+        if statement == "COMMIT":
+            time.sleep(0.01)
+
+    async with running_store(tmp_path / "s.db", clock) as store:
+        await store.append([draft(clock.now()) for _ in range(300)], clock.now())
+        sender, _ = sender_of(store, clock)
+        sender.begin()
+        monkeypatch.setattr(DbThread, "_sql", slow)
+        stored = 0
+
+        async def produce() -> None:
+            nonlocal stored
+            while True:
+                await store.append([draft(clock.now())], clock.now())
+                stored += 1
+
+        wire = Wire()
+        tasks = [asyncio.create_task(produce()), asyncio.create_task(sender.run(wire))]  # type: ignore[arg-type]
+        sender.window.size = 10_000
+        await until(lambda: stored > 30 and len(wire.sent) > 330, "backlog and what is new")
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

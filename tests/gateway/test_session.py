@@ -92,7 +92,7 @@ class Kiosk:
         self.do(self.session.touch(purpose, self.now_s))
 
     def finger(self, result: Matched | NotMatched) -> None:
-        self.do(self.session.factor(Factor.FINGER, result))
+        self.do(self.session.factor(self.session.id, Factor.FINGER, result))
 
     def wait(self, seconds: float) -> None:
         self.now_s += seconds
@@ -113,7 +113,7 @@ def test_card_and_finger_count(purpose: Purpose, *, touch_first: bool) -> None:
     else:
         kiosk.card(ANNA)
         kiosk.touch(purpose)
-    assert kiosk.done[-1] == AskFactor(frozenset({Factor.FINGER, Factor.FACE}))
+    assert kiosk.done[-1] == AskFactor("s1", frozenset({Factor.FINGER, Factor.FACE}))
     assert kiosk.shown == []
     kiosk.finger(finger(ANNA))
     assert kiosk.types == ["checkin.opened", "identity.finger_matched", "checkin.completed"]
@@ -129,7 +129,7 @@ def test_nothing_is_shown_before_it_is_stored() -> None:
     kiosk = Kiosk()
     kiosk.card(ANNA)
     kiosk.touch()
-    actions = kiosk.session.factor(Factor.FINGER, finger(ANNA))
+    actions = kiosk.session.factor("s1", Factor.FINGER, finger(ANNA))
     assert [type(action) for action in actions] == [StopAsking, Store]
     assert kiosk.session.stage is Stage.STORING
     assert [type(action) for action in kiosk.session.stored("s1", 0.0)] == [Show]
@@ -145,7 +145,7 @@ def test_what_the_store_refuses_is_told_and_does_not_count() -> None:
         kiosk.finger(finger(ANNA))
         assert kiosk.shown == [Shown(Outcome.NOT_STORED, "store_full")]
         assert "checkin.completed" not in kiosk.types
-        assert (AskFactor(frozenset({Factor.FINGER, Factor.FACE})) in kiosk.done) is (at == "completed")
+        assert (AskFactor("s1", frozenset({Factor.FINGER, Factor.FACE})) in kiosk.done) is (at == "completed")
         assert (StopAsking() in kiosk.done) is (at == "completed")
 
 
@@ -209,8 +209,8 @@ def test_the_word_of_staff_counts_and_says_whose_it_was_and_why() -> None:
     kiosk = Kiosk()
     kiosk.card(WORDLESS)
     kiosk.touch()
-    assert kiosk.done[-1] == AskFactor(frozenset())
-    kiosk.do(kiosk.session.staff_word("staff-3", "finger injured"))
+    assert kiosk.done[-1] == AskFactor("s1", frozenset())
+    kiosk.do(kiosk.session.staff_word(kiosk.session.id, "staff-3", "finger injured"))
     ended = kiosk.facts[-1]
     assert ended.type == "checkin.completed"
     assert (ended.data["method"], ended.data["staff"], ended.data["staff_reason"]) == (
@@ -225,7 +225,7 @@ def test_nobody_speaks_for_a_session_that_is_over() -> None:
     kiosk.wait(STEP_S)
     before = list(kiosk.facts)
     kiosk.finger(finger(ANNA))
-    kiosk.do(kiosk.session.staff_word("staff-3", "late"))
+    kiosk.do(kiosk.session.staff_word(kiosk.session.id, "staff-3", "late"))
     assert kiosk.facts == before
     assert kiosk.types[-1] == "checkin.abandoned"
 
@@ -251,6 +251,20 @@ def test_a_late_answer_of_the_store_does_not_reach_the_next_session() -> None:
     assert kiosk.session.refused("s1", "store_full", 0.0) == []
     assert kiosk.session.stored("s1", 0.0) == []
     assert kiosk.session.stage is Stage.CHOOSING
+
+
+def test_what_was_asked_or_said_for_one_session_counts_for_no_other() -> None:
+    kiosk = Kiosk()
+    kiosk.card(ANNA)
+    kiosk.touch()
+    kiosk.card(BORIS)
+    kiosk.touch()
+    before = list(kiosk.facts)
+    kiosk.do(kiosk.session.factor("s1", Factor.FACE, finger(ANNA)))
+    kiosk.do(kiosk.session.factor("s1", Factor.FACE, NotMatched("poor")))
+    kiosk.do(kiosk.session.staff_word("s1", "staff-3", "meant Anna"))
+    assert kiosk.facts == before
+    assert kiosk.session.stage is Stage.PROVING
 
 
 def test_the_same_card_again_changes_nothing() -> None:
@@ -333,7 +347,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule()
     def word(self) -> None:
-        self.kiosk.do(self.kiosk.session.staff_word("staff-1", "reason"))
+        self.kiosk.do(self.kiosk.session.staff_word(self.kiosk.session.id, "staff-1", "reason"))
 
     @rule()
     def leave(self) -> None:
