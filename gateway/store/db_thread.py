@@ -288,19 +288,24 @@ class DbThread:
 
 def _resolve(outcomes: list[_Outcome], announce: Announce | None = None) -> None:
     def deliver() -> None:
-        try:
+        # A listener that fails is a bug that rises; who waits is told all the same.
+        with contextlib.ExitStack() as everybody:
+            for job, result, error in reversed(outcomes):
+                everybody.callback(_tell, job, result, error)
             if announce is not None:
                 announce()
-        finally:  # a listener that fails is a bug that rises; who waits is told all the same
-            for job, result, error in outcomes:
-                if job.told is not None:
-                    job.told(error)
-                if job.future.done():
-                    continue
-                if error is None:
-                    job.future.set_result(result)
-                else:
-                    job.future.set_exception(error)
 
     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
         outcomes[0][0].future.get_loop().call_soon_threadsafe(deliver)
+
+
+def _tell(job: _AnyJob, result: object, error: BaseException | None) -> None:
+    try:
+        if job.told is not None:
+            job.told(error)
+    finally:
+        if not job.future.done():
+            if error is None:
+                job.future.set_result(result)
+            else:
+                job.future.set_exception(error)

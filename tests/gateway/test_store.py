@@ -411,3 +411,22 @@ async def test_two_gateways_cannot_use_one_store(tmp_path: Path) -> None:
         with pytest.raises(StartError, match="a gateway runs on this store"):
             async with running_store(tmp_path / "s.db", clock):
                 pass
+
+
+async def test_a_listener_that_fails_keeps_nobody_waiting(tmp_path: Path) -> None:
+    clock = ManualClock()
+    risen: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: risen.append(context["exception"])
+    )
+
+    def broken(_error: BaseException | None) -> None:
+        raise LookupError("a bug in a listener")
+
+    async with running_store(tmp_path / "s.db", clock) as store:
+        one = store.append([draft(clock.now())], clock.now(), told=broken)
+        other = store.append([draft(clock.now())], clock.now())
+        async with asyncio.timeout(5):
+            first, second = await asyncio.gather(one, other)
+        assert second[0].n == first[0].n + 1
+    assert [type(error) for error in risen] == [LookupError]
