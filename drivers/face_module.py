@@ -38,6 +38,7 @@ from drivers.links.link import Link
 from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.questions import Questions
+from drivers.undoing import in_a_task_of_its_own
 from firmware_protocols.efaa_xor16.exchanges import (
     Anybody,
     EyesClosed,
@@ -199,7 +200,7 @@ class FaceModule:
             await self._take_back(before)
             return NotEnrolled(watch.why_in_vain)
         except (asyncio.CancelledError, RemoteProtocolError):
-            await self._take_back(before)
+            await in_a_task_of_its_own(self._take_back(before))
             raise
         match outcome:
             case TakenIn(user_id):
@@ -241,7 +242,7 @@ class FaceModule:
             return await work()
         except asyncio.CancelledError:
             if self._unsettled:
-                await self._settle()
+                await in_a_task_of_its_own(self._settle())
             raise
         except RemoteProtocolError as exc:
             raise unfit(self._link.name, exc) from exc

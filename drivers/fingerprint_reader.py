@@ -41,6 +41,7 @@ from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.questions import Questions
 from drivers.settings import SettingsReader
+from drivers.undoing import in_a_task_of_its_own
 from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
 from firmware_protocols.framing import Discarded
 from firmware_protocols.zfm.confirm import Action
@@ -247,7 +248,7 @@ class FingerprintReader:
         except asyncio.CancelledError:
             with suppress(DriverError):  # it was withdrawn: nobody is left to be told
                 await keeping
-                await self._delete([slot], module)
+                await in_a_task_of_its_own(self._delete([slot], module))
             raise
         if kept is not Kept.STORED:
             return NotEnrolled(str(kept))
