@@ -236,6 +236,7 @@ async def test_a_load_balancer_without_a_broker_behind_it_says_nothing_about_mqt
 ) -> None:
     """It takes connections and closes them. When the broker is back, everybody speaks 3.1.1 until restart."""
     alive, taken = False, 0
+    serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal taken
@@ -243,6 +244,9 @@ async def test_a_load_balancer_without_a_broker_behind_it_says_nothing_about_mqt
             writer.close()
             taken += 1
             return
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", mosquitto.port)
 
         async def pump(one: asyncio.StreamReader, other: asyncio.StreamWriter) -> None:
@@ -263,6 +267,7 @@ async def test_a_load_balancer_without_a_broker_behind_it_says_nothing_about_mqt
         alive = True
         await until(lambda: bench.uplink.state == "online", "the uplink", 30)
         assert bench.uplink.endpoint.version == "5"
+    await asyncio.wait(serving, timeout=10)  # the lines end with the gateway's: none is left open
 
 
 async def test_a_gateway_that_gives_its_line_up_does_not_stay_online_at_the_center(
