@@ -255,8 +255,9 @@ async def test_a_load_balancer_without_a_broker_behind_it_says_nothing_about_mqt
             other.close()  # a line that ends on one side ends on the other
 
         await asyncio.gather(pump(reader, far_writer), pump(far_reader, writer), return_exceptions=True)
-        far_writer.close()
-        writer.close()
+        for one in (far_writer, writer):
+            one.close()
+        await asyncio.gather(far_writer.wait_closed(), writer.wait_closed(), return_exceptions=True)
 
     async with (
         await asyncio.start_server(serve, "127.0.0.1", 0) as balancer,
