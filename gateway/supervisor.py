@@ -63,6 +63,7 @@ class DeviceTask:
         self._metrics = metrics
         self._changed = changed
         self._stored = stored
+        self._handing_over = False
         self._told = UNKNOWN  # state that the last event spoke of
         self._dirty = asyncio.Event()
         self._away_since: float | None = time.monotonic()
@@ -79,14 +80,13 @@ class DeviceTask:
         """Events of this device, on disk when it returns; raises `EventsRefused`."""
         if self.core is None:
             raise RuntimeError("a device spoke before the gateway served")
+        self._handing_over = True  # until it is known what came of it: an error meanwhile is not the driver's
         try:
             drafts = await self._ingest.accept(self.id, events)
         except (EventsRefused, asyncio.CancelledError):
+            self._handing_over = False
             raise
-        except Exception as exc:
-            self.core.create_task(_rise(exc), name=f"store-{self.id}")
-            await asyncio.get_running_loop().create_future()  # until the core has fallen
-            raise
+        self._handing_over = False
         self._stored(self.id, drafts)
         self._events_total += len(events)
         self._last_event_ms = self._clock.now().wall_ms
@@ -125,6 +125,8 @@ class DeviceTask:
             state = FAULT if isinstance(exc, DeviceFault | DeviceMismatch) else OFFLINE
             self._lost(state, exc.code, str(exc))
         except Exception:
+            if self._handing_over:
+                raise  # the store's or a bug of the core: it ends the process
             log.exception("driver failed; this is a bug, please report it", extra={"device": self.id})
             self._lost(FAULT, "driver_bug", "the driver failed; see the log")
             return AFTER_BUG_S
@@ -182,7 +184,3 @@ class DeviceTask:
             await self._alarms.clear("device_fault", self.id)
         elif time.monotonic() - self._away_since >= ALARM_AFTER_S:
             await self._alarms.raise_("device_fault", self.id, {"code": self._view.code})
-
-
-async def _rise(error: Exception) -> None:
-    raise error

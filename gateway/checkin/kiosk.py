@@ -245,8 +245,6 @@ class Kiosk:
                 return await device.identify(timeout_s=STEP_S, guide=self._guide)
             except DriverError as exc:
                 log.info("device cannot be asked", extra={"device": device_id, "code": exc.code})
-            except Exception:
-                log.exception("driver failed; this is a bug, please report it", extra={"device": device_id})
             self._hint = "away"
             await asyncio.sleep(LOOK_AGAIN_S)
 

@@ -164,7 +164,7 @@ def test_the_key_is_the_one_that_the_decision_note_derives(tmp_path: Path) -> No
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if told.returncode:
-        pytest.skip("not run: openssl kdf")
+        pytest.skip("not run: needs `openssl kdf` of OpenSSL 3")
     key = bytes.fromhex(told.stdout.strip().replace(":", ""))
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
