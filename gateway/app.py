@@ -258,7 +258,6 @@ class _Gateway:
     def _start(self, core: asyncio.TaskGroup) -> tuple[list[asyncio.Task[None]], list[asyncio.Task[None]]]:
         devices: list[asyncio.Task[None]] = []
         for task, driver in zip(self.devices, self.drivers, strict=True):
-            task.core = core
             devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
         devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]

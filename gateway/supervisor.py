@@ -56,14 +56,13 @@ class DeviceTask:
         self.id = view.id
         self._view = view  # without the counts, which change with each event
         self._events_total, self._last_event_ms = view.events_total, view.last_event_ms
-        self.core: asyncio.TaskGroup | None = None  # set when the gateway starts serving
         self._ingest = ingest
         self._alarms = alarms
         self._clock = clock
         self._metrics = metrics
         self._changed = changed
         self._stored = stored
-        self._handing_over = False
+        self._handing_over = 0
         self._told = UNKNOWN  # state that the last event spoke of
         self._dirty = asyncio.Event()
         self._away_since: float | None = time.monotonic()
@@ -78,19 +77,17 @@ class DeviceTask:
 
     async def committed(self, events: Sequence[DeviceEvent]) -> None:
         """Events of this device, on disk when it returns; raises `EventsRefused`."""
-        if self.core is None:
-            raise RuntimeError("a device spoke before the gateway served")
-        self._handing_over = True  # until it is known what came of it: an error meanwhile is not the driver's
+        self._handing_over += 1  # until it is known what came of it: an error meanwhile is not the driver's
         try:
             drafts = await self._ingest.accept(self.id, events)
         except (EventsRefused, asyncio.CancelledError):
-            self._handing_over = False
+            self._handing_over -= 1
             raise
-        self._handing_over = False
         self._stored(self.id, drafts)
         self._events_total += len(events)
         self._last_event_ms = self._clock.now().wall_ms
         self._changed()
+        self._handing_over -= 1
 
     def ready(self, info: DeviceReady) -> None:
         """The device answered after its link was opened."""
