@@ -11,8 +11,9 @@ Source: README.md beside the package, section efaa-xor16.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TypeVar
 
+from firmware_protocols.buffered import BufferedDecoder
 from firmware_protocols.checksums import xor8
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.framing import Discarded
@@ -21,7 +22,6 @@ SYNC = bytes.fromhex("EFAA")
 MAX_DATA = 4096  # bytes; an image chunk has 4000 at most, everything else far less. A larger claim is noise
 
 FrameT = TypeVar("FrameT")
-_SLICE = 4096  # bytes taken into the buffer at a time, so that one huge read does not grow it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +69,13 @@ def check(frame: bytes, layout: Layout) -> None:
         raise RemoteProtocolError("trailing", f"{len(frame) - end} surplus bytes after the frame")
 
 
-class Decoder(Generic[FrameT]):
+class Decoder(BufferedDecoder[FrameT]):
     """Finds the frames of one layout."""
 
     def __init__(self, layout: Layout, parse: Callable[[bytes], FrameT]) -> None:
+        super().__init__(SYNC)
         self._layout = layout
         self._parse = parse
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[FrameT | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        found: list[FrameT | Discarded] = []
-        for start in range(0, len(data), _SLICE):
-            self._buffer += data[start : start + _SLICE]
-            found.extend(self._drain())
-        return iter(found)
-
-    def flush(self) -> Iterator[FrameT | Discarded]:
-        """Give up on an unfinished frame (the line went quiet); yield what it held."""
-        found: list[FrameT | Discarded] = []
-        while self._buffer:
-            reason = "truncated" if self._buffer.startswith(SYNC) else "noise"
-            found.append(self._discard(reason, len(self._buffer)))
-            found.extend(self._drain())
-        return iter(found)
 
     def _drain(self) -> Iterator[FrameT | Discarded]:
         header_size = self._layout.header_size
@@ -100,13 +83,13 @@ class Decoder(Generic[FrameT]):
             if not self._buffer.startswith(SYNC):
                 if SYNC.startswith(self._buffer):
                     return  # the beginning of a sync word, so far
-                yield self._discard("noise", len(self._buffer))
+                yield self._discard("noise", self._next_start(len(self._buffer)))
                 continue
             if len(self._buffer) < header_size:
                 return
             refusal = self._layout.refusal(bytes(self._buffer[:header_size]))
             if refusal is not None:
-                yield self._discard(refusal, header_size)
+                yield self._discard(refusal, self._next_start(header_size))
                 continue
             end = header_size + self._layout.size(self._buffer) + 1
             if len(self._buffer) < end:
@@ -116,23 +99,6 @@ class Decoder(Generic[FrameT]):
     def _take_frame(self, end: int) -> FrameT | Discarded:
         frame = bytes(self._buffer[:end])
         if xor8(frame[self._layout.parity_from :]) != 0:
-            return self._discard("checksum", end)
+            return self._discard("checksum", self._next_start(end))
         del self._buffer[:end]
         return self._parse(frame)
-
-    def _discard(self, reason: str, limit: int) -> Discarded:
-        """Drop what is before `limit`, or less where a frame may begin sooner."""
-        length = self._next_start(limit)
-        data = bytes(self._buffer[:length])
-        del self._buffer[:length]
-        return Discarded(reason, length, data)
-
-    def _next_start(self, limit: int) -> int:
-        """Offset in 1..`limit` where the next sync word begins or may begin; `limit` when none does."""
-        found = self._buffer.find(SYNC, 1)
-        if 0 < found < limit:
-            return found
-        last = len(self._buffer) - 1
-        if 0 < last < limit and self._buffer[last] == SYNC[0]:
-            return last
-        return limit

@@ -10,8 +10,9 @@ Leaves out: what commands and data mean (messages.py).
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, Self, TypeVar
+from typing import Self, TypeVar
 
+from firmware_protocols.buffered import BufferedDecoder
 from firmware_protocols.checksums import xor8
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
@@ -77,33 +78,14 @@ class Reply:
 
 FrameT = TypeVar("FrameT")
 
-_SLICE = 4096  # bytes taken into the buffer at a time, so that one huge read does not grow it
 
-
-class _Decoder(Generic[FrameT]):
+class _Decoder(BufferedDecoder[FrameT]):
     """Finds the frames of one direction."""
 
     def __init__(self, from_body: Callable[[bytes], FrameT], bounds: Bounds) -> None:
+        super().__init__(PREAMBLE)
         self._from_body = from_body
         self._bounds = bounds
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[FrameT | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        found: list[FrameT | Discarded] = []
-        for start in range(0, len(data), _SLICE):
-            self._buffer += data[start : start + _SLICE]
-            found.extend(self._drain())
-        return iter(found)
-
-    def flush(self) -> Iterator[FrameT | Discarded]:
-        """Give up on an unfinished frame (the line went quiet); yield what it held."""
-        found: list[FrameT | Discarded] = []
-        while self._buffer:
-            reason = "truncated" if self._buffer.startswith(PREAMBLE) else "noise"
-            found.append(self._discard(reason, self._next_start(len(self._buffer)) or len(self._buffer)))
-            found.extend(self._drain())
-        return iter(found)
 
     def _drain(self) -> Iterator[FrameT | Discarded]:
         while self._buffer:
@@ -131,26 +113,6 @@ class _Decoder(Generic[FrameT]):
             return self._discard(reason, self._next_start(end))
         del self._buffer[:end]
         return self._from_body(counted[2:-1])
-
-    def _next_start(self, end: int) -> int:
-        """Offset before `end` where the next preamble begins or may begin; `end` when none does.
-
-        A preamble never begins inside another one, so behind the present one is soon enough.
-        """
-        after = len(PREAMBLE) if self._buffer.startswith(PREAMBLE) else 0
-        found = self._buffer.find(PREAMBLE, after)
-        if 0 <= found < end:
-            return found
-        for size in range(min(len(PREAMBLE) - 1, len(self._buffer) - after), 0, -1):
-            start = len(self._buffer) - size
-            if start < end and self._buffer.endswith(PREAMBLE[:size]):
-                return start
-        return end
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        del self._buffer[:length]
-        return Discarded(reason, length, data)
 
 
 class RequestDecoder(_Decoder[Request]):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
+from firmware_protocols.buffered import BufferedDecoder
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
 
@@ -101,10 +102,7 @@ def _sum_fits(whole: bytes) -> bool:
     return checksum(whole[6:-SUM_SIZE]) == int.from_bytes(whole[-SUM_SIZE:], "big")
 
 
-_SLICE = 4096  # bytes taken into the buffer at a time, so that one huge read does not grow it
-
-
-class PacketDecoder:
+class PacketDecoder(BufferedDecoder[Packet]):
     """Finds packets in a byte stream: those with one of `pids`, and of `address` where one is given.
 
     Takes any chunking, raises nothing, holds at most one packet. A packet that turns out wrong is searched
@@ -113,25 +111,12 @@ class PacketDecoder:
     """
 
     def __init__(self, pids: frozenset[Pid] = PIDS, address: int | None = None) -> None:
+        super().__init__(HEADER)
         self._pids = pids
         self._address = address
-        self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> Iterator[Packet | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        found: list[Packet | Discarded] = []
-        for start in range(0, len(data), _SLICE):
-            self._buffer += data[start : start + _SLICE]
-            found.extend(self._drain())
-        return iter(found)
-
-    def flush(self) -> Iterator[Packet | Discarded]:
-        """Give up on an unfinished packet (the line went quiet); yield what it held."""
-        found: list[Packet | Discarded] = []
-        while self._buffer:
-            found.append(self._discard("truncated", self._next_start() or len(self._buffer)))
-            found.extend(self._drain())
-        return iter(found)
+    def _is_begun(self) -> bool:
+        return True  # noise never stays in the buffer
 
     def _drain(self) -> Iterator[Packet | Discarded]:
         while self._buffer:
@@ -170,28 +155,11 @@ class PacketDecoder:
 
     def _noise_length(self) -> int:
         """Up to the next byte that is worth a look: a header, the first half of one, or 55."""
-        starts = [self._next_start()]
+        starts = [self._next_start(len(self._buffer))]
         ready = self._buffer.find(READY)
         if ready > 0:
             starts.append(ready)
         return min(starts)
-
-    def _next_start(self, end: int | None = None) -> int:
-        """Offset before `end`, behind the present header, where the next one begins or may begin; else `end`."""
-        end = len(self._buffer) if end is None else end
-        after = len(HEADER) if self._buffer.startswith(HEADER) else 1
-        found = self._buffer.find(HEADER, after)
-        if 0 <= found < end:
-            return found
-        last = len(self._buffer) - 1
-        if after <= last < end and self._buffer[last] == HEADER[0]:
-            return last
-        return end
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        del self._buffer[:length]
-        return Discarded(reason, length, data)
 
 
 class CommandDecoder(PacketDecoder):
