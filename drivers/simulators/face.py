@@ -19,10 +19,10 @@ from contextlib import suppress
 from functools import partial
 
 from drivers.errors import LinkLost
-from drivers.simulators.face_answers import FirmwareHabits, spoilt
+from drivers.simulators.face_answers import SPOILING, FirmwareHabits
 from drivers.simulators.faces import NO_FACE, Face
 from drivers.simulators.faults import FaultKind, FaultMix, FaultPlan
-from drivers.simulators.wire import Wire, send_at
+from drivers.simulators.wire import Wire, emit
 from firmware_protocols.efaa_xor16.commands import (
     Command,
     DeleteUser,
@@ -292,12 +292,8 @@ class SimulatedFaceModule:
     async def _send(self, frame: Frame, kind: FaultKind | None, wire: Wire) -> None:
         if kind is FaultKind.LATE:
             await asyncio.sleep(LATE_S)
-        data = spoilt(frame, kind)
         async with self._speaking:
-            if self._baud is None:
-                await wire.send(data)
-            else:
-                await send_at(wire, data, self._baud)
+            await emit(wire, SPOILING.apply(frame.to_bytes(), kind), self._baud)
         if kind is FaultKind.UNPLUG:
             wire.unplug()
 

@@ -1,14 +1,12 @@
-"""What face modules differ in, and how a reply is spoilt on the wire."""
+"""What face modules differ in, and how their frames are spoilt on the wire."""
 
 from dataclasses import dataclass
 
-from drivers.simulators.faults import FaultKind
-from firmware_protocols.efaa_xor16.envelope import SYNC
-from firmware_protocols.efaa_xor16.frames import Frame
+from drivers.simulators.faults import Spoiling
 from firmware_protocols.efaa_xor16.replies import UNLOCKED
 from firmware_protocols.efaa_xor16.results import UNKNOWN_USER
 
-NOISE = bytes.fromhex("00FFEFEFAA77")  # with a sync word in it
+SPOILING = Spoiling(noise=bytes.fromhex("00FFEFEFAA77"), size_at=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,26 +21,3 @@ class FirmwareHabits:
     names_enrolled: bool = False  # a refused enrolment names the slot that the face has
     unlock_status: int = UNLOCKED  # of a face with open eyes
     aborted_after_s: float | None = None  # after RESET was answered; None: before
-
-
-def spoilt(frame: Frame, kind: FaultKind | None) -> bytes:
-    """What goes over the wire in place of `frame`."""
-    data = frame.to_bytes()
-    half = len(data) // 2
-    match kind:
-        case None | FaultKind.LATE:
-            return data
-        case FaultKind.NOISE_BEFORE:
-            return NOISE + data
-        case FaultKind.NOISE_INSIDE:
-            return data[:half] + NOISE + data[half:]
-        case FaultKind.CUT | FaultKind.UNPLUG:
-            return data[:half]
-        case FaultKind.CHECKSUM:
-            return data[:-1] + bytes([data[-1] ^ 0x55])
-        case FaultKind.HUGE:
-            return SYNC + data[2:3] + b"\xff\xff" + data[5:]
-        case FaultKind.TWICE:
-            return data + data
-        case _:  # mute, and what other families know
-            return b""

@@ -82,3 +82,34 @@ class FaultPlan:
                     del self._planned[place]
                 return fault.kind
         return self._mix.strike()
+
+
+@dataclass(frozen=True, slots=True)
+class Spoiling:
+    """How the faults look in one family's frames."""
+
+    noise: bytes  # with the beginning of a frame in it
+    size_at: int  # where a frame has its length, two bytes
+
+    def apply(self, frame: bytes, kind: FaultKind | None, dialect: bytes = b"") -> bytes:
+        """What goes over the wire in place of `frame`; nothing for a mute device. `dialect`: as another one has it."""
+        half = len(frame) // 2
+        match kind:
+            case None | FaultKind.LATE:
+                return frame
+            case FaultKind.NOISE_BEFORE:
+                return self.noise + frame
+            case FaultKind.NOISE_INSIDE:
+                return frame[:half] + self.noise + frame[half:]
+            case FaultKind.CUT | FaultKind.UNPLUG:
+                return frame[:half]
+            case FaultKind.DIALECT if dialect:
+                return dialect
+            case FaultKind.CHECKSUM | FaultKind.DIALECT:
+                return frame[:-1] + bytes([frame[-1] ^ 0x55])
+            case FaultKind.HUGE:
+                return frame[: self.size_at] + b"\xff\xff" + frame[self.size_at + 2 :]
+            case FaultKind.TWICE:
+                return frame + frame
+            case FaultKind.MUTE | FaultKind.ASK_AGAIN:
+                return b""

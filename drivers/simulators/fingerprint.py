@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from drivers.errors import LinkLost
-from drivers.simulators.faults import FaultKind, FaultMix, FaultPlan
-from drivers.simulators.wire import Wire, send_at
+from drivers.simulators.faults import FaultKind, FaultMix, FaultPlan, Spoiling
+from drivers.simulators.wire import Wire, emit
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.framing import Discarded
 from firmware_protocols.zfm import commands as c
@@ -28,7 +28,7 @@ from firmware_protocols.zfm.family import Family
 from firmware_protocols.zfm.messages import Command
 from firmware_protocols.zfm.packet import DEFAULT_ADDRESS, PREFIX_SIZE, READY, CommandDecoder, Packet, Pid
 
-NOISE = bytes.fromhex("00FFEF5A01")  # with a piece of a header in it
+SPOILING = Spoiling(noise=bytes.fromhex("00FFEF5A01"), size_at=PREFIX_SIZE - 2)
 LATE_S = 1.5  # later than a host waits
 TEMPLATE_SIZE = 512
 SCORE = 128
@@ -348,34 +348,8 @@ class SimulatedModule:
             await wire.send(bytes([READY]))
 
     async def _send(self, packet: Packet, kind: FaultKind | None, wire: Wire) -> None:
-        frame = packet.to_bytes()
-        half = len(frame) // 2
-        match kind:
-            case None:
-                await self._emit(frame, wire)
-            case FaultKind.NOISE_BEFORE:
-                await self._emit(NOISE + frame, wire)
-            case FaultKind.NOISE_INSIDE:
-                await self._emit(frame[:half] + NOISE + frame[half:], wire)
-            case FaultKind.CUT:
-                await self._emit(frame[:half], wire)
-            case FaultKind.CHECKSUM | FaultKind.DIALECT:
-                await self._emit(frame[:-1] + bytes([frame[-1] ^ 0x55]), wire)
-            case FaultKind.MUTE | FaultKind.ASK_AGAIN:
-                pass
-            case FaultKind.HUGE:
-                await self._emit(frame[:7] + b"\xff\xff" + frame[PREFIX_SIZE:], wire)
-            case FaultKind.TWICE:
-                await self._emit(frame + frame, wire)
-            case FaultKind.LATE:
-                await asyncio.sleep(LATE_S)
-                await self._emit(frame, wire)
-            case FaultKind.UNPLUG:
-                await self._emit(frame[:half], wire)
-                wire.unplug()
-
-    async def _emit(self, data: bytes, wire: Wire) -> None:
-        if self._baud is None:
-            await wire.send(data)
-        else:
-            await send_at(wire, data, self._baud)
+        if kind is FaultKind.LATE:
+            await asyncio.sleep(LATE_S)
+        await emit(wire, SPOILING.apply(packet.to_bytes(), kind), self._baud)
+        if kind is FaultKind.UNPLUG:
+            wire.unplug()

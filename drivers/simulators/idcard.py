@@ -17,12 +17,12 @@ from enum import StrEnum
 
 from drivers.errors import LinkLost
 from drivers.simulators.cards import Card
-from drivers.simulators.faults import FaultKind, FaultMix, FaultPlan
-from drivers.simulators.wire import Wire, send_at
+from drivers.simulators.faults import FaultKind, FaultMix, FaultPlan, Spoiling
+from drivers.simulators.wire import Wire, emit
 from firmware_protocols.checksums import sum8
 from firmware_protocols.framing import Discarded
 from firmware_protocols.idcard_sam.commands import Command, identify
-from firmware_protocols.idcard_sam.envelope import HEADER_SIZE, PREAMBLE
+from firmware_protocols.idcard_sam.envelope import PREAMBLE
 from firmware_protocols.idcard_sam.frames import Reply, Request, RequestDecoder
 from firmware_protocols.idcard_sam.messages import CardFound, CardSelected, Ok, Refusal, SamId, to_reply
 from firmware_protocols.idcard_sam.status import NO_CARD, NO_CONTENT, OK
@@ -31,7 +31,7 @@ SAM_ID = "05.01-20130315-0000123456-4012345678"
 READS = frozenset({Command.READ_CARD, Command.READ_CARD_WITH_FINGERPRINT})
 REQUEST_CHECKSUM, REQUEST_LENGTH, COMMAND_ERROR, READ_FAILED, SELECT_FAILED = 0x10, 0x11, 0x21, 0x41, 0x81
 DAMAGED_REQUESTS = {"checksum": REQUEST_CHECKSUM, "dialect": REQUEST_CHECKSUM, "length": REQUEST_LENGTH}
-NOISE = bytes.fromhex("00FFAAAA5A")  # with a piece of a preamble in it
+SPOILING = Spoiling(noise=bytes.fromhex("00FFAAAA5A"), size_at=len(PREAMBLE))
 HARMLESS = frozenset({None, FaultKind.NOISE_BEFORE, FaultKind.TWICE})  # the reply gets there
 LATE_S = 1.5  # later than any host waits for a short reply
 
@@ -106,13 +106,13 @@ class SimulatedReader:
     async def _handle(self, found: Request | Discarded, wire: Wire) -> None:
         if isinstance(found, Discarded):
             if found.reason in DAMAGED_REQUESTS:
-                await self._emit(to_reply(Refusal(DAMAGED_REQUESTS[found.reason])).to_bytes(), wire)
+                await emit(wire, to_reply(Refusal(DAMAGED_REQUESTS[found.reason])).to_bytes(), self._baud)
             return
         command = identify(found)
         self.asked[command] += 1
         kind = self.faults.next(command)
         if kind is FaultKind.ASK_AGAIN:  # as if the request had arrived damaged: nothing is done
-            await self._emit(to_reply(Refusal(REQUEST_CHECKSUM)).to_bytes(), wire)
+            await emit(wire, to_reply(Refusal(REQUEST_CHECKSUM)).to_bytes(), self._baud)
             return
         if command in READS and self._selected:
             await asyncio.sleep(self._read_s)  # the card may be lifted meanwhile
@@ -178,35 +178,9 @@ class SimulatedReader:
         return Reply(0, 0, OK, record)
 
     async def _send(self, frame: bytes, kind: FaultKind | None, wire: Wire) -> None:
-        half = len(frame) // 2
-        match kind:
-            case None:
-                await self._emit(frame, wire)
-            case FaultKind.NOISE_BEFORE:
-                await self._emit(NOISE + frame, wire)
-            case FaultKind.NOISE_INSIDE:
-                await self._emit(frame[:half] + NOISE + frame[half:], wire)
-            case FaultKind.CUT:
-                await self._emit(frame[:half], wire)
-            case FaultKind.CHECKSUM:
-                await self._emit(frame[:-1] + bytes([frame[-1] ^ 0x55]), wire)
-            case FaultKind.MUTE | FaultKind.ASK_AGAIN:
-                pass
-            case FaultKind.HUGE:
-                await self._emit(PREAMBLE + b"\xff\xff" + frame[HEADER_SIZE:], wire)
-            case FaultKind.TWICE:
-                await self._emit(frame + frame, wire)
-            case FaultKind.LATE:
-                await asyncio.sleep(LATE_S)
-                await self._emit(frame, wire)
-            case FaultKind.DIALECT:
-                await self._emit(frame[:-1] + bytes([-sum8(frame[len(PREAMBLE) : -1]) & 0xFF]), wire)
-            case FaultKind.UNPLUG:
-                await self._emit(frame[:half], wire)
-                wire.unplug()
-
-    async def _emit(self, data: bytes, wire: Wire) -> None:
-        if self._baud is None:
-            await wire.send(data)
-        else:
-            await send_at(wire, data, self._baud)
+        dialect = frame[:-1] + bytes([-sum8(frame[len(PREAMBLE) : -1]) & 0xFF])
+        if kind is FaultKind.LATE:
+            await asyncio.sleep(LATE_S)
+        await emit(wire, SPOILING.apply(frame, kind, dialect), self._baud)
+        if kind is FaultKind.UNPLUG:
+            wire.unplug()

@@ -33,3 +33,13 @@ async def send_at(wire: Wire, data: bytes, baud: int) -> None:
         await wire.send(part)
         due += len(part) * BITS_PER_BYTE / baud
         await asyncio.sleep(max(0.0, due - loop.time()))
+
+
+async def emit(wire: Wire, data: bytes, baud: int | None) -> None:
+    """Send `data` at the pace of a line of `baud`, or as fast as the wire takes it; nothing where there is none."""
+    if not data:
+        return
+    if baud is None:
+        await wire.send(data)
+    else:
+        await send_at(wire, data, baud)

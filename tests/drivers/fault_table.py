@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from drivers.events import CardRead, CardRefused
 from drivers.simulators.cards import cards
 from drivers.simulators.faults import Fault, FaultKind
-from drivers.simulators.idcard import NOISE
+from drivers.simulators.idcard import SPOILING
 from firmware_protocols.idcard_sam.commands import Command
 from firmware_protocols.idcard_sam.text_block import CardLayout
 from tests.drivers.bench import Bench
@@ -30,15 +30,15 @@ class FaultCase:
 
 
 FAULTS = (
-    FaultCase(FaultKind.NOISE_BEFORE, Command.SAM_STATUS, None, noise=(("noise", len(NOISE)),)),
-    FaultCase(FaultKind.NOISE_BEFORE, Command.FIND_CARD, None, noise=(("noise", len(NOISE)),)),
-    FaultCase(FaultKind.NOISE_BEFORE, Command.READ_CARD, None, noise=(("noise", len(NOISE)),)),
+    FaultCase(FaultKind.NOISE_BEFORE, Command.SAM_STATUS, None, noise=(("noise", len(SPOILING.noise)),)),
+    FaultCase(FaultKind.NOISE_BEFORE, Command.FIND_CARD, None, noise=(("noise", len(SPOILING.noise)),)),
+    FaultCase(FaultKind.NOISE_BEFORE, Command.READ_CARD, None, noise=(("noise", len(SPOILING.noise)),)),
     FaultCase(
         FaultKind.NOISE_INSIDE,
         Command.READ_CARD,
         "frame",
-        RECORD_FRAME + len(NOISE),
-        (("*", RECORD_FRAME + len(NOISE)),),
+        RECORD_FRAME + len(SPOILING.noise),
+        (("*", RECORD_FRAME + len(SPOILING.noise)),),
     ),
     FaultCase(
         FaultKind.CUT, Command.READ_CARD, "frame", RECORD_FRAME // 2, (("truncated", RECORD_FRAME // 2),)

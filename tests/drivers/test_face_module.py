@@ -20,7 +20,7 @@ from drivers.factors import (
 from drivers.links.memory_link import MemoryLink
 from drivers.registry import build
 from drivers.simulators.face import SERIAL, VERSION, SimulatedFaceModule
-from drivers.simulators.face_answers import NOISE, FirmwareHabits
+from drivers.simulators.face_answers import SPOILING, FirmwareHabits
 from drivers.simulators.faces import Face, asleep, far_then_near, never_fit, picture_of, walks_away
 from drivers.simulators.faults import Fault, FaultKind
 from firmware_protocols.efaa_xor16.commands import Enroll, EnrollItg, Verify
@@ -657,4 +657,4 @@ async def test_a_device_that_is_not_connected_says_so() -> None:
 
 
 def test_noise_of_the_simulator_is_noise() -> None:
-    assert b"\xef\xaa" in NOISE
+    assert b"\xef\xaa" in SPOILING.noise
