@@ -59,6 +59,23 @@ class Outcome(StrEnum):
     NOT_STORED = "not_stored"  # the box could not keep it: does not count, nothing is recorded
 
 
+class Reason(StrEnum):
+    """Why a session ended as it did; each has a text in the catalogue (`reason.*`)."""
+
+    NO_ROSTER = "no_roster"
+    UNKNOWN_PERSON = "unknown_person"
+    ROSTER_EXPIRED = "roster_expired"
+    SUPERVISION_ENDED = "supervision_ended"
+    NOT_THE_SAME_PERSON = "not_the_same_person"  # card of one, finger of another
+    FACTOR_FAILED = "factor_failed"  # the tries are used up
+    UNASSIGNED = "unassigned"  # of a try: a slot that the roster does not name
+    ANOTHER_CARD = "another_card"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+    STOPPED = "stopped"  # the gateway
+    CUT_OFF = "cut_off"  # the power went, or the disk took no ending
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What the kiosk tells. Nothing here is of another session."""

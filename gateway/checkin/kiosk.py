@@ -15,7 +15,18 @@ from typing import Protocol
 
 from drivers.errors import DriverError
 from drivers.factors import Factor, FactorDevice, Identified, NotMatched, Step
-from gateway.checkin.facts import Action, AskFactor, Clear, Directory, Outcome, Show, Shown, StopAsking, Store
+from gateway.checkin.facts import (
+    Action,
+    AskFactor,
+    Clear,
+    Directory,
+    Outcome,
+    Reason,
+    Show,
+    Shown,
+    StopAsking,
+    Store,
+)
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.session import STEP_S, Card, NewId, Session, Stage
 from gateway.errors import StoreRefused
@@ -130,7 +141,7 @@ class Kiosk:
         """Serve for ever. A session that was cut off with the last run is ended first."""
         try:
             if await self._end_cut_off():
-                self._hint = "cut_off"
+                self._hint = Reason.CUT_OFF
                 self._look()
             while True:
                 try:
@@ -152,7 +163,7 @@ class Kiosk:
 
     async def close(self) -> None:
         """After `run` has ended: what was begun is recorded as abandoned."""
-        await self._do(self._session.leave("stopped"))
+        await self._do(self._session.leave(Reason.STOPPED))
 
     async def _do(self, actions: Sequence[Action]) -> None:
         for action in actions:

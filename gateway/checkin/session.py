@@ -25,6 +25,7 @@ from gateway.checkin.facts import (
     Clear,
     Directory,
     Outcome,
+    Reason,
     Show,
     Shown,
     StopAsking,
@@ -105,7 +106,7 @@ class Session:
         if self.stage in (Stage.CHOOSING, Stage.PROVING):
             if self._card is not None and card.number_hmac == self._card.number_hmac:
                 return []
-            return [*self._end(Outcome.ABANDONED, "another_card"), *self._anew(card, now_s)]
+            return [*self._end(Outcome.ABANDONED, Reason.ANOTHER_CARD), *self._anew(card, now_s)]
         if self.stage is Stage.WAITING:
             return self._identify(card)
         return self._anew(card, now_s)
@@ -119,7 +120,7 @@ class Session:
         where: dict[str, Json] = {"module": result.module, "slot": result.slot, "score": result.score}
         whose = self._directory.by_slot(result.module, result.slot)
         if whose is None:
-            return self._tried(self._refused(factor, {"reason": "unassigned", **where}))
+            return self._tried(self._refused(factor, {"reason": Reason.UNASSIGNED, **where}))
         matched = self._fact(f"identity.{factor}_matched", {**self._of_session(), **where}, whose)
         if whose.ref != self.person.ref:
             facts: dict[str, Json] = {
@@ -127,7 +128,7 @@ class Session:
                 "factor": whose.ref,
                 "method": METHOD_OF[factor],
             }
-            return self._end(Outcome.REJECTED, "not_the_same_person", facts, matched)
+            return self._end(Outcome.REJECTED, Reason.NOT_THE_SAME_PERSON, facts, matched)
         return self._complete(METHOD_OF[factor], matched)
 
     def staff_word(self, session: str, staff: str, reason: str) -> Sequence[Action]:
@@ -136,7 +137,7 @@ class Session:
             return []
         return self._complete(Method.STAFF, data={"staff": staff, "staff_reason": reason})
 
-    def leave(self, reason: str = "cancelled") -> Sequence[Action]:
+    def leave(self, reason: Reason = Reason.CANCELLED) -> Sequence[Action]:
         """The person pressed cancel, or the gateway stops."""
         match self.stage:
             case Stage.CHOOSING | Stage.PROVING:
@@ -151,7 +152,7 @@ class Session:
             return []
         if self.stage in (Stage.SHOWN, Stage.WAITING):
             return self._reset()  # a touch without a card is nobody's: events must not be producible at will
-        return self._end(Outcome.ABANDONED, "timeout")
+        return self._end(Outcome.ABANDONED, Reason.TIMEOUT)
 
     def stored(self, session: str, now_s: float) -> Sequence[Action]:
         """What `Store` asked for is on disk."""
@@ -213,28 +214,28 @@ class Session:
         asked, self._asked = self._asked, False
         return [StopAsking()] if asked else []
 
-    def _review(self) -> str | None:
+    def _review(self) -> Reason | None:
         """Why staff must look at it before anything is decided."""
         state = self._directory.state
         if state is None:
-            return "no_roster"
+            return Reason.NO_ROSTER
         if self.person is None:
-            return "unknown_person"
+            return Reason.UNKNOWN_PERSON
         if state.expired:
-            return "roster_expired"
-        return "supervision_ended" if self.person.ended else None
+            return Reason.ROSTER_EXPIRED
+        return Reason.SUPERVISION_ENDED if self.person.ended else None
 
     def _tried(self, fact: Fact) -> list[Action]:
         self._tries += 1
         if self._tries >= TRIES:
-            return self._end(Outcome.REJECTED, "factor_failed", {"tries": self._tries}, fact)
+            return self._end(Outcome.REJECTED, Reason.FACTOR_FAILED, {"tries": self._tries}, fact)
         return self._keep(fact)
 
     def _complete(self, method: Method, *before: Fact, data: dict[str, Json] | None = None) -> list[Action]:
         return self._end(Outcome.COMPLETED, None, {"method": method, **(data or {})}, *before)
 
     def _end(
-        self, outcome: Outcome, reason: str | None, data: dict[str, Json] | None = None, *before: Fact
+        self, outcome: Outcome, reason: Reason | None, data: dict[str, Json] | None = None, *before: Fact
     ) -> list[Action]:
         stop = self._stop()
         state = self._directory.state

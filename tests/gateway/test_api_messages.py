@@ -13,6 +13,7 @@ from firmware_protocols.idcard_sam.status import STATUSES, Action
 from firmware_protocols.zfm import confirm as zfm_confirm
 from firmware_protocols.zfm.confirm import CONFIRMS
 from firmware_protocols.zfm.exchanges import Kept
+from gateway.checkin.facts import Reason
 from gateway.clock import ClockQuality
 from gateway.event_types import TYPES
 from gateway.ingest.alarms import SEVERITY
@@ -176,3 +177,13 @@ def test_every_key_written_in_a_template_exists(catalogue: Catalogue) -> None:
     }
     assert len(keys) > 40
     assert sorted(key for key in keys if key not in catalogue) == []
+
+
+# What a fingerprint or face module answers (drivers/factors.py).
+NOT_MATCHED = ("nothing_presented", "unknown", "poor", "liveness", "eyes_closed", "cancelled")
+NOT_ENROLLED = ("already_enrolled", "full", "not_alike")
+
+
+@pytest.mark.parametrize("reason", [*Reason, *NOT_MATCHED, *NOT_ENROLLED])
+def test_every_reason_of_a_check_in_has_a_text(catalogue: Catalogue, reason: str) -> None:
+    assert f"reason.{reason}" in catalogue
