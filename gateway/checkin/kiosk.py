@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 TICK_S = 0.25  # how often patience is looked at
 MOST_WAITING = 64  # inputs; beyond that people tap faster than anything can be stored
 OPEN = "session:"  # notes: sessions that were opened and have not ended, by kiosk and session
+NOBODY_TRIED = frozenset({"nothing_presented", "cancelled"})
 LOOK_AGAIN_S = 2.0  # a device that was away is asked again while its answer is wanted
 
 
@@ -206,7 +207,7 @@ class Kiosk:
                     "session": session,
                     "kiosk": self.id,
                     "purpose": begun["purpose"],
-                    "reason": "cut_off",
+                    "reason": Reason.CUT_OFF,
                 }
                 fact = Fact("checkin.abandoned", subject, data, restricted=subject.startswith("person/"))
                 await self._recorder.store([fact], self.id, note=(self._open_notes + session, None))
@@ -245,19 +246,21 @@ class Kiosk:
         finally:
             if self._asking.get(device_id) is asyncio.current_task():
                 del self._asking[device_id]
-        if isinstance(result, NotMatched) and result.reason in {"nothing_presented", "cancelled"}:
-            return  # nobody tried
         await self._inputs.put(lambda _now_s: self._session.factor(session, device.factor, result))
 
     async def _answer(self, device_id: str, device: FactorDevice) -> Identified:
-        """Until it answers: a device that is away is asked again, and counts as no try."""
+        """Until somebody tried: a device that is away, or saw nobody, is asked again for as long as it is wanted."""
         while True:
             try:
-                return await device.identify(timeout_s=STEP_S, guide=self._guide)
+                result = await device.identify(timeout_s=STEP_S, guide=self._guide)
             except DriverError as exc:
                 log.info("device cannot be asked", extra={"device": device_id, "code": exc.code})
-            self._hint = "away"
-            await asyncio.sleep(LOOK_AGAIN_S)
+                self._hint = "away"
+                await asyncio.sleep(LOOK_AGAIN_S)
+                continue
+            if not (isinstance(result, NotMatched) and result.reason in NOBODY_TRIED):
+                return result
+            await asyncio.sleep(TICK_S)
 
     def _guide(self, step: Step) -> None:
         self._step = step

@@ -230,13 +230,15 @@ async def test_staff_vouch_while_the_module_is_away() -> None:
         assert desk.facts[-1].data["method"] == "staff"
 
 
-async def test_nobody_presenting_a_finger_is_no_try() -> None:
+async def test_nobody_presenting_a_finger_is_no_try_and_the_module_goes_on_waiting() -> None:
     async with at_work() as desk:
         await proving(desk)
         desk.finger.say(NotMatched("nothing_presented"))
-        await asyncio.sleep(0.3)
+        await until(lambda: desk.finger.asked == 2, "the module to be asked again")
         assert desk.types == ["checkin.opened"]
         assert desk.kiosk.view.stage is Stage.PROVING
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
 
 
 async def test_a_card_laid_while_the_disk_is_busy_comes_after_what_was_being_stored() -> None:
