@@ -191,16 +191,20 @@ class Connection:
         `orderly`: say DISCONNECT, which takes the will away. Otherwise the line is cut, so that the broker
         says for us that we are gone.
         """
-        if orderly and self._drive.line is not None:
-            await self._drive.written(CLOSE_TIMEOUT_S)
-            self._client.disconnect()
-            self._drive.write()
-        self._end(Closed("stopped", f"{self.endpoint.where}: closed by the gateway"))
-        self._drive.close()
-        forgotten = line_of(self._client)
-        if forgotten is not None:  # dialled and never adopted: it must not say CONNECT when it is collected
-            forgotten.cut()
-            forgotten.close()
+        try:
+            if orderly and self._drive.line is not None:
+                await self._drive.written(CLOSE_TIMEOUT_S)
+                self._client.disconnect()
+                self._drive.write()
+        finally:  # cancelled while the line took no more: closed all the same
+            self._end(Closed("stopped", f"{self.endpoint.where}: closed by the gateway"))
+            self._drive.close()
+            forgotten = line_of(self._client)
+            if (
+                forgotten is not None
+            ):  # dialled and never adopted: it must not say CONNECT when it is collected
+                forgotten.cut()
+                forgotten.close()
 
     def _end(self, closed: Closed) -> None:
         if not self.closed.done():
