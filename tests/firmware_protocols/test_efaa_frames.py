@@ -3,7 +3,6 @@
 import hashlib
 import random
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -27,6 +26,7 @@ from firmware_protocols.efaa_xor16.recognise import HOST_TO_MODULE
 from firmware_protocols.efaa_xor16.replies import Reply
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded, FrameDecoder
+from tests.firmware_protocols.streams import bytes_of, split
 from tests.firmware_protocols.vectors import EFAA_ENCRYPTED, EFAA_FRAMES, Vector, readme_table
 
 Found = Sequence[Frame | EncryptedFrame | Discarded]
@@ -48,15 +48,6 @@ def decode_all(decoder: AnyDecoder, chunks: Iterable[bytes]) -> Found:
 
 def frames_in(found: Found) -> list[Frame | EncryptedFrame]:
     return [item for item in found if not isinstance(item, Discarded)]
-
-
-def bytes_of(found: Found) -> bytes:
-    return b"".join(item.data if isinstance(item, Discarded) else item.to_bytes() for item in found)
-
-
-def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
-    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def test_the_decoders_are_frame_decoders() -> None:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from firmware_protocols.idcard_sam.fingerprint import fingers
 from firmware_protocols.idcard_sam.frames import Reply, ReplyDecoder, Request, RequestDecoder
 from firmware_protocols.idcard_sam.messages import CardRecord, parse_reply
 from firmware_protocols.idcard_sam.recognise import HOST_TO_READER, answered_command
+from tests.firmware_protocols.streams import bytes_of, split
 from tests.firmware_protocols.vectors import FRAMES, IDCARD, Vector, readme_table
 
 Frame = Request | Reply
@@ -45,15 +45,6 @@ def decode_all(decoder: RequestDecoder | ReplyDecoder, chunks: Iterable[bytes]) 
 
 def frames_in(found: Found) -> list[Frame]:
     return [item for item in found if not isinstance(item, Discarded)]
-
-
-def bytes_of(found: Found) -> bytes:
-    return b"".join(item.data if isinstance(item, Discarded) else item.to_bytes() for item in found)
-
-
-def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
-    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def test_the_decoders_are_frame_decoders() -> None:

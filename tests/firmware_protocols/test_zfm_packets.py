@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from firmware_protocols.zfm.packet import (
     Pid,
     ReplyDecoder,
 )
+from tests.firmware_protocols.streams import bytes_of, split
 from tests.firmware_protocols.vectors import ZFM, Vector, readme_table
 from tests.firmware_protocols.zfm_strategies import packets
 
@@ -45,15 +45,6 @@ def packets_in(found: Found) -> list[Packet]:
 
 def reasons(found: Found) -> list[str]:
     return [item.reason for item in found if isinstance(item, Discarded)]
-
-
-def bytes_of(found: Found) -> bytes:
-    return b"".join(item.data if isinstance(item, Discarded) else item.to_bytes() for item in found)
-
-
-def split(data: bytes, cuts: Iterable[int]) -> list[bytes]:
-    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def test_the_decoders_are_frame_decoders() -> None:
