@@ -34,6 +34,8 @@ STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
 STORE_LEVELS = ("normal", "thin", "essential", "settle")
 EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
 MQTT_VERSIONS = ("5", "3.1.1")
+HTTP_DOOR = ("host", "unauthenticated", "forbidden", "csrf")
+HTTP_REFUSALS = (*HTTP_DOOR, "rate", "streams", "too_large", "connections", "slow")
 
 # Seconds. A commit on a good card takes 5 ms, on a tired one a second.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -179,6 +181,12 @@ class Metrics:
         self.device_lost = self._counter("device_lost_total", "Times that the device was lost.", device=())
         self.device_events = self._counter(
             "device_events_total", "Events committed for the device.", device=()
+        )
+
+        self.http_refused = self._counter(
+            "http_refused_total",
+            "Requests and connections that the pages' door turned away, by reason; no address is kept.",
+            reason=HTTP_REFUSALS,
         )
 
         self.store_bytes = self._gauge("store_bytes", "Space the event store takes on disk, in bytes.")

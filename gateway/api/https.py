@@ -35,7 +35,6 @@ class CertificatePlan:
     folder: Path  # for one of our own
     gateway: str
     names: tuple[str, ...]
-    now_ms: Callable[[], int]  # the best time that is known
     given: tuple[Path, Path] | None = None  # certificate and key of the province
 
 
@@ -50,31 +49,31 @@ class Https:
         self._complaint = ""
 
     @classmethod
-    def load(cls, plan: CertificatePlan) -> "Https":
-        """With a certificate that can be used; raises `StartError`."""
+    def load(cls, plan: CertificatePlan, now_ms: int) -> "Https":
+        """With a certificate that can be used; raises `StartError`. Reads files. `now_ms`: the best time known."""
         https = cls(plan, server_context())
-        https._take()
+        https._take(now_ms)
         return https
 
-    async def watch(self) -> None:
+    async def watch(self, now_ms: Callable[[], int]) -> None:
         """Take what was renewed. For ever. What cannot be used is said once and leaves the old one in place."""
         while True:
             await asyncio.sleep(LOOK_AGAIN_S)
-            await asyncio.get_running_loop().run_in_executor(None, self.look)
+            await asyncio.get_running_loop().run_in_executor(None, self.look, now_ms())
 
-    def look(self) -> None:
+    def look(self, now_ms: int) -> None:
         """One look at the files."""
         try:
-            self._take()
+            self._take(now_ms)
             self._complaint = ""
         except StartError as exc:
             if exc.code != self._complaint:
                 log.error("renewed https certificate not taken", extra={"code": exc.code, "remedy": str(exc)})  # noqa: TRY400
             self._complaint = exc.code
 
-    def _take(self) -> None:
+    def _take(self, now_ms: int) -> None:
         plan = self._plan
-        files = plan.given or own_certificate.ensure(plan.folder, plan.gateway, plan.names, plan.now_ms())
+        files = plan.given or own_certificate.ensure(plan.folder, plan.gateway, plan.names, now_ms)
         seen = _marks(files)
         if seen == self._seen:
             return
@@ -83,9 +82,9 @@ class Https:
         _loaded(self.context, files)
         self._seen = seen
         self.fingerprint = fingerprint_of(certificate)
-        self._tell(certificate)
+        self._tell(certificate, now_ms)
 
-    def _tell(self, certificate: x509.Certificate) -> None:
+    def _tell(self, certificate: x509.Certificate, now_ms: int) -> None:
         ends = certificate.not_valid_after_utc
         log.info(
             "https certificate",
@@ -95,7 +94,7 @@ class Https:
                 "by": "province" if self._plan.given else "gateway",
             },
         )
-        if datetime.fromtimestamp(self._plan.now_ms() / 1000, UTC) > ends:
+        if datetime.fromtimestamp(now_ms / 1000, UTC) > ends:
             log.warning(
                 "https certificate has expired",
                 extra={"remedy": "browsers will refuse it: renew certificate_file of [api]"},
@@ -131,7 +130,9 @@ def _loaded(context: ssl.SSLContext, files: tuple[Path, Path]) -> x509.Certifica
     except ssl.SSLError as exc:
         if exc.reason in ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"):
             what = f"is not the key of {certificate}"
-            raise _unusable("certificate_key_mismatch", key, what, "name the two that belong together") from exc
+            raise _unusable(
+                "certificate_key_mismatch", key, what, "name the two that belong together"
+            ) from exc
         raise _unusable("certificate_key_invalid", key, "holds no private key in PEM", _PEM) from exc
     except ValueError as exc:
         what = "is locked by a password, and nobody is there to type it"
@@ -143,7 +144,7 @@ def _loaded(context: ssl.SSLContext, files: tuple[Path, Path]) -> x509.Certifica
 
 def _marks(files: tuple[Path, Path]) -> list[tuple[int, ...]]:
     """By which a file is known to be another than before; raises `StartError` where it cannot be used."""
-    found = []
+    found: list[tuple[int, ...]] = []
     for path in files:
         try:
             status = path.stat()
@@ -151,7 +152,9 @@ def _marks(files: tuple[Path, Path]) -> list[tuple[int, ...]]:
             raise _unreadable(path, exc) from exc
         found.append((status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode))
     if found[1][-1] & 0o077:
-        raise _unusable("certificate_key_mode", files[1], "is secret and others may use it", f"run: chmod 600 {files[1]}")
+        raise _unusable(
+            "certificate_key_mode", files[1], "is secret and others may use it", f"run: chmod 600 {files[1]}"
+        )
     return found
 
 
@@ -160,7 +163,9 @@ def _no_password() -> str:
 
 
 def _unreadable(path: Path, exc: OSError) -> StartError:
-    return _unusable("certificate_unreadable", path, f"cannot be read ({exc.strerror})", "correct its path or mode")
+    return _unusable(
+        "certificate_unreadable", path, f"cannot be read ({exc.strerror})", "correct its path or mode"
+    )
 
 
 def _unusable(code: str, path: Path, what: str, todo: str) -> StartError:

@@ -10,22 +10,42 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
+from gateway.access.closed import ClosedAccess
+from gateway.access.model import PEOPLE, Role
 from gateway.api import examples
 from gateway.api.fields import FIELDS
-from gateway.api.problems import MEDIA_TYPE
+from gateway.api.gate import SESSION_COOKIE
+from gateway.api.problems import MEDIA_TYPE, documented
+from gateway.api.routes import all_routes, is_for_this_machine, roles_of
 from gateway.view import Snapshot
 
 DESCRIPTION = """\
-Read-only view of one gateway: its devices, its durable store, the uplink to the center, its clock.
+One gateway: its devices, its durable store, the uplink to the center, its clock; and the door to it.
 
-- Nothing here identifies a person: events are masked before they reach this interface.
+- Nothing of the state identifies a person: events are masked before they reach this interface.
 - Times are UTC in milliseconds since 1970 (`*_ms`); `null` where not known.
-- Errors are problem documents (RFC 9457) with a stable `code` and a `hint`.
+- Errors are problem documents (RFC 9457) with a stable `code` and a `hint`; pages for people answer with pages.
 - Fields may be added; none is renamed or removed within `/api/v1`. Unknown states and codes must be tolerated.
-- Only loopback clients are served unless the configuration names other hosts; there is no CORS.
+- People sign in and come with a cookie; a kiosk comes with its token. Each route names who may use it.
+- Plain HTTP on the machine itself, HTTPS on the network; there is no CORS.
 """
 VERSION = "1"
+SESSION, KIOSK = "session", "kioskToken"
+SCHEMES = {
+    SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": "Given by POST /sign-in. Changes also carry X-CSRF-Token, which /api/v1/me tells.",
+    },
+    KIOSK: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of a kiosk; a browser that was paired sends it as a cookie.",
+    },
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -36,6 +56,7 @@ def describe(app: FastAPI) -> None:
         {"name": "data", "description": "The state, for programs"},
         {"name": "operations", "description": "Metrics and probes"},
         {"name": "page", "description": "For people"},
+        {"name": "sign-in", "description": "The door"},
     ]
     plain = app.openapi
 
@@ -43,13 +64,42 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             app.openapi_schema = plain()
             _describe_fields(app.openapi_schema["components"]["schemas"])
+            _describe_doors(app, app.openapi_schema)
             for path in app.openapi_schema["paths"].values():
-                for answer in path["get"]["responses"].values():
-                    _correct_media_type(answer)
+                for operation in path.values():
+                    for answer in operation["responses"].values():
+                        _correct_media_type(answer)
             _describe_stream(app.openapi_schema["paths"]["/api/v1/stream"]["get"]["responses"]["200"])
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _describe_doors(app: FastAPI, schema: dict[str, Any]) -> None:
+    """Who may use each route, and what everybody may be answered at the doors in front of it."""
+    schema["components"]["securitySchemes"] = SCHEMES
+    for route in all_routes(app):
+        for method in route.methods or ():
+            operation = schema["paths"].get(route.path, {}).get(method.lower())
+            if operation is None:
+                continue
+            found = documented(429, 401, 403) if roles_of(route) else documented(429)
+            for status, answer in found.items():
+                answer["content"][MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/Problem"}
+                del answer["model"]
+                operation["responses"].setdefault(str(status), answer)
+            operation["responses"] = dict(sorted(operation["responses"].items()))
+            operation["security"] = _security(route)
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    roles = roles_of(route)
+    ways: list[dict[str, list[str]]] = [{}] if not roles or is_for_this_machine(route) else []
+    if roles & PEOPLE:
+        ways.append({SESSION: []})
+    if Role.KIOSK in roles:
+        ways.append({KIOSK: []})
+    return ways
 
 
 def _describe_fields(schemas: Mapping[str, dict[str, Any]]) -> None:
@@ -94,9 +144,11 @@ class _Nothing:
 
 def main(target: Path) -> None:
     """Write the description."""
+    from gateway.api.parts import Parts
     from gateway.api.server import create_app  # it imports this module
 
-    target.write_text(rendered(create_app(_Nothing(), metrics=bytes)), encoding="utf-8")
+    parts = Parts(viewed=_Nothing(), metrics=bytes, access=ClosedAccess())
+    target.write_text(rendered(create_app(parts)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Nothing a client sent is repeated in an answer, and no exception text but that of our own typed errors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -44,12 +44,28 @@ _BY_STATUS: Mapping[int, _Kind] = {
         "The Host header names no address of this gateway",
         "Open the gateway by http://127.0.0.1 or http://localhost, or add the name to the configuration.",
     ),
+    401: _Kind(
+        "not_signed_in",
+        "Nobody is signed in, or the token is not known here",
+        "Sign in; a kiosk is paired with its token (docs/api.md).",
+    ),
+    403: _Kind(
+        "not_allowed", "This is not for the one who asks", "Use an account or a token that may do this."
+    ),
     404: _Kind("not_found", "There is nothing at this address", "See /openapi.json for what there is."),
-    405: _Kind("method_not_allowed", "This address is read-only", "Use GET."),
+    405: _Kind(
+        "method_not_allowed", "This address does not take this method", "Use a method that `Allow` names."
+    ),
+    413: _Kind("too_large", "The request is larger than is taken here", "Send less at once."),
     422: _Kind(
         "bad_parameter",
         "A parameter has a value that is not allowed",
         "See /openapi.json for the allowed values.",
+    ),
+    429: _Kind(
+        "too_many",
+        "Too many requests, or too many open streams, from this address",
+        "Wait as long as `Retry-After` says, and see why it asks so often.",
     ),
     500: _Kind(
         "internal_error",
@@ -57,6 +73,21 @@ _BY_STATUS: Mapping[int, _Kind] = {
         "Events are not affected. Give the gateway's log of this moment to the developers.",
     ),
     503: _Kind("unavailable", "The gateway cannot answer now", "Try again in a few seconds."),
+}
+
+
+# Rules whose code says more than that of their status.
+_BY_CODE: Mapping[str, _Kind] = {
+    "foreign_page": _Kind(
+        "foreign_page",
+        "The change does not come from a page of this gateway, or without the session's token",
+        "Reload the page and try again; a program sends X-CSRF-Token (docs/api.md).",
+    ),
+    "password_change_due": _Kind(
+        "password_change_due",
+        "The password was made by somebody else",
+        "Sign in with a browser and choose a password of your own at /account.",
+    ),
 }
 
 
@@ -68,7 +99,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem answer for a status; statuses without a kind of their own read as 404 or 500."""
-    kind = _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 404]
+    kind = _BY_CODE.get(code or "") or _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 404]
     code = code or kind.code
     body = Problem(
         type=f"urn:zhijiao:problem:{code}",
@@ -98,12 +129,14 @@ def documented(*statuses: int) -> Responses:
     }
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Answer every error as a problem document."""
+def add_problem_handlers(app: FastAPI, refused: Callable[[str], None]) -> None:
+    """Answer every error as a problem document; `refused` counts those that are too large."""
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, headers=error.headers)
+        if error.status_code == 413:
+            refused("too_large")
+        return problem(error.status_code, code=getattr(error, "code", None), headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -4,28 +4,16 @@ Counted is by reason only; no address is kept longer than a limit needs it, and 
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api.buckets import Buckets, Places, Rate, client_of
+from gateway.api.buckets import Buckets, Places, client_of
+from gateway.api.limits import Limits
 from gateway.api.problems import problem
 
-# What passwords and tokens are tried on. /sign-in and /account say it on their pages and take from `sign_in` themselves.
+# Where tokens are tried. /sign-in and /account take from `sign_in` themselves, and say it on their pages.
 TOKEN_PATHS = frozenset({"/kiosk/pair"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """For each client address."""
-
-    sign_in: Rate = Rate(burst=6, per_s=1 / 12)
-    requests: Rate = Rate(burst=240, per_s=40)  # a page with its files is ten; a crowd at one address has room
-    streams: int = 16
-    mono_s: Callable[[], float] = time.monotonic
 
 
 class Throttle:

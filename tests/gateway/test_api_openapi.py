@@ -1,6 +1,7 @@
 """The API describes itself completely, and the committed description is the one that is served."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ from gateway import view
 from gateway.api import answers
 from gateway.api.fields import FIELDS
 from gateway.api.openapi import main
-from gateway.api.server import create_app
+from tests.gateway.memory_access import app_of
 from tests.ui.scripted import ScriptedGateway, healthy
 
+PAGES = ("/sign-in", "/account")  # a form that did not work is shown again, and says why
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
-    return create_app(ScriptedGateway(healthy()), metrics=bytes).openapi()
+    return app_of(ScriptedGateway(healthy())).openapi()
 
 
 def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
@@ -32,7 +34,7 @@ def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
 
 
 async def test_the_description_is_served(described: dict[str, Any]) -> None:
-    app = create_app(ScriptedGateway(healthy()), metrics=bytes)
+    app = app_of(ScriptedGateway(healthy()))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         answer = await client.get("/openapi.json")
         assert answer.json() == described
@@ -41,9 +43,7 @@ async def test_the_description_is_served(described: dict[str, Any]) -> None:
 
 
 def test_every_route_says_what_it_is_and_shows_an_answer(described: dict[str, Any]) -> None:
-    for path, methods in described["paths"].items():
-        assert list(methods) == ["get"], path
-        route = methods["get"]
+    for path, route in operations(described):
         assert route["summary"], path
         assert route["description"], path
         assert route["tags"], path
@@ -57,15 +57,38 @@ def test_every_route_says_what_it_is_and_shows_an_answer(described: dict[str, An
 
 def test_every_error_is_a_problem_document(described: dict[str, Any]) -> None:
     seen = set()
-    for path, methods in described["paths"].items():
-        for status, answer in methods["get"]["responses"].items():
-            if status.startswith(("4", "5")) and (path, status) != ("/readyz", "503"):
+    for path, route in operations(described):
+        for status, answer in route["responses"].items():
+            if status.startswith(("4", "5")) and "application/problem+json" in answer["content"]:
                 assert list(answer["content"]) == ["application/problem+json"], f"{path} {status}"
                 entry = answer["content"]["application/problem+json"]
                 assert entry["schema"] == {"$ref": "#/components/schemas/Problem"}
                 seen.add(entry["example"]["code"])
-    assert seen == {"host_not_allowed", "bad_parameter", "internal_error"}
+            elif status.startswith(("4", "5")):
+                assert (path, status) == ("/readyz", "503") or path in PAGES, f"{path} {status}"
+    assert seen == {
+        *("host_not_allowed", "not_signed_in", "not_allowed", "too_large"),
+        *("bad_parameter", "too_many", "internal_error"),
+    }
     assert "HTTPValidationError" not in described["components"]["schemas"]
+
+
+def test_every_route_says_who_may_use_it_and_what_the_doors_answer(described: dict[str, Any]) -> None:
+    for path, route in operations(described):
+        assert "429" in route["responses"], path
+        public = {} in route["security"]
+        # /metrics is public on the box itself only.
+        assert {"401", "403"} <= route["responses"].keys() or (public and path != "/metrics"), path
+        for way in route["security"]:
+            assert way.keys() <= described["components"]["securitySchemes"].keys(), path
+    assert described["paths"]["/api/v1/snapshot"]["get"]["security"] == [{"session": []}]
+    assert described["paths"]["/healthz"]["get"]["security"] == [{}]
+
+
+def operations(described: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in described["paths"].items():
+        for operation in methods.values():
+            yield path, operation
 
 
 def test_every_field_is_described_and_every_description_has_a_field(described: dict[str, Any]) -> None:
