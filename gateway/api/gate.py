@@ -12,6 +12,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from fastapi import Request
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from gateway.access.model import Access, Principal, Role
@@ -162,8 +163,13 @@ def is_here(request: Request) -> bool:
         return False
 
 
+async def form_of(request: Request) -> FormData:
+    """The fields of a form; 400 where it brings a file."""
+    return await request.form(max_files=0)
+
+
 async def _has_token(request: Request, token: str) -> bool:
     given = request.headers.get(CSRF_HEADER)
     if given is None:
-        given = str((await request.form()).get(CSRF_FIELD, ""))
+        given = str((await form_of(request)).get(CSRF_FIELD, ""))
     return hmac.compare_digest(given.encode(errors="replace"), token.encode())

@@ -18,6 +18,7 @@ class Limits:
     sign_in: Rate = _SIGN_INS
     requests: Rate = _REQUESTS
     streams: int = 16
+    body: int = 65_536  # bytes of one request
     mono_s: Callable[[], float] = time.monotonic
 
 

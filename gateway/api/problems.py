@@ -3,7 +3,7 @@
 Nothing a client sent is repeated in an answer, and no exception text but that of our own typed errors.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -78,6 +78,11 @@ _BY_STATUS: Mapping[int, _Kind] = {
 
 # Rules whose code says more than that of their status.
 _BY_CODE: Mapping[str, _Kind] = {
+    "bad_request": _Kind(
+        "bad_request",
+        "The request cannot be read",
+        "See /openapi.json for the form that the address takes.",
+    ),
     "foreign_page": _Kind(
         "foreign_page",
         "The change does not come from a page of this gateway, or without the session's token",
@@ -129,14 +134,13 @@ def documented(*statuses: int) -> Responses:
     }
 
 
-def add_problem_handlers(app: FastAPI, refused: Callable[[str], None]) -> None:
-    """Answer every error as a problem document; `refused` counts those that are too large."""
+def add_problem_handlers(app: FastAPI) -> None:
+    """Answer every error as a problem document."""
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> JSONResponse:
-        if error.status_code == 413:
-            refused("too_large")
-        return problem(error.status_code, code=getattr(error, "code", None), headers=error.headers)
+        code = getattr(error, "code", None) or ("bad_request" if error.status_code == 400 else None)
+        return problem(error.status_code, code=code, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.api.body_limit import BodyLimit
 from gateway.api.connection import HEAD_S, Connection
 from gateway.api.data_routes import data_routes
 from gateway.api.gate import Gate
@@ -37,7 +38,6 @@ MAX_CONNECTIONS = (
     64  # of each listener; a page holds one stream; more than this on a box is a client gone wild
 )
 KEEP_ALIVE_S = 5
-MAX_BODY = 65_536  # bytes; a route that takes more says so itself (`max_body_size`)
 
 
 def create_app(parts: Parts) -> FastAPI:
@@ -51,7 +51,6 @@ def create_app(parts: Parts) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         generate_unique_id_function=lambda route: route.name,
-        max_body_size=MAX_BODY,
     )
     stopping = asyncio.Event()
     app.state.stopping, app.state.refused = stopping, parts.refused
@@ -71,9 +70,10 @@ def create_app(parts: Parts) -> FastAPI:
         data_routes(parts.viewed, gate=gate, metrics=parts.metrics, catalogue=catalogue, stopping=stopping)
     )
     bars.paths = frozenset(route.path for route in all_routes(app))
-    add_problem_handlers(app, parts.refused)
+    add_problem_handlers(app)
     add_door_handlers(app)
     # The last one added is the first that a request meets.
+    app.add_middleware(BodyLimit, most=parts.limits.body, refused=parts.refused)
     app.add_middleware(ThrottleDoor, throttle=throttle, is_stream=stream_check(app))
     app.add_middleware(Guard, hosts={*LOOPBACK_NAMES, *parts.hosts}, refused=parts.refused)
     describe(app)

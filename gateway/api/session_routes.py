@@ -9,7 +9,15 @@ from pydantic import BaseModel, Field
 from starlette.datastructures import FormData
 
 from gateway.access.model import PEOPLE, Access, AccessRefused, Principal, Role
-from gateway.api.gate import SESSION_COOKIE, ChangePasswordFirst, Gate, SignInFirst, from_own_page, source_of
+from gateway.api.gate import (
+    SESSION_COOKIE,
+    ChangePasswordFirst,
+    Gate,
+    SignInFirst,
+    form_of,
+    from_own_page,
+    source_of,
+)
 from gateway.api.own_path import own_path
 from gateway.api.page_routes import LANG_COOKIE, chosen_lang, remember_lang
 from gateway.api.problems import documented
@@ -84,7 +92,7 @@ def session_routes(
     )
     async def sign_in(request: Request) -> Response:
         """Form fields `name`, `password`, `next`. On record before the answer, whether it works or not."""
-        form = await request.form()
+        form = await form_of(request)
         name, password, wanted = _text(form, "name"), _text(form, "password"), own_path(_text(form, "next"))
         try:
             _check_sender(request, throttle)
@@ -144,7 +152,7 @@ def session_routes(
     )
     async def change_password(who: Person, request: Request) -> Response:
         """Form fields `csrf`, `old`, `new`, `again`."""
-        form = await request.form()
+        form = await form_of(request)
         old, new, again = (_text(form, field) for field in ("old", "new", "again"))
         try:
             _take_turn(request, throttle)
