@@ -1,6 +1,7 @@
 """Every operation of the description with made-up requests of everybody: no bug, no answer that it does not name."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import schemathesis
 from hypothesis import settings
@@ -46,7 +47,7 @@ schema = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
 @schema.parametrize()
 @settings(max_examples=15, deadline=None)
-def test_nothing_is_answered_that_is_not_described(case: Case) -> None:
+def test_nothing_is_answered_that_is_not_described(case: Case[Any]) -> None:
     for role in (None, *Role):
         headers = {"host": HOST}
         if role is not None:
