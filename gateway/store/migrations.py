@@ -48,6 +48,13 @@ CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL,
     sealed BLOB NOT NULL)
 """
 
+_ENROLMENTS = """
+CREATE TABLE enrolment (id TEXT NOT NULL PRIMARY KEY, person TEXT NOT NULL, method TEXT NOT NULL,
+    module TEXT NOT NULL, slot INTEGER, label TEXT, origin TEXT NOT NULL, made_by TEXT, made_ms INTEGER,
+    consent TEXT, state TEXT NOT NULL, reason TEXT, held INTEGER NOT NULL, slots_before TEXT,
+    absent_ms INTEGER, requested_ms INTEGER, requested_by TEXT, done_ms INTEGER)
+"""
+
 
 def _script(text: str) -> Callable[[SqliteDatabase], None]:
     """A step of statements; each alone, because a script would end the transaction."""
@@ -98,6 +105,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0003_commands": _commands,
     "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
     "0005_roster": _script(_ROSTER),
+    "0007_enrolments": _script(_ENROLMENTS),
 }
 
 

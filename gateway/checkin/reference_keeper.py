@@ -1,0 +1,139 @@
+"""The book of references, on disk and in memory: disk first.
+
+It is the keeper's companion: what a roster names becomes rows in the transaction in which the roster comes into
+force, so that whom a later one leaves out is still known, and can be deleted.
+
+Where the store was put back, or a salvage lost something, slots may have changed hands since: every reference
+is void for good, and what it left in a module is deleted.
+A later roster does not help: what happened to a slot after the backup may never have reached the center.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from gateway.checkin.references import RESTORED, Book, Origin, Reference, State, mirrored
+from gateway.checkin.roster import Method, Roster
+from gateway.ingest.facts import Fact
+from gateway.ingest.ingest import Ingest
+from gateway.store.enrolments import (
+    SUSPECT,
+    StoredEnrolment,
+    all_enrolments,
+    memory_doubted_since,
+    put_enrolments,
+)
+from gateway.store.outbox import Outbox
+from gateway.store.store import Store
+
+EPOCH = "references_epoch"  # state: the epoch that ran when the references were last vouched for
+DOUBTED = "references_doubted_ms"  # state: when the store was put back last
+MODULE = "module:"  # state: which module stood last at a device
+DAMAGED = "damaged"  # reason of a row that says nothing sensible any more
+
+
+class ReferenceKeeper:
+    """Holds the references in force."""
+
+    def __init__(self, store: Store, ingest: Ingest, now_ms: Callable[[], int]) -> None:
+        self.book = Book()
+        self.roster: Roster | None = None
+        self._store = store
+        self._ingest = ingest
+        self._now_ms = now_ms
+
+    async def load(self) -> None:
+        """Before anything is asked of it, and before the roster is opened; raises `StoreRefused`."""
+        await self._store.run(self._doubt)
+        await self._reload()
+
+    async def commit(
+        self,
+        facts: Sequence[Fact],
+        rows: Sequence[Reference],
+        device: str,
+        *,
+        note: tuple[str, str | None] | None = None,
+    ) -> None:
+        """Facts, rows and note together; raises `StoreRefused`: then nothing has changed."""
+
+        def change(box: Outbox) -> None:
+            put_enrolments(map(_stored, rows))
+            if note is not None:
+                box.note(*note)
+
+        await self._ingest.store_with(facts, device, change)
+        self.book.take(rows)
+
+    async def module_at(self, device: str) -> str | None:
+        """Which module stood there when it was last looked at."""
+        return await self._store.read(lambda box: box.noted(MODULE + device))
+
+    # -- the keeper's companion -------------------------------------------------------------------------
+
+    async def opened(self, roster: Roster) -> None:
+        """The roster that was in force before this start."""
+        await self._store.run(lambda box: self._mirror(roster, box))
+        await self.taken(roster)
+
+    def put(self, roster: Roster, box: Outbox) -> None:
+        """In the transaction in which it comes into force."""
+        self._mirror(roster, box)
+
+    async def taken(self, roster: Roster) -> None:
+        """It is in force."""
+        await self._reload()
+        self.roster = roster
+
+    # -- on the db thread -------------------------------------------------------------------------------
+
+    def _doubt(self, box: Outbox) -> None:
+        since = memory_doubted_since(box.noted(EPOCH))
+        if box.noted(SUSPECT) is not None:
+            since = self._now_ms()
+        if since is not None:
+            rows = map(_reference, all_enrolments())
+            doubted = [one.doubted(RESTORED, since) for one in rows if one.state is State.ACTIVE]
+            put_enrolments(map(_stored, doubted))
+            box.note(DOUBTED, str(since))
+            box.note(SUSPECT, None)
+        box.note(EPOCH, box.lineage()[-1].epoch)
+
+    def _mirror(self, roster: Roster, box: Outbox) -> None:
+        since = box.noted(DOUBTED)
+        book = Book(map(_reference, all_enrolments()))
+        rows = mirrored(book, roster, doubted_ms=None if since is None else int(since))
+        put_enrolments(map(_stored, rows))
+
+    async def _reload(self) -> None:
+        self.book = Book(map(_reference, await self._store.read(lambda _box: all_enrolments())))
+
+
+_NAMES = tuple(one.name for one in fields(Reference))
+
+
+def _stored(one: Reference) -> StoredEnrolment:
+    members: dict[str, Any] = {name: getattr(one, name) for name in _NAMES}
+    before = one.slots_before
+    members |= {
+        "held": int(one.held),
+        "slots_before": None if before is None else json.dumps(sorted(before)),
+    }
+    return StoredEnrolment(**members)
+
+
+def _reference(row: StoredEnrolment) -> Reference:
+    members: dict[str, Any] = {name: getattr(row, name) for name in _NAMES}
+    try:
+        members |= {
+            "method": Method(row.method),
+            "origin": Origin(row.origin),
+            "state": State(row.state),
+            "held": bool(row.held),
+            "slots_before": None if row.slots_before is None else frozenset(json.loads(row.slots_before)),
+        }
+    except (ValueError, TypeError):
+        odd = Reference(**{**members, "method": Method.STAFF, "origin": Origin.HERE, "state": State.VOID})
+        return replace(odd, reason=DAMAGED, held=True, slots_before=None)
+    return Reference(**members)
