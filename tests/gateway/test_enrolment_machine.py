@@ -234,6 +234,7 @@ def test_control_a_store_that_is_put_back_and_trusted_takes_one_for_another(
     run.enrol("p-boris", "p-boris", "finger-1", None, 0)
     run.back_up()
     run.reset("M1")
+    run.replug("finger-1")
     run.enrol("p-anna", "p-anna", "finger-1", None, 0)
     assert run.boxes["M1"].fingers == {0: "p-anna"}
     run.put_back()
