@@ -26,6 +26,7 @@ from gateway.checkin.enroller import Enroller
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.modules import Modules
+from gateway.checkin.persons import Desk
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.clock import (
     ClockNotice,
@@ -214,6 +215,10 @@ class _Gateway:
             counted=lambda outcome: metrics.enrolments.labels(reason=outcome).inc(),
         )
 
+        self.persons = Desk(
+            self.references, self.modules, self.enroller, ingest=self.ingest, clock=clock, zone=zone
+        )
+
     @classmethod
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
@@ -338,7 +343,7 @@ class _Gateway:
         server = await asyncio.get_running_loop().run_in_executor(
             None, importlib.import_module, "gateway.api.server"
         )
-        app = server.create_app(self.viewer, metrics=self.metrics.render)
+        app = server.create_app(self.viewer, metrics=self.metrics.render, persons=self.persons)
         listen = self.config.api.listen
         told = False
         while True:
