@@ -110,7 +110,7 @@ class _Gateway:
         self.notifier = notifier
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
-        self.references = ReferenceKeeper(store, self.ingest, lambda: clock.now().wall_ms)
+        self.references = ReferenceKeeper(store, self.ingest, keys.roster.seal, lambda: clock.now().wall_ms)
         self.roster = RosterKeeper(
             folder=config.gateway.state_dir,
             keys=keys.roster,

@@ -41,6 +41,7 @@ ResultT = TypeVar("ResultT")
 CARD_S = 120.0  # until the card is laid, or staff vouch
 STEP_S = 30.0  # for each look at a finger or face
 TAKE_S = 60.0
+MOST_PROOFS = 4  # cards laid in quick succession
 STAGES: Mapping[type[Action], str] = {
     AwaitPerson: "person",
     ListSlots: "take",
@@ -238,7 +239,7 @@ class _Running:
         self.withdrawn = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
         self._enroller = enroller
-        self._proof: asyncio.Future[Proof] | None = None
+        self._proofs: asyncio.Queue[Proof] = asyncio.Queue(MOST_PROOFS)
 
     def card(self, number_hmac: str) -> None:
         """A card was laid at the kiosk."""
@@ -246,10 +247,10 @@ class _Running:
         self.proof(Proof(None if visitor is None else visitor.ref))
 
     def proof(self, proof: Proof) -> bool:
-        """Who stands there."""
-        if self._proof is None or self._proof.done():
+        """Who stands there. False: nobody asks, or too much was said already."""
+        if self._enroller.views[self.asked.id].stage != "person" or self._proofs.full():
             return False
-        self._proof.set_result(proof)
+        self._proofs.put_nowait(proof)
         return True
 
     async def do(self, action: Action) -> Answer:
@@ -260,10 +261,9 @@ class _Running:
 
     async def person(self) -> Proof:
         """The next card or word; raises `Withdrawn`."""
-        self._proof = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(CARD_S):
-                return await self.unless_withdrawn(self._proof)
+                return await self.unless_withdrawn(self._proofs.get())
         except TimeoutError:
             raise Withdrawn("timeout") from None
 

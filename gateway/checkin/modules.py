@@ -143,6 +143,7 @@ class Modules:
             seen = self._seen(device)
             if seen != after:
                 failures, not_before_s, after = 0, 0.0, seen  # it came anew: at once
+                self._met.pop(device, None)
             if seen is None or self.hands[device].locked() or time.monotonic() < not_before_s:
                 continue
             try:

@@ -8,18 +8,17 @@ is void for good, and what it left in a module is deleted.
 A later roster does not help: what happened to a slot after the backup may never have reached the center.
 """
 
-import json
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
-from typing import Any
 
-from gateway.checkin.references import RESTORED, Book, Origin, Reference, State, mirrored
-from gateway.checkin.roster import Method, Roster
+from gateway.checkin.at_rest import RosterSeal
+from gateway.checkin.reference_rows import opened, sealed
+from gateway.checkin.references import RESTORED, Book, Reference, State, mirrored
+from gateway.checkin.roster import Roster
 from gateway.ingest.facts import Fact
 from gateway.ingest.ingest import Ingest
 from gateway.store.enrolments import (
     SUSPECT,
-    StoredEnrolment,
     all_enrolments,
     memory_doubted_since,
     put_enrolments,
@@ -30,17 +29,19 @@ from gateway.store.store import Store
 EPOCH = "references_epoch"  # state: the epoch that ran when the references were last vouched for
 DOUBTED = "references_doubted_ms"  # state: when the store was put back last
 MODULE = "module:"  # state: which module stood last at a device
-DAMAGED = "damaged"  # reason of a row that says nothing sensible any more
+
+log = logging.getLogger(__name__)
 
 
 class ReferenceKeeper:
     """Holds the references in force."""
 
-    def __init__(self, store: Store, ingest: Ingest, now_ms: Callable[[], int]) -> None:
+    def __init__(self, store: Store, ingest: Ingest, seal: RosterSeal, now_ms: Callable[[], int]) -> None:
         self.book = Book()
         self.roster: Roster | None = None
         self._store = store
         self._ingest = ingest
+        self._seal = seal
         self._now_ms = now_ms
 
     async def load(self) -> None:
@@ -59,7 +60,7 @@ class ReferenceKeeper:
         """Facts, rows and note together; raises `StoreRefused`: then nothing has changed."""
 
         def change(box: Outbox) -> None:
-            put_enrolments(map(_stored, rows))
+            put_enrolments(sealed(rows, self._seal))
             if note is not None:
                 box.note(*note)
 
@@ -93,47 +94,25 @@ class ReferenceKeeper:
         if box.noted(SUSPECT) is not None:
             since = self._now_ms()
         if since is not None:
-            rows = map(_reference, all_enrolments())
-            doubted = [one.doubted(RESTORED, since) for one in rows if one.state is State.ACTIVE]
-            put_enrolments(map(_stored, doubted))
+            doubted = [one.doubted(RESTORED, since) for one in self._rows() if one.state is State.ACTIVE]
+            put_enrolments(sealed(doubted, self._seal))
             box.note(DOUBTED, str(since))
             box.note(SUSPECT, None)
         box.note(EPOCH, box.lineage()[-1].epoch)
 
     def _mirror(self, roster: Roster, box: Outbox) -> None:
         since = box.noted(DOUBTED)
-        book = Book(map(_reference, all_enrolments()))
+        book = Book(self._rows())
         rows = mirrored(book, roster, doubted_ms=None if since is None else int(since))
-        put_enrolments(map(_stored, rows))
+        put_enrolments(sealed(rows, self._seal))
 
     async def _reload(self) -> None:
-        self.book = Book(map(_reference, await self._store.read(lambda _box: all_enrolments())))
+        self.book = Book(await self._store.read(lambda _box: self._rows()))
 
-
-_NAMES = tuple(one.name for one in fields(Reference))
-
-
-def _stored(one: Reference) -> StoredEnrolment:
-    members: dict[str, Any] = {name: getattr(one, name) for name in _NAMES}
-    before = one.slots_before
-    members |= {
-        "held": int(one.held),
-        "slots_before": None if before is None else json.dumps(sorted(before)),
-    }
-    return StoredEnrolment(**members)
-
-
-def _reference(row: StoredEnrolment) -> Reference:
-    members: dict[str, Any] = {name: getattr(row, name) for name in _NAMES}
-    try:
-        members |= {
-            "method": Method(row.method),
-            "origin": Origin(row.origin),
-            "state": State(row.state),
-            "held": bool(row.held),
-            "slots_before": None if row.slots_before is None else frozenset(json.loads(row.slots_before)),
-        }
-    except (ValueError, TypeError):
-        odd = Reference(**{**members, "method": Method.STAFF, "origin": Origin.HERE, "state": State.VOID})
-        return replace(odd, reason=DAMAGED, held=True, slots_before=None)
-    return Reference(**members)
+    def _rows(self) -> list[Reference]:
+        """Those that open. What damage took lies in a slot of which nothing is known, and matches nobody."""
+        rows = [opened(row, self._seal) for row in all_enrolments()]
+        found = [one for one in rows if one is not None]
+        if len(found) < len(rows):
+            log.error("references do not open", extra={"count": len(rows) - len(found)})
+        return found

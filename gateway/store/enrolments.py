@@ -1,43 +1,25 @@
-"""What lies in which slot of which module, and whose it is: one row for each enrolment, whoever made it.
+"""What lies in which slot of which module, and whose it is: one encrypted row for each enrolment.
 
-Rows are never deleted: what became of an enrolment is part of the proof that it was erased. They name people by
-their references and hold no template, which never leaves its module. Everything runs inside the db thread.
+Rows are never deleted: what became of an enrolment is part of the proof that it was erased. The store knows how
+many there are; whom they name, only who has the key. Everything runs inside the db thread.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
 
-from peewee import SQL, IntegerField, Model, TextField
+from peewee import BlobField, Model
 
 from gateway.store.models import Epoch
-from gateway.store.reading import whole
 
 SUSPECT = "references_suspect"  # state: a salvage lost something, and rows may be older than what was done
 FORGETFUL = ("restored", "store_rollback")  # reasons of epochs
+ENROLMENT_COLUMNS = ("digest", "sealed")
 
 
 class EnrolmentRow(Model):
-    """One enrolment."""
+    """One enrolment, by the digest of its id."""
 
-    id = TextField(primary_key=True)
-    person = TextField()
-    method = TextField()
-    module = TextField()
-    slot = IntegerField(null=True)
-    label = TextField(null=True)
-    origin = TextField()
-    made_by = TextField(null=True)
-    made_ms = IntegerField(null=True)
-    consent = TextField(null=True)
-    state = TextField()
-    reason = TextField(null=True)
-    held = IntegerField()
-    slots_before = TextField(null=True)
-    absent_ms = IntegerField(null=True)
-    requested_ms = IntegerField(null=True)
-    requested_by = TextField(null=True)
-    done_ms = IntegerField(null=True)
+    digest = BlobField(primary_key=True)
+    sealed = BlobField()
 
     class Meta:
         table_name = "enrolment"
@@ -46,56 +28,15 @@ class EnrolmentRow(Model):
 ENROLMENT_TABLES = (EnrolmentRow,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEnrolment:
-    """A row as it stands; `gateway.checkin.references` gives it meaning."""
-
-    id: str
-    person: str
-    method: str
-    module: str
-    slot: int | None
-    label: str | None
-    origin: str
-    made_by: str | None
-    made_ms: int | None
-    consent: str | None
-    state: str
-    reason: str | None
-    held: int
-    slots_before: str | None
-    absent_ms: int | None
-    requested_ms: int | None
-    requested_by: str | None
-    done_ms: int | None
+def all_enrolments() -> list[bytes]:
+    """Every row, as it was sealed."""
+    return [bytes(sealed) for (sealed,) in EnrolmentRow.select(EnrolmentRow.sealed).tuples().iterator()]
 
 
-ENROLMENT_COLUMNS = tuple(one.name for one in fields(StoredEnrolment))
-_NUMBERS = frozenset({"slot", "made_ms", "held", "absent_ms", "requested_ms", "done_ms"})
-
-
-def all_enrolments() -> list[StoredEnrolment]:
-    """Every row, oldest first as they were written."""
-    query = EnrolmentRow.select(*map(SQL, ENROLMENT_COLUMNS)).order_by(SQL("rowid"))
-    return [_of_row(row) for row in query.tuples().iterator()]
-
-
-def put_enrolments(rows: Iterable[StoredEnrolment]) -> None:
-    """Write these, in the place of what they were."""
-    for row in rows:
-        EnrolmentRow.insert(**asdict(row)).on_conflict(
-            conflict_target=[EnrolmentRow.id],
-            update={name: value for name, value in asdict(row).items() if name != "id"},
-        ).execute()
-
-
-def _of_row(row: Any) -> StoredEnrolment:
-    """What damage left in a column is no reason to stop."""
-    members: dict[str, Any] = {
-        name: None if value is None else whole(value) if name in _NUMBERS else str(value)
-        for name, value in zip(ENROLMENT_COLUMNS, row, strict=True)
-    }
-    return StoredEnrolment(**members)
+def put_enrolments(rows: Iterable[tuple[bytes, bytes]]) -> None:
+    """Write these (digest, sealed), in the place of what they were."""
+    for digest, sealed in rows:
+        EnrolmentRow.insert(digest=digest, sealed=sealed).on_conflict_replace().execute()
 
 
 def memory_doubted_since(epoch: str | None) -> int | None:

@@ -48,12 +48,7 @@ CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL,
     sealed BLOB NOT NULL)
 """
 
-_ENROLMENTS = """
-CREATE TABLE enrolment (id TEXT NOT NULL PRIMARY KEY, person TEXT NOT NULL, method TEXT NOT NULL,
-    module TEXT NOT NULL, slot INTEGER, label TEXT, origin TEXT NOT NULL, made_by TEXT, made_ms INTEGER,
-    consent TEXT, state TEXT NOT NULL, reason TEXT, held INTEGER NOT NULL, slots_before TEXT,
-    absent_ms INTEGER, requested_ms INTEGER, requested_by TEXT, done_ms INTEGER)
-"""
+_ENROLMENTS = "CREATE TABLE enrolment (digest BLOB NOT NULL PRIMARY KEY, sealed BLOB NOT NULL)"
 
 
 def _script(text: str) -> Callable[[SqliteDatabase], None]:
