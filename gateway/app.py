@@ -28,6 +28,7 @@ from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.modules import Modules
 from gateway.checkin.persons import Desk
 from gateway.checkin.reference_keeper import ReferenceKeeper
+from gateway.checkin.releases import Releases
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -187,12 +188,10 @@ class _Gateway:
             self._device_views,
             self.references,
             clock=clock,
-            zone=zone,
             changed=self.viewer.touch,
             erase_unknown=config.checkin.erase_unknown_slots,
             counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
         )
-        self.viewer.more_health = self.modules.health
         self.kiosks = Kiosks(
             config.kiosks,
             drivers,
@@ -215,8 +214,23 @@ class _Gateway:
             counted=lambda outcome: metrics.enrolments.labels(reason=outcome).inc(),
         )
 
+        self.releases = Releases(
+            self.modules,
+            self.references,
+            clock=clock,
+            zone=zone,
+            changed=self.viewer.touch,
+            enrolling=self.enroller.people,
+        )
+        self.viewer.more_health = self.releases.health
         self.persons = Desk(
-            self.references, self.modules, self.enroller, ingest=self.ingest, clock=clock, zone=zone
+            self.references,
+            self.modules,
+            self.enroller,
+            self.releases,
+            ingest=self.ingest,
+            clock=clock,
+            zone=zone,
         )
 
     @classmethod
@@ -306,6 +320,7 @@ class _Gateway:
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
         devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]
         devices += [core.create_task(work, name=name) for name, work in self.modules.tasks().items()]
+        devices.append(core.create_task(self.releases.run(), name="releases"))
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),

@@ -67,9 +67,11 @@ class _Handles:
         return base64.urlsafe_b64encode(digest).decode()
 
     def person(self, who: Principal, handle: str) -> PersonView:
-        for one in self._persons.all():
-            if hmac.compare_digest(self.of(who, one.ref).encode(), handle.encode()):
-                return one
+        for ref in self._persons.refs():
+            if hmac.compare_digest(self.of(who, ref).encode(), handle.encode()):
+                found = self._persons.of(ref)
+                if found is not None:
+                    return found
         raise HTTPException(404)
 
 
@@ -85,7 +87,9 @@ def person_routes(
     async def people(who: Annotated[Principal, Depends(staff)], lang: Remembered = None) -> Response:
         """Everybody."""
         listed = [(handles.of(who, one.ref), one) for one in persons.all()]
-        return HTMLResponse(renderer.people(listed, viewed.snapshot(), who, _lang(lang)))
+        # Thousands of rows take a small board a second: beside the loop.
+        page = await asyncio.to_thread(renderer.people, listed, viewed.snapshot(), who, _lang(lang))
+        return HTMLResponse(page)
 
     @router.get("/{handle}", response_class=HTMLResponse)
     async def person(

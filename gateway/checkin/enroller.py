@@ -94,9 +94,10 @@ class Enroller:
         self._changed = changed
         self._counted = counted
         self._running: dict[str, _Running] = {}
-        modules.people = lambda: frozenset(
-            one.person for one in self.views.values() if one.id in self._running
-        )
+
+    def people(self) -> frozenset[str]:
+        """Who is being enrolled now."""
+        return frozenset(one.person for one in self.views.values() if one.id in self._running)
 
     def begin(
         self, *, person: str, device: str, staff: str, consent: str | None, label: str | None = None

@@ -52,7 +52,7 @@ class Companion(Protocol):
     """What else is kept of a roster."""
 
     async def opened(self, roster: Roster) -> None:
-        """This one is in force at the start, before another is taken; raises `StoreRefused`."""
+        """This one is in force at the start, before another is taken."""
         ...
 
     def put(self, roster: Roster, box: Outbox) -> None:

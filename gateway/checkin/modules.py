@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from datetime import tzinfo
 from typing import Any
 
 from drivers.errors import DeviceFault, DriverError
@@ -18,20 +17,18 @@ from gateway.checkin.erasure import erasure, lost, proof
 from gateway.checkin.facts import METHOD_OF
 from gateway.checkin.reconciling import CUT_OFF, Findings, compared, replaced
 from gateway.checkin.reference_keeper import MODULE, ReferenceKeeper
-from gateway.checkin.references import DOUBTS, Reference, State
-from gateway.checkin.release import STAFF, due, erased, released, to_erase
+from gateway.checkin.references import Reference, State
+from gateway.checkin.release import erased, to_erase
 from gateway.checkin.roster import Method
-from gateway.checkin.schedule import local_day
-from gateway.clock import Clock, ClockQuality
+from gateway.clock import Clock
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact
-from gateway.view import DeviceView, HealthItem, Level
+from gateway.view import DeviceView
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-PEOPLE_S = 30.0  # between looks at roster and clock
 AGAIN_S = 600.0  # a module that stays is compared again
 BACKOFF_S = (2.0, 5.0, 15.0, 60.0, 300.0, 600.0)
 ONLINE = "online"
@@ -48,7 +45,6 @@ class Modules:
         references: ReferenceKeeper,
         *,
         clock: Clock,
-        zone: tzinfo,
         changed: Callable[[], None],
         erase_unknown: bool = False,
         counted: Callable[[str, int], None] = lambda _reason, _count: None,
@@ -58,15 +54,12 @@ class Modules:
         `counted`: why slots were deleted, and how many.
         """
         self.devices = devices
-        self.held_back: frozenset[str] = frozenset()  # people left out by a roster together with many
         self.hands = {device: asyncio.Lock() for device in devices}  # one piece of work at a module at a time
         self.unknown: dict[str, int] = {}  # device -> slots that nobody here enrolled
         self.trouble: dict[str, str] = {}  # device -> why the last work at it failed
-        self.people: Callable[[], frozenset[str]] = frozenset  # who is being enrolled now
         self._views = views
         self._references = references
         self._clock = clock
-        self._zone = zone
         self._changed = changed
         self._erase_unknown = erase_unknown
         self._counted = counted
@@ -100,28 +93,6 @@ class Modules:
                 found.add(method)
         return frozenset(found)
 
-    def health(self) -> list[HealthItem]:
-        """What somebody should see to; numbers, and no person."""
-        book = self._references.book
-        anew = {one.person for one in book if one.reason in DOUBTS and book.doubtful(one.person)}
-        waiting = {
-            (one.person, one.module)
-            for one in book
-            if one.state is State.ERASING and one.reason not in DOUBTS
-        }
-        counts = {"reenrol": len(anew), "erasing": len(waiting), "release_held": len(self.held_back)}
-        found = [
-            HealthItem(code=code, level=Level.ATTENTION, detail=str(count))
-            for code, count in counts.items()
-            if count
-        ]
-        found += [
-            HealthItem(code=UNKNOWN_SLOTS, level=Level.ATTENTION, subject=device, detail=str(count))
-            for device, count in self.unknown.items()
-            if count
-        ]
-        return found
-
     def _seen(self, device: str) -> tuple[str, int] | None:
         for view in self._views():
             if view.id == device and view.state == ONLINE:
@@ -132,9 +103,11 @@ class Modules:
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """By name, for as long as the gateway runs."""
-        return {"people": self._mind_people()} | {
-            f"module-{device}": self._mind(device) for device in self.devices
-        }
+        return {f"module-{device}": self._mind(device) for device in self.devices}
+
+    def look_again(self) -> None:
+        """Compare every module anew."""
+        self._met.clear()
 
     async def _mind(self, device: str) -> None:
         failures, not_before_s, after = 0, 0.0, None
@@ -275,59 +248,3 @@ class Modules:
             raise DeviceFault("not_erased", f"device '{device}': {len(left)} slots are taken after deleting")
         if self._seen(device) != seen:
             raise DeviceFault("changed", f"device '{device}' was changed; it is looked at again")
-
-    # -- people -----------------------------------------------------------------------------------------
-
-    async def release(self, person: str, *, by: str, reason: str) -> bool:
-        """Staff release somebody; from here on nothing of theirs counts. False: there is nothing of theirs."""
-        keeper, now_ms = self._references, self._clock.now().wall_ms
-        rows = released(keeper.book, person, by=by, reason=STAFF, now_ms=now_ms)
-        data: dict[str, Json] = {
-            "outcome": "release",
-            "by": by,
-            "staff_reason": reason,
-            "enrolments": [one.id for one in rows],
-        }
-        await keeper.commit(
-            [Fact("audit.enrolled", f"person/{person}", data, restricted=True)], rows, "gateway"
-        )
-        self._changed()
-        return bool(rows)
-
-    async def _mind_people(self) -> None:
-        roster, looked_s = None, -PEOPLE_S
-        while True:
-            await asyncio.sleep(LOOK_S)
-            if self._references.roster is roster and time.monotonic() - looked_s < PEOPLE_S:
-                continue
-            if self._references.roster is not roster:
-                self._met.clear()  # what it names may not be there
-            roster, looked_s = self._references.roster, time.monotonic()
-            try:
-                await self.look_at_people()
-            except StoreRefused as exc:
-                log.warning("releases not noted yet", extra={"code": exc.code})
-
-    async def look_at_people(self) -> None:
-        """Note who is to be deleted, and close what no module holds any more. Raises `StoreRefused`."""
-        keeper, now = self._references, self._clock.now()
-        vouched = now.quality is ClockQuality.SYNCED or (
-            now.quality is ClockQuality.HOLDOVER and now.error_ms is not None
-        )
-        today = local_day(now.wall_ms, self._zone)
-        found = due(keeper.book, keeper.roster, today=today, now_ms=now.wall_ms, vouched=vouched)
-        self.held_back = found.held_back
-        if found.marked:
-            await keeper.commit([], found.marked, "gateway")
-        busy = self.people()
-        for person, reason in found.reasons.items():
-            if person not in busy:
-                rows = released(keeper.book, person, by=None, reason=reason, now_ms=now.wall_ms)
-                await keeper.commit([], rows, "gateway")
-                log.info("release begun", extra={"cause": reason, "count": len(rows)})
-        for person, gone in to_erase(keeper.book, None).items():
-            for module in sorted({one.module for one in gone}):
-                mine = [one for one in gone if one.module == module]
-                fact = proof(module, person, mine, now.wall_ms, gone=True)
-                await keeper.commit([fact], erased(mine, now.wall_ms), "gateway")
-        self._changed()

@@ -15,6 +15,7 @@ from gateway.checkin.facts import METHOD_OF
 from gateway.checkin.modules import Modules
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.checkin.references import Reference, State
+from gateway.checkin.releases import Releases
 from gateway.checkin.roster import Method, Person
 from gateway.checkin.schedule import local_day
 from gateway.clock import Clock
@@ -78,6 +79,10 @@ class Persons(Protocol):
         """Whom the roster names, and who still has something in a module."""
         ...
 
+    def refs(self) -> Sequence[str]:
+        """Their references."""
+        ...
+
     def of(self, ref: str) -> PersonView | None:
         """One of them."""
         ...
@@ -115,6 +120,7 @@ class Desk:
         references: ReferenceKeeper,
         modules: Modules,
         enroller: Enroller,
+        releases: Releases,
         *,
         ingest: Ingest,
         clock: Clock,
@@ -123,6 +129,7 @@ class Desk:
         self._references = references
         self._modules = modules
         self._enroller = enroller
+        self._releases = releases
         self._ingest = ingest
         self._clock = clock
         self._zone = zone
@@ -130,27 +137,29 @@ class Desk:
 
     def all(self) -> Sequence[PersonView]:
         """Those who need something first."""
-        roster = self._references.roster
         places = self._places()
-        found = [self._view(person, places) for person in (() if roster is None else roster.persons)]
-        named = {one.ref for one in found}
-        left = {
-            one.person
-            for one in self._references.book
-            if one.state is not State.ERASED and one.person not in named
-        }
-        found += [self._unlisted(ref, places) for ref in sorted(left)]
+        found = [one for one in (self._one(ref, places) for ref in self.refs()) if one is not None]
         return sorted(
             found, key=lambda one: (not one.releasing, not one.reenrol, one.unit, one.name, one.ref)
         )
 
+    def refs(self) -> Sequence[str]:
+        """Whom the roster names, then who is left."""
+        roster = self._references.roster
+        named = {one.ref: None for one in (() if roster is None else roster.persons)}
+        left = {one.person for one in self._references.book if one.state is not State.ERASED}
+        return [*named, *sorted(left - named.keys())]
+
     def of(self, ref: str) -> PersonView | None:
         """One person."""
+        return self._one(ref, self._places())
+
+    def _one(self, ref: str, places: Mapping[str, str]) -> PersonView | None:
         roster = self._references.roster
         person = None if roster is None else roster.of_ref(ref)
         if person is not None:
-            return self._view(person, self._places())
-        return self._unlisted(ref, self._places()) if self._references.book.of_person(ref) else None
+            return self._view(person, places)
+        return self._unlisted(ref, places) if self._references.book.of_person(ref) else None
 
     def enrolment(self, ref: str) -> EnrolView | None:
         """The newest of this person's."""
@@ -191,7 +200,7 @@ class Desk:
         said = _reason(reason)
         if self._running(ref) is not None:
             raise ContractError("kiosk_busy", "this person is being enrolled; cancel that first")
-        await self._modules.release(ref, by=staff, reason=said)
+        await self._releases.release(ref, by=staff, reason=said)
 
     def _running(self, ref: str) -> str | None:
         view = self.enrolment(ref)

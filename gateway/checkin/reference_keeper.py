@@ -15,6 +15,7 @@ from gateway.checkin.at_rest import RosterSeal
 from gateway.checkin.reference_rows import opened, sealed
 from gateway.checkin.references import RESTORED, Book, Reference, State, mirrored
 from gateway.checkin.roster import Roster
+from gateway.errors import StoreRefused
 from gateway.ingest.facts import Fact
 from gateway.ingest.ingest import Ingest
 from gateway.store.enrolments import (
@@ -43,10 +44,15 @@ class ReferenceKeeper:
         self._ingest = ingest
         self._seal = seal
         self._now_ms = now_ms
+        self._unkept_doubt: int | None = None
 
     async def load(self) -> None:
-        """Before anything is asked of it, and before the roster is opened; raises `StoreRefused`."""
-        await self._store.run(self._doubt)
+        """Before anything is asked of it, and before the roster is opened. A disk that takes nothing stops nothing."""
+        try:
+            await self._store.run(self._doubt)
+        except StoreRefused as exc:
+            log.warning("references not vouched for on disk", extra={"code": exc.code})
+            self._unkept_doubt = await self._store.read(self._since)
         await self._reload()
 
     async def commit(
@@ -75,7 +81,10 @@ class ReferenceKeeper:
 
     async def opened(self, roster: Roster) -> None:
         """The roster that was in force before this start."""
-        await self._store.run(lambda box: self._mirror(roster, box))
+        try:
+            await self._store.run(lambda box: self._mirror(roster, box))
+        except StoreRefused as exc:
+            log.warning("references of the roster not kept", extra={"code": exc.code})
         await self.taken(roster)
 
     def put(self, roster: Roster, box: Outbox) -> None:
@@ -89,25 +98,27 @@ class ReferenceKeeper:
 
     # -- on the db thread -------------------------------------------------------------------------------
 
+    def _since(self, box: Outbox) -> int | None:
+        return self._now_ms() if box.noted(SUSPECT) is not None else memory_doubted_since(box.noted(EPOCH))
+
     def _doubt(self, box: Outbox) -> None:
-        since = memory_doubted_since(box.noted(EPOCH))
-        if box.noted(SUSPECT) is not None:
-            since = self._now_ms()
+        since = self._since(box)
         if since is not None:
-            doubted = [one.doubted(RESTORED, since) for one in self._rows() if one.state is State.ACTIVE]
-            put_enrolments(sealed(doubted, self._seal))
+            put_enrolments(sealed(_doubted(self._rows(), since), self._seal))
             box.note(DOUBTED, str(since))
             box.note(SUSPECT, None)
         box.note(EPOCH, box.lineage()[-1].epoch)
 
     def _mirror(self, roster: Roster, box: Outbox) -> None:
         since = box.noted(DOUBTED)
-        book = Book(self._rows())
-        rows = mirrored(book, roster, doubted_ms=None if since is None else int(since))
+        rows = mirrored(Book(self._rows()), roster, doubted_ms=None if since is None else int(since))
         put_enrolments(sealed(rows, self._seal))
 
     async def _reload(self) -> None:
-        self.book = Book(await self._store.read(lambda _box: self._rows()))
+        rows = await self._store.read(lambda _box: self._rows())
+        if self._unkept_doubt is not None:  # in memory alone, until a start finds a disk that takes it
+            rows += _doubted(rows, self._unkept_doubt)
+        self.book = Book(rows)
 
     def _rows(self) -> list[Reference]:
         """Those that open. What damage took lies in a slot of which nothing is known, and matches nobody."""
@@ -116,3 +127,7 @@ class ReferenceKeeper:
         if len(found) < len(rows):
             log.error("references do not open", extra={"count": len(rows) - len(found)})
         return found
+
+
+def _doubted(rows: Sequence[Reference], since_ms: int) -> list[Reference]:
+    return [one.doubted(RESTORED, since_ms) for one in rows if one.state is State.ACTIVE]

@@ -76,6 +76,7 @@ class Book:
     """All references of this gateway, in memory; what is on disk comes first."""
 
     def __init__(self, references: Iterable[Reference] = ()) -> None:
+        self.version = 0  # rises with each change
         self._all = {one.id: one for one in references}
         self._places: Mapping[tuple[str, int], Sequence[Reference]] = {}
         self._people: Mapping[str, Sequence[Reference]] = {}
@@ -84,6 +85,7 @@ class Book:
     def take(self, changed: Iterable[Reference]) -> None:
         """These are on disk now."""
         self._all.update((one.id, one) for one in changed)
+        self.version += 1
         self._index()
 
     def _index(self) -> None:

@@ -40,8 +40,13 @@ def put_enrolments(rows: Iterable[tuple[bytes, bytes]]) -> None:
 
 
 def memory_doubted_since(epoch: str | None) -> int | None:
-    """When an epoch after `epoch` was opened because the store may have forgotten something; None: none was."""
-    known = None if epoch is None else Epoch.get_or_none(Epoch.epoch == epoch)
+    """When an epoch after `epoch` was opened because the store may have forgotten something; None: none was.
+
+    Without `epoch`, before references were kept here, nothing can have been forgotten of them.
+    """
+    if epoch is None:
+        return None
+    known = Epoch.get_or_none(Epoch.epoch == epoch)
     after = 0 if known is None else known.first_n
     rows = Epoch.select().where((Epoch.first_n > after) & (Epoch.reason.in_(FORGETFUL)))
     return max((row.opened_ms for row in rows), default=None)

@@ -25,6 +25,7 @@ from gateway.checkin.enrolment_steps import (
 )
 from gateway.checkin.modules import Modules
 from gateway.checkin.references import RESTORED, Book, Reference, State, mirrored
+from gateway.checkin.releases import Releases
 from gateway.checkin.roster import DeviceReference, Head, Method, Person, Roster
 from gateway.checkin.workdays import Workdays
 from gateway.clock import ManualClock
@@ -239,9 +240,15 @@ class Center:
             lambda: [place.view for place in self.places],
             self.keeper,  # type: ignore[arg-type]  # the same, over a disk in memory
             clock=self.clock,
-            zone=ZoneInfo("Asia/Shanghai"),
             changed=lambda: None,
             erase_unknown=self.erase_unknown,
+        )
+        self.releases = Releases(
+            self.modules,
+            self.keeper,  # type: ignore[arg-type]
+            clock=self.clock,
+            zone=ZoneInfo("Asia/Shanghai"),
+            changed=lambda: None,
         )
 
     def apply(self, persons: Sequence[Person]) -> None:

@@ -30,6 +30,7 @@ from gateway.checkin.persons import Desk
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.checkin.references import State
+from gateway.checkin.releases import Releases
 from gateway.checkin.session import Stage
 from gateway.clock import ManualClock
 from gateway.config import load
@@ -97,7 +98,6 @@ class Office:
             lambda: [self.task.view],
             self.references,
             clock=clock,
-            zone=ZoneInfo("Asia/Shanghai"),
             changed=lambda: None,
         )
         self.kiosk = Kiosk(
@@ -118,16 +118,30 @@ class Office:
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.changed,
         )
+        self.releases = Releases(
+            self.modules,
+            self.references,
+            clock=clock,
+            zone=ZoneInfo("Asia/Shanghai"),
+            changed=lambda: None,
+            enrolling=self.enroller.people,
+        )
         self.persons = Desk(
             self.references,
             self.modules,
             self.enroller,
+            self.releases,
             ingest=ingest,
             clock=clock,
             zone=ZoneInfo("Asia/Shanghai"),
         )
         self.plug()
-        work = [self.task.serve(self.driver), self.kiosk.run(), *self.modules.tasks().values()]
+        work = [
+            self.task.serve(self.driver),
+            self.kiosk.run(),
+            *self.modules.tasks().values(),
+            self.releases.run(),
+        ]
         self.tasks = [asyncio.create_task(one) for one in work]
         await until(lambda: self.modules.ready("finger-1") is not None, "the module to be compared")
 
@@ -258,6 +272,7 @@ async def test_a_person_is_enrolled_checks_in_by_it_and_is_released_with_proof(
     assert module.library == {}
     port.plug()
     serving = asyncio.create_task(module.serve(port))
+    await asyncio.sleep(0.2)  # its "ready" is out, and is dropped when the port is opened
     library = import_module("pyfingerprint.pyfingerprint")
     client = await asyncio.to_thread(library.PyFingerprint, str(port.link), 57600, 0xFFFFFFFF, 0)
     assert await asyncio.to_thread(client.verifyPassword)
@@ -350,7 +365,7 @@ async def test_an_enrolment_survives_a_kill_and_another_modules_slot_is_nobodys(
             "persons": 1,
         }
         assert one.references.book.owner("0001-SIM00002", 0, one.references.roster) is None
-        assert {item.code for item in one.modules.health()} == {"reenrol", "unknown_slots"}
+        assert {item.code for item in one.releases.health()} == {"reenrol", "unknown_slots"}
         one.kiosk.card(HASHES[ANNA], "event-2")
         await until(lambda: one.kiosk.view.stage is Stage.PROVING, "the session")
         assert one.kiosk.view.wanted == frozenset(), "no finger is asked for that the module does not know"
@@ -383,10 +398,10 @@ async def test_a_person_left_out_by_the_roster_is_deleted_after_a_day(desk: Box,
         await one.enrol(BORIS)
         give(desk, ROSTER[1:], version=2)
         await one.keeper.look()
-        await one.modules.look_at_people()
+        await one.releases.look()
         assert len(module.library) == 2, "the center may put a mistake right"
         one.clock.wall_ms += 24 * 3600 * 1000
-        await one.modules.look_at_people()
+        await one.releases.look()
         await until(lambda: one.events("identity.erased"), "the proof", 20)
         assert module.library == {1: FINGERS[BORIS].template}
         assert one.events("identity.erased")[0]["data"]["reason"] == "left_out"

@@ -140,7 +140,7 @@ class Enrolments(RuleBasedStateMachine):
     @rule(ref=refs)
     def release(self, ref: str) -> None:
         self.released.add(ref)
-        coroutine = self.center.modules.release(ref, by="staff-1", reason="over")
+        coroutine = self.center.releases.release(ref, by="staff-1", reason="over")
         with suppress(StopIteration):
             coroutine.send(None)
 

@@ -94,6 +94,9 @@ class Script:
     def all(self) -> Sequence[PersonView]:
         return self.people
 
+    def refs(self) -> Sequence[str]:
+        return [one.ref for one in self.people]
+
     def of(self, ref: str) -> PersonView | None:
         return next((one for one in self.people if one.ref == ref), None)
 
