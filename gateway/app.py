@@ -17,12 +17,18 @@ from zoneinfo import ZoneInfo
 from drivers import registry
 from drivers.driver import Driver
 from drivers.errors import SettingsError
+from drivers.factors import FactorDevice
 from gateway import __version__
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
-from gateway.checkin.directory import RosterDirectory
+from gateway.checkin.directory import DirectoryAt, RosterDirectory
+from gateway.checkin.enroller import Enroller
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.kiosks import Kiosks
+from gateway.checkin.modules import Modules
+from gateway.checkin.persons import Desk
+from gateway.checkin.reference_keeper import ReferenceKeeper
+from gateway.checkin.releases import Releases
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -105,8 +111,14 @@ class _Gateway:
         self.notifier = notifier
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
+        self.references = ReferenceKeeper(store, self.ingest, keys.roster.seal, lambda: clock.now().wall_ms)
         self.roster = RosterKeeper(
-            folder=config.gateway.state_dir, keys=keys.roster, store=store, ingest=self.ingest, clock=clock
+            folder=config.gateway.state_dir,
+            keys=keys.roster,
+            store=store,
+            ingest=self.ingest,
+            clock=clock,
+            companion=self.references,
         )
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
@@ -168,13 +180,57 @@ class _Gateway:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
+        zone = ZoneInfo(config.checkin.timezone)
+        directory = RosterDirectory(self.roster, self.references, clock, zone)
+        drivers = {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)}
+        self.modules = Modules(
+            {name: driver for name, driver in drivers.items() if isinstance(driver, FactorDevice)},
+            self._device_views,
+            self.references,
+            clock=clock,
+            changed=self.viewer.touch,
+            erase_unknown=config.checkin.erase_unknown_slots,
+            counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
+        )
         self.kiosks = Kiosks(
             config.kiosks,
-            {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)},
-            directory=RosterDirectory(self.roster, clock, ZoneInfo(config.checkin.timezone)),
+            drivers,
+            directory=lambda devices: DirectoryAt(directory, self.modules, devices),
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
+        )
+        self.enroller = Enroller(
+            {
+                kiosk.id: (kiosk, one.devices)
+                for kiosk, one in zip(self.kiosks.all, config.kiosks, strict=True)
+            },
+            self.modules,
+            self.references,
+            directory,
+            clock=clock,
+            new_id=lambda: uuid7(clock.now().wall_ms),
+            changed=self.viewer.touch,
+            counted=lambda outcome: metrics.enrolments.labels(reason=outcome).inc(),
+        )
+
+        self.releases = Releases(
+            self.modules,
+            self.references,
+            clock=clock,
+            zone=zone,
+            changed=self.viewer.touch,
+            enrolling=self.enroller.people,
+        )
+        self.viewer.more_health = self.releases.health
+        self.persons = Desk(
+            self.references,
+            self.modules,
+            self.enroller,
+            self.releases,
+            ingest=self.ingest,
+            clock=clock,
+            zone=zone,
         )
 
     @classmethod
@@ -217,6 +273,7 @@ class _Gateway:
         await self.ingest.record(
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
+        await self.references.load()
         await self.roster.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
@@ -243,6 +300,7 @@ class _Gateway:
                 )
                 await stop.wait()
                 self.notifier.stopping("stopping")
+                await self.enroller.close()
                 await _cancel(devices)
                 await self.kiosks.close()
                 await self.ingest.record("system.stopping", {})
@@ -261,6 +319,8 @@ class _Gateway:
             devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
         devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]
+        devices += [core.create_task(work, name=name) for name, work in self.modules.tasks().items()]
+        devices.append(core.create_task(self.releases.run(), name="releases"))
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
@@ -298,7 +358,7 @@ class _Gateway:
         server = await asyncio.get_running_loop().run_in_executor(
             None, importlib.import_module, "gateway.api.server"
         )
-        app = server.create_app(self.viewer, metrics=self.metrics.render)
+        app = server.create_app(self.viewer, metrics=self.metrics.render, persons=self.persons)
         listen = self.config.api.listen
         told = False
         while True:

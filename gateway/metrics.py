@@ -177,6 +177,16 @@ class Metrics:
             "device_frames_discarded_total", "Pieces of input that were no frame.", device=(), reason=()
         )
         self.device_lost = self._counter("device_lost_total", "Times that the device was lost.", device=())
+        self.enrolments = self._counter(
+            "enrolments_total",
+            "Enrolments of fingers and faces that ended, by how they did.",
+            reason=("enrolled", "known", "refused", "no_consent", "failed", "cancelled", "not_stored"),
+        )
+        self.slots_erased = self._counter(
+            "slots_erased_total",
+            "Slots of modules that were deleted, by reason.",
+            reason=("release", "cut_off", "unknown_slots"),
+        )
         self.device_events = self._counter(
             "device_events_total", "Events committed for the device.", device=()
         )

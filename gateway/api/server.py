@@ -13,16 +13,21 @@ from collections.abc import Callable, Collection, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from gateway.access.model import Access
 from gateway.api.data_routes import data_routes
+from gateway.api.gate import Gate
 from gateway.api.guard import LOOPBACK_NAMES, Guard
 from gateway.api.listening import listen, url_of
 from gateway.api.openapi import describe
 from gateway.api.page_routes import page_routes
+from gateway.api.person_routes import person_routes
 from gateway.api.problems import add_problem_handlers
+from gateway.checkin.persons import Persons
 from gateway.view import Viewed
 from gateway.web.assets import load_assets
 from gateway.web.messages import load_catalogue
 from gateway.web.page import PageRenderer
+from gateway.web.persons import PersonsRenderer
 
 GRACE_S = 1  # for answers that are being written; streams end at once
 MAX_CONNECTIONS = 64  # a page holds one stream; more than this on a box is a client gone wild
@@ -30,7 +35,12 @@ KEEP_ALIVE_S = 5
 
 
 def create_app(
-    viewed: Viewed, *, metrics: Callable[[], bytes], hosts: Collection[str] = LOOPBACK_NAMES
+    viewed: Viewed,
+    *,
+    metrics: Callable[[], bytes],
+    hosts: Collection[str] = LOOPBACK_NAMES,
+    access: Access | None = None,
+    persons: Persons | None = None,
 ) -> FastAPI:
     """The application: pages and API over what `viewed` shows.
 
@@ -50,6 +60,9 @@ def create_app(
         page_routes(viewed, renderer=PageRenderer(catalogue, load_assets()), stopping=stopping)
     )
     app.include_router(data_routes(viewed, metrics=metrics, catalogue=catalogue, stopping=stopping))
+    if access is not None and persons is not None:
+        renderer = PersonsRenderer(catalogue, load_assets())
+        app.include_router(person_routes(persons, viewed, Gate(access), renderer=renderer, stopping=stopping))
     add_problem_handlers(app)
     app.add_middleware(Guard, hosts=hosts)
     describe(app)

@@ -1,10 +1,14 @@
-"""The roster in force, asked by what devices say."""
+"""The roster in force, and what is known of templates beside it, asked by what devices say."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import tzinfo
 
 from gateway.checkin.facts import RosterState, Visitor
 from gateway.checkin.keeper import RosterKeeper
-from gateway.checkin.roster import Person
+from gateway.checkin.modules import Modules
+from gateway.checkin.reference_keeper import ReferenceKeeper
+from gateway.checkin.roster import Method, Person
 from gateway.checkin.schedule import local_day
 from gateway.clock import Clock
 
@@ -12,8 +16,9 @@ from gateway.clock import Clock
 class RosterDirectory:
     """`facts.Directory` over the running gateway's roster. `zone`: the center's; a day is a day there."""
 
-    def __init__(self, keeper: RosterKeeper, clock: Clock, zone: tzinfo) -> None:
+    def __init__(self, keeper: RosterKeeper, references: ReferenceKeeper, clock: Clock, zone: tzinfo) -> None:
         self._keeper = keeper
+        self._references = references
         self._clock = clock
         self._zone = zone
 
@@ -32,14 +37,48 @@ class RosterDirectory:
         return None if in_force is None else self._seen(in_force.roster.of_number(bytes.fromhex(number_hmac)))
 
     def by_slot(self, module: str, slot: int) -> Visitor | None:
-        """By the place of a template."""
+        """By the place of a template; nobody where two are meant, or where there is a doubt."""
         in_force = self._keeper.in_force
-        return None if in_force is None else self._seen(in_force.roster.of_slot(module, slot))
+        if in_force is None:
+            return None
+        owner = self._references.book.owner(module, slot, in_force.roster)
+        return None if owner is None else self._seen(in_force.roster.of_ref(owner))
 
     def _seen(self, person: Person | None) -> Visitor | None:
         if person is None:
             return None
         today = local_day(self._clock.now().wall_ms, self._zone)
         return Visitor(
-            person.ref, person.name, person.methods, ended=today > person.until, protected=person.protected
+            person.ref,
+            person.name,
+            person.methods,
+            ended=today > person.until,
+            protected=person.protected,
+            reenrol=self._references.book.doubtful(person.ref),
         )
+
+
+class DirectoryAt:
+    """The same at one kiosk: nobody is asked for a finger that no module there holds."""
+
+    def __init__(self, directory: RosterDirectory, modules: Modules, devices: Sequence[str]) -> None:
+        self._directory = directory
+        self._modules = modules
+        self._devices = devices
+
+    @property
+    def state(self) -> RosterState | None:
+        """`facts.Directory`."""
+        return self._directory.state
+
+    def by_card(self, number_hmac: str) -> Visitor | None:
+        """`facts.Directory`; the word of staff is left where nothing else is."""
+        person = self._directory.by_card(number_hmac)
+        if person is None:
+            return None
+        usable = self._modules.usable(person.ref, self._devices)
+        return replace(person, methods=person.methods & (usable | {Method.STAFF}))
+
+    def by_slot(self, module: str, slot: int) -> Visitor | None:
+        """`facts.Directory`."""
+        return self._directory.by_slot(module, slot)

@@ -21,6 +21,7 @@ class Visitor:
     methods: frozenset[Method]  # second factors that the roster allows
     ended: bool = False  # supervision is over
     protected: bool = False  # 未成年人: no part of the name on the kiosk
+    reenrol: bool = False  # templates of theirs count no more: to be enrolled anew
 
 
 @dataclass(frozen=True, slots=True)

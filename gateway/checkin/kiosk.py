@@ -67,6 +67,7 @@ class KioskView:
     step: Step | None = None  # what the device asks of the person
     hint: str | None = None  # code: why the last card or finger was not taken
     shown: Shown | None = None
+    lent: bool = False  # somebody is being enrolled here: no check-in now
 
 
 class Kiosk:
@@ -97,6 +98,7 @@ class Kiosk:
         self._lights: set[asyncio.Task[None]] = set()
         self._open_notes = f"{OPEN}{kiosk}:"
         self._owes_endings = True
+        self._taker: Callable[[str], None] | None = None  # whoever takes the cards now
         self._hint: str | None = None
         self._step: Step | None = None
         self._shown: Shown | None = None
@@ -105,6 +107,9 @@ class Kiosk:
 
     def card(self, number_hmac: str, event_id: str) -> bool:
         """A card was read, and that is on disk. False: too much waits already."""
+        if self._taker is not None:
+            self._taker(number_hmac)
+            return True
         return self._take(lambda now_s: self._session.card(Card(number_hmac, event_id), now_s))
 
     def unread(self, reason: str) -> bool:
@@ -118,7 +123,7 @@ class Kiosk:
 
     def touch(self, purpose: Purpose) -> bool:
         """A purpose was chosen on the screen."""
-        return self._take(lambda now_s: self._session.touch(purpose, now_s))
+        return self._taker is None and self._take(lambda now_s: self._session.touch(purpose, now_s))
 
     def staff_word(self, session: str, staff: str, reason: str) -> bool:
         """A member of staff, signed in elsewhere, vouches for the person of the session that they saw."""
@@ -127,6 +132,20 @@ class Kiosk:
     def leave(self) -> bool:
         """Cancel was pressed."""
         return self._take(lambda _now_s: self._session.leave())
+
+    def lend(self, taker: Callable[[str], None]) -> bool:
+        """Hand the cards to somebody else until `give_back`; False while somebody checks in here."""
+        idle = self._session.stage in (Stage.IDLE, Stage.SHOWN) and self._inputs.empty()
+        if not idle or self._taker is not None:
+            return False
+        self._taker = taker
+        self._look()
+        return True
+
+    def give_back(self) -> None:
+        """People check in here again."""
+        self._taker = None
+        self._look()
 
     def _take(self, taken: Callable[[float], Sequence[Action]]) -> bool:
         try:
@@ -224,7 +243,15 @@ class Kiosk:
         wanted = frozenset(self._devices[one].factor for one in self._asking)
         running = None if session.stage in (Stage.IDLE, Stage.SHOWN) else session.id or None
         view = KioskView(
-            session.stage, running, session.purpose, name, wanted, self._step, self._hint, self._shown
+            session.stage,
+            running,
+            session.purpose,
+            name,
+            wanted,
+            self._step,
+            self._hint,
+            self._shown,
+            self._taker is not None,
         )
         if view != self.view:
             self.view = view

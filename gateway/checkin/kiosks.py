@@ -21,19 +21,19 @@ class Kiosks:
         configured: Sequence[KioskConfig],
         drivers: Mapping[str, Driver],
         *,
-        directory: Directory,
+        directory: Callable[[Sequence[str]], Directory],
         recorder: Recorder,
         new_id: NewId,
         changed: Callable[[], None],
     ) -> None:
-        """`drivers` by device id."""
+        """`drivers` by device id; `directory` of a kiosk with these devices."""
         self.all: list[Kiosk] = []
         self._at: dict[str, Kiosk] = {}  # by device
         for one in configured:
             bound = {device: drivers[device] for device in one.devices}
             kiosk = Kiosk(
                 one.id,
-                directory=directory,
+                directory=directory(one.devices),
                 recorder=recorder,
                 devices={name: driver for name, driver in bound.items() if isinstance(driver, FactorDevice)},
                 new_id=new_id,

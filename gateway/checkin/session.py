@@ -135,7 +135,10 @@ class Session:
         """A member of staff, signed in, says that it is the person of this session."""
         if self.stage is not Stage.PROVING or session != self.id:
             return []
-        return self._complete(Method.STAFF, data={"staff": staff, "staff_reason": reason})
+        data: dict[str, Json] = {"staff": staff, "staff_reason": reason}
+        if self.person is not None and self.person.reenrol:
+            data["reenrol"] = True
+        return self._complete(Method.STAFF, data=data)
 
     def leave(self, reason: Reason = Reason.CANCELLED) -> Sequence[Action]:
         """The person pressed cancel, or the gateway stops."""

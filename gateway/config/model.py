@@ -286,6 +286,14 @@ class CheckinConfig:
             when="Never in China.",
         ),
     ] = DEFAULT_TIMEZONE
+    erase_unknown_slots: Annotated[
+        bool,
+        Key(
+            kind=FLAG,
+            what="Delete templates that a fingerprint or face module holds and nobody here enrolled.",
+            when="true once everybody's templates are on the roster; false while an older system's are in use.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,29 @@ class Ingest:
             )
         return await self._append(drafts, stamp, note)
 
+    async def store_with(
+        self, facts: Sequence[Fact], device: str, change: Callable[[Outbox], object]
+    ) -> list[Committed]:
+        """Store these together with the change that they speak of: all or nothing. As `store` and `record_with`."""
+        stamp = self._clock.now()
+        drafts = [self._checked(fact, uuid7(stamp.wall_ms), device, stamp) for fact in facts]
+        unencodable = [draft for draft, fact in zip(drafts, facts, strict=True) if draft.type != fact.type]
+        if unencodable:
+            await self._append(unencodable, stamp)
+            raise StoreRefused(
+                "unencodable", "an event could not be encoded; see the device.fault and the log"
+            )
+
+        def work(box: Outbox) -> list[Committed]:
+            change(box)
+            return box.append(drafts, stamp) if drafts else []
+
+        committed = await self._store.run(work)
+        self._note_taken()
+        for draft in drafts:
+            self._committed_of[draft.type](1)
+        return committed
+
     async def notes(self, prefix: str) -> dict[str, str]:
         """Notes that were kept with facts, without the prefix; raises `StoreRefused`."""
         return await self._store.read(lambda box: box.notes(prefix))

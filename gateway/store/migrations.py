@@ -48,6 +48,8 @@ CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL,
     sealed BLOB NOT NULL)
 """
 
+_ENROLMENTS = "CREATE TABLE enrolment (digest BLOB NOT NULL PRIMARY KEY, sealed BLOB NOT NULL)"
+
 
 def _script(text: str) -> Callable[[SqliteDatabase], None]:
     """A step of statements; each alone, because a script would end the transaction."""
@@ -98,6 +100,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0003_commands": _commands,
     "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
     "0005_roster": _script(_ROSTER),
+    "0007_enrolments": _script(_ENROLMENTS),
 }
 
 
