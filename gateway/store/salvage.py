@@ -38,7 +38,8 @@ from gateway.store.witness import Statement
 
 FOUND = "salvage"  # state: what a salvage came to, until the next start has told it
 
-# Beside the events: what the center refused, how old they are, which orders were carried out, who is expected.
+# Beside the events: what the center refused, how old they are, which orders were carried out, who is expected,
+# who may sign in, and who has to wait before the next try.
 _KEPT_TABLES = {
     "rejected": ("n", "code", "message"),
     "day": ("day", "n"),
@@ -55,6 +56,18 @@ _KEPT_TABLES = {
         "applied_mono_ms",
         "sealed",
     ),
+    "account": (
+        "name",
+        "role",
+        "hash",
+        "generation",
+        "created_ms",
+        "changed_ms",
+        "disabled",
+        "must_change",
+    ),
+    "kiosk_token": ("kiosk", "digest", "created_ms", "source"),
+    "lockout": ("account", "source", "failures", "known", "boot", "mono_ms", "remaining_ms"),
 }
 
 
