@@ -18,6 +18,7 @@ from drivers import registry
 from drivers.driver import Driver
 from drivers.errors import SettingsError
 from gateway import __version__
+from gateway.access.keeper import AccessKeeper
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.checkin.directory import RosterDirectory
@@ -107,6 +108,15 @@ class _Gateway:
         self.alarms = Alarms(self.ingest, store)
         self.roster = RosterKeeper(
             folder=config.gateway.state_dir, keys=keys.roster, store=store, ingest=self.ingest, clock=clock
+        )
+        self.access = AccessKeeper(
+            folder=config.gateway.state_dir,
+            seal=keys.access,
+            store=store,
+            ingest=self.ingest,
+            clock=clock,
+            metrics=metrics,
+            kiosks=frozenset(kiosk.id for kiosk in config.kiosks),
         )
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
@@ -218,6 +228,7 @@ class _Gateway:
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
         await self.roster.load()
+        await self.access.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -245,6 +256,7 @@ class _Gateway:
                 self.notifier.stopping("stopping")
                 await _cancel(devices)
                 await self.kiosks.close()
+                await self.access.close()
                 await self.ingest.record("system.stopping", {})
                 await self.uplink.say_goodbye()
                 await _cancel(services)
@@ -265,6 +277,7 @@ class _Gateway:
             "uplink": self.uplink.run(),
             **self.care.tasks(),
             "roster": self.roster.run(),
+            "access": self.access.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }

@@ -27,6 +27,7 @@ class Principal:
     role: Role
     name: str  # account of a person of the office, or id of a kiosk; goes into events and logs
     csrf: str = field(default="", repr=False)  # of the session; a kiosk with a bearer token has none
+    must_change: bool = False  # the password was made by somebody else: a new one is due before anything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,6 @@ class Access(Protocol):
         """End a session. Nothing when there is none."""
         ...
 
-    def kiosk(self, token: str) -> Principal | None:
-        """Which kiosk holds this token; None: none does."""
+    def kiosk(self, token: str, source: str = "") -> Principal | None:
+        """Which kiosk holds this token; None: none does, or not from this address where it is bound to a network."""
         ...
