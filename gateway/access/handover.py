@@ -18,9 +18,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from gateway.access.changes import Change
+from gateway.access.changes import Book, Change
 from gateway.access.errors import AccessError
+from gateway.store import accounts as rows
+from gateway.store.accounts import Kept
 from gateway.store.inbox import Inbox
+from gateway.store.reading import open_for_reading
 
 MAGIC = b"ZJA1"
 MAX_SEALED = 8192  # bytes
@@ -64,6 +67,26 @@ class AccessSeal:
 def inbox(folder: Path) -> Inbox:
     """Where changes wait."""
     return Inbox(folder, _SUFFIX)
+
+
+def kept(store: Path) -> Kept:
+    """What the store has, read from beside a running gateway; nothing where there is no store yet."""
+    if not store.exists():
+        return Kept((), (), (), 0)
+    with open_for_reading(store) as reading:
+        return rows.look(reading)
+
+
+def foreseen(store: Path, seal: AccessSeal) -> Book:
+    """What the store and what waits beside it come to."""
+    found = kept(store)
+    book = Book.of(found.accounts, found.tokens)
+    for path in inbox(store.parent).waiting():
+        try:
+            book = book.after(seal.open(path.read_bytes()), 0)
+        except (AccessError, FileNotFoundError):
+            continue  # the gateway will say so in its log, or has just taken it
+    return book
 
 
 def outcomes(noted: str | None) -> dict[str, str]:

@@ -99,6 +99,7 @@ class AccessKeeper:
                 extra={"damaged": kept.damaged, "accounts": unusable},
             )
         self._lockout.restore(kept.locks, now.boot_id, now.mono_ms)
+        await self._save_locks()
         self._taken = handover.outcomes(await self._store.read(lambda box: box.noted(TAKEN)))
         self._nobody = await _aside(lambda: make_hash(generated()))
         self._count()
@@ -112,6 +113,8 @@ class AccessKeeper:
             now_ms = self._now().mono_ms
             for denial in self._denials.due(now_ms):
                 await self._record_denial(denial)
+            self._lockout.tidy(now_ms)
+            await self._save_locks()
             self._sessions.sweep(now_ms)
             self._count()
 
@@ -240,14 +243,19 @@ class AccessKeeper:
         if denial is not None:
             await self._record_denial(denial)
             return
+        await self._save_locks()
+
+    async def _save_locks(self) -> None:
+        """What the store does not take stays in memory, where it counts, and goes with the next one."""
         unsaved = self._unsaved()
-        if unsaved.locks or unsaved.gone:
-            try:
-                await self._store.run(partial(_write_locks, unsaved))
-            except StoreRefused as exc:
-                log.warning("failed sign-in not on disk", extra={"code": exc.code})
-            else:
-                self._lockout.saved(unsaved)
+        if not unsaved.locks and not unsaved.gone:
+            return
+        try:
+            await self._store.run(partial(_write_locks, unsaved))
+        except StoreRefused as exc:
+            log.warning("failed sign-in not on disk", extra={"code": exc.code})
+        else:
+            self._lockout.saved(unsaved)
 
     async def _record_denial(self, denial: Denial) -> None:
         """Where the store takes nothing it is told later: the counts in memory stand, so nobody guesses more."""

@@ -82,7 +82,10 @@ class Lockout:
             pair = lock.account != NOBODY and lock.source != ALL
             most = LOCK_MS if pair else _pace_of((lock.account, lock.source)).longest_ms
             remaining = min(max(0, lock.remaining_ms), most)  # damage locks nobody out for good
-            began = lock.mono_ms if lock.boot == boot and lock.mono_ms <= now_ms else now_ms
+            goes_on = lock.boot == boot and lock.mono_ms <= now_ms
+            began = lock.mono_ms if goes_on else now_ms
+            if not goes_on:  # else every further start in this boot would begin it again
+                self._unsaved.add((lock.account, lock.source))
             self._entries[lock.account, lock.source] = _Entry(
                 began + remaining, min(max(0, lock.failures), TRIES), max(0, lock.known)
             )
@@ -106,7 +109,7 @@ class Lockout:
 
     def failed(self, account: str, source: str, now_ms: int) -> None:
         """The password was wrong."""
-        self._forget_past(now_ms)
+        self.tidy(now_ms)
         pair = self._entry((account, source))
         pair.failures = (pair.failures if now_ms < pair.until_ms else 0) + 1
         pair.until_ms = now_ms + LOCK_MS
@@ -117,7 +120,7 @@ class Lockout:
 
     def succeeded(self, account: str, source: str, now_ms: int) -> None:
         """It was right: from here the account stays open while others guess. Its failures are forgotten."""
-        self._forget_past(now_ms)
+        self.tidy(now_ms)
         pair = self._entry((account, source))
         pair.failures, pair.until_ms, pair.known = 0, 0, next(self._signed_in)
         known = sorted((entry.known, key) for key, entry in self._of(account) if entry.known)
@@ -129,6 +132,16 @@ class Lockout:
         for key, _ in self._of(account):
             del self._entries[key]
             self._unsaved.discard(key)
+
+    def tidy(self, now_ms: int) -> None:
+        """Forget what is over: after a reboot it would begin again."""
+        for key, entry in list(self._entries.items()):
+            if entry.until_ms > now_ms:
+                continue
+            if not entry.known:
+                self._drop(key)
+            elif entry.failures:
+                self._entry(key).failures = 0
 
     def unsaved(self, boot: str, now_ms: int) -> Unsaved:
         """What changed since the last `saved`. Of names that no account has, nothing is ever written."""
@@ -183,11 +196,6 @@ class Lockout:
 
     def _of(self, account: str) -> list[tuple[Key, _Entry]]:
         return [(key, entry) for key, entry in self._entries.items() if key[0] == account]
-
-    def _forget_past(self, now_ms: int) -> None:
-        for key, entry in list(self._entries.items()):
-            if entry.until_ms <= now_ms and not entry.known:
-                self._drop(key)
 
     def _make_room(self) -> None:
         """Only of what anybody can make at will: sources, and names that no account has."""

@@ -25,8 +25,7 @@ from gateway.cli.place import Place, configured_place
 from gateway.config import Config
 from gateway.errors import ConfigError, StartError
 from gateway.keyring import load_access_seal
-from gateway.store import accounts as rows
-from gateway.store.accounts import TAKEN, Kept
+from gateway.store.accounts import TAKEN
 from gateway.store.lock import is_held
 from gateway.store.reading import open_for_reading
 from gateway.uuid7 import uuid7
@@ -80,14 +79,7 @@ class Desk:
 
     def book(self) -> Book:
         """What the store and what waits come to."""
-        kept = look(self.place)
-        book = Book.of(kept.accounts, kept.tokens)
-        for path in inbox(self.folder).waiting():
-            try:
-                book = book.after(self.seal.open(path.read_bytes()), 0)
-            except (AccessError, FileNotFoundError):
-                continue  # the gateway will say so in its log, or has just taken it
-        return book
+        return handover.foreseen(self.place.store, self.seal)
 
     def hand_over(self, change: Change) -> Result:
         """Leave it and wait for the running gateway. Raises `AccessError`: it was refused."""
@@ -118,14 +110,6 @@ class Desk:
     def _outcome(self, change: str) -> str | None:
         with open_for_reading(self.place.store) as reading:
             return outcomes(reading.state().get(TAKEN)).get(change)
-
-
-def look(place: Place) -> Kept:
-    """What the store keeps; nothing where there is no store yet."""
-    if not place.store.exists():
-        return Kept((), (), (), 0)
-    with open_for_reading(place.store) as reading:
-        return rows.look(reading)
 
 
 def waiting(place: Place) -> int:

@@ -112,8 +112,8 @@ def look(reading: Reading) -> Kept:
 
 
 def _raw(table: type[Model], columns: str) -> list[tuple[object, ...]]:
-    """As it stands: the mapper would raise over what damage left."""
-    query = table.select(*map(SQL, columns.split(", "))).tuples()
+    """As it stands, under names that the mapper does not know: it would mend or raise over what damage left."""
+    query = table.select(*(SQL(f"{name} AS raw_{name}") for name in columns.split(", "))).tuples()
     return list(cast("Iterable[tuple[object, ...]]", query))
 
 
