@@ -85,7 +85,15 @@ def test_the_common_exit_codes_are_those_of_the_errors() -> None:
 
 
 def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
-    for words in (("outbox", "verify", "--jsno"), ("outbox",), ("verify",), ("backup",), ("roster",), ("user",), ("kiosk",)):
+    for words in (
+        ("outbox", "verify", "--jsno"),
+        ("outbox",),
+        ("verify",),
+        ("backup",),
+        ("roster",),
+        ("user",),
+        ("kiosk",),
+    ):
         told = zhijiao(*words)
         assert told.code == EXIT_USAGE
         assert "--help" in told.err
