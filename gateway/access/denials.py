@@ -58,17 +58,25 @@ class Denials:
 
     def due(self, now_ms: int) -> list[Denial]:
         """What was left out and may be told now. Sources of which nothing is left are forgotten."""
-        found = [told for one in self._sources.values() if (told := self._tell(one, now_ms)) is not None]
+        found = []
         for name, one in list(self._sources.items()):
-            if one.latest is None and not self._recent(one, now_ms):
+            told = self._tell(one, now_ms)
+            if told is not None:
+                found.append(told)
+                self._sources[name] = self._sources.pop(name)  # the others first, the next time
+            elif one.latest is None and not self._recent(one, now_ms):
                 del self._sources[name]
         return found
 
     def rest(self) -> list[Denial]:
-        """All that was left out, at the end."""
+        """All that was left out, at the end, in few words."""
         found = [one.latest for one in self._sources.values() if one.latest is not None]
         self._sources.clear()
-        return found
+        told, many = found[: IN_ALL - 1], found[IN_ALL - 1 :]
+        if len(many) < 2:
+            return found
+        left_out = sum(one.left_out + 1 for one in many) - 1
+        return [*told, replace(many[-1], source=MANY, account=None, left_out=left_out)]
 
     def undone(self, denial: Denial) -> None:
         """The store did not take it: it counts among those left out."""

@@ -129,7 +129,8 @@ class AccessKeeper:
         """Check a password; see `Access.sign_in`. `too_many` also where one account signs in all the time."""
         place = source_of(source)
         try:
-            account = await self._checked(account_name(name), name, password, place)
+            known = account_name(name)  # any spelling of a name is one, also of a name that no account has
+            account = await self._checked(known, known or name[:MOST_TYPED], password, place)
             signed = await self._let_in(account, place)
         except AccessRefused as exc:
             self._metrics.sign_ins.labels(result=exc.code).inc()

@@ -25,7 +25,8 @@ from gateway.cli.place import Place, configured_place
 from gateway.config import Config
 from gateway.errors import ConfigError, StartError
 from gateway.keyring import load_access_seal
-from gateway.store.accounts import TAKEN
+from gateway.store import accounts as rows
+from gateway.store.accounts import TAKEN, Kept
 from gateway.store.lock import is_held
 from gateway.store.reading import open_for_reading
 from gateway.uuid7 import uuid7
@@ -110,6 +111,14 @@ class Desk:
     def _outcome(self, change: str) -> str | None:
         with open_for_reading(self.place.store) as reading:
             return outcomes(reading.state().get(TAKEN)).get(change)
+
+
+def look(place: Place) -> Kept:
+    """What the store has. A configured box that never ran has nothing; a store named by hand must be there."""
+    if place.config is not None:
+        return handover.kept(place.store)
+    with open_for_reading(place.store) as reading:
+        return rows.look(reading)
 
 
 def waiting(place: Place) -> int:

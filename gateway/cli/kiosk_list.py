@@ -3,8 +3,7 @@
 import argparse
 from collections.abc import Collection, Iterator, Mapping
 
-from gateway.access.handover import kept as kept_in
-from gateway.cli.access_handover import waiting
+from gateway.cli.access_handover import look, waiting
 from gateway.cli.answer import Line, Mark, describe, print_json, print_lines, when
 from gateway.cli.place import add_json, add_place, find_place
 from gateway.store.accounts import Kept
@@ -30,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     """Look and tell; raises `GatewayError`."""
     place = find_place(args)
     known = None if place.config is None else [kiosk.id for kiosk in place.config.kiosks]
-    kept, left = kept_in(place.store), waiting(place)
+    kept, left = look(place), waiting(place)
     lines = list(judge(kept, known, left))
     attention = any(line.mark is Mark.ATTENTION for line in lines)
     if args.json:

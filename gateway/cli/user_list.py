@@ -4,9 +4,8 @@ import argparse
 from collections.abc import Iterator, Mapping
 
 from gateway.access.changes import Book
-from gateway.access.handover import kept as kept_in
 from gateway.access.hashing import is_hash
-from gateway.cli.access_handover import waiting
+from gateway.cli.access_handover import look, waiting
 from gateway.cli.answer import Line, Mark, describe, print_json, print_lines, when
 from gateway.cli.place import add_json, add_place, find_place
 from gateway.store.accounts import Account, Kept
@@ -29,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Look and tell; raises `GatewayError`."""
     place = find_place(args)
-    kept, left = kept_in(place.store), waiting(place)
+    kept, left = look(place), waiting(place)
     lines = list(judge(kept, left))
     attention = any(line.mark is Mark.ATTENTION for line in lines)
     if args.json:

@@ -22,7 +22,7 @@ from gateway.keyring import load_access_seal
 from gateway.store.outbox import Outbox
 from gateway.uuid7 import uuid7
 from tests.gateway.access_box import ADMIN, DESK, PASSWORD, Running, access_box, add, running, told
-from tests.gateway.technicians_box import Box, Told
+from tests.gateway.technicians_box import Box, Told, zhijiao
 
 HASH = make_hash(PASSWORD)
 
@@ -300,6 +300,8 @@ async def test_the_lists_say_what_is_missing(desk: Box) -> None:
     empty = desk.run("user", "list")
     assert (empty.code, "nobody can sign in" in empty.out) == (1, True)
     assert desk.run("kiosk", "list").code == 1
+    absent = zhijiao("user", "list", "--store", desk.folder / "none.db")
+    assert (absent.code, "[store_absent]" in absent.err) == (74, True)
     async with running(desk) as box:
         await add(box, "admin-1", Role.ADMIN)
         await add(box, "desk-1")
@@ -315,8 +317,6 @@ async def test_the_lists_say_what_is_missing(desk: Box) -> None:
     assert "!!  kiosk-2  no token" in kiosks.out
     copy = await given(desk, "backup", "--out", desk.folder / "copy.db")
     assert copy.code == 0
-    from tests.gateway.technicians_box import zhijiao
-
     beside = await asyncio.to_thread(zhijiao, "user", "list", "--store", desk.folder / "copy.db", "--json")
     assert [one["name"] for one in beside.json["accounts"]] == ["admin-1", "desk-1"]
     assert json.dumps(beside.json).count("argon2") == 0

@@ -75,11 +75,11 @@ async def test_refusals_say_nothing_of_whether_there_is_an_account(desk: Box) ->
         await add(box, "desk-1")
         await add(box, "desk-2")
         await box.access.accounts.disable(ADMIN, "desk-2")
-        tries = [("desk-1", WRONG), ("desk-2", PASSWORD), ("nobody", WRONG), ("no name at all", WRONG)]
+        tries = [("desk-1", WRONG), ("desk-2", PASSWORD), ("nobody", WRONG), ("名字", WRONG)]
         for number, (name, password) in enumerate(tries):
             seen = []
-            for _ in range(7):
-                refused = await box.refusal(name, password, f"10.0.0.{number}")
+            for spelling in (str, str.upper, str.title, str, str, str, str.upper):
+                refused = await box.refusal(spelling(name), password, f"10.0.0.{number}")
                 seen.append((refused.code, refused.retry_after_s, str(refused)))
             assert [code for code, _, _ in seen] == ["bad_credentials"] * 5 + ["locked"] * 2
             assert seen[-1][1] == 900
@@ -124,6 +124,10 @@ async def test_many_sources_do_not_make_many_events(desk: Box) -> None:
         for n in range(30):
             await box.code("nobody", WRONG, f"10.0.0.{n}")
         assert len(told(desk, "audit.denied")) == 10
+    said = told(desk, "audit.denied")
+    assert len(said) == 20
+    assert sum(one["left_out"] + 1 for one in said) == 30, "and none is forgotten"
+    assert said[-1]["source"] == "many"
 
 
 async def test_what_the_disk_did_not_take_is_told_later(desk: Box, monkeypatch: pytest.MonkeyPatch) -> None:
