@@ -209,6 +209,20 @@ def test_strangers_of_many_addresses_are_slowed_and_the_office_goes_on(machine: 
     assert machine.wait("desk-1", "192.168.1.7") == 0
 
 
+def test_six_machines_lock_strangers_out_and_not_the_office(machine: Machine) -> None:
+    machine.succeed("desk-1", "192.168.1.7")
+    for source in SOURCES[:6]:
+        for _ in range(TRIES):
+            assert machine.wait("desk-1", source) == 0
+            machine.fail("desk-1", source)
+    assert machine.wait("desk-1", "192.168.1.8") == ACCOUNT_PACE.step_ms
+    assert machine.wait("desk-1", "192.168.1.7") == 0
+    assert machine.wait("desk-2", "192.168.1.8") == 0
+    machine.start()
+    assert machine.wait("desk-1", "192.168.1.8") == ACCOUNT_PACE.step_ms
+    assert machine.wait("desk-1", "192.168.1.7") == 0
+
+
 def test_one_machine_that_tries_many_accounts_is_slowed(machine: Machine) -> None:
     names = [machine.lockout.stand_in(f"name {n}") for n in range(25)]
     for name in names[:20]:
