@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import argon2
+import pytest
+
+from gateway.access import hashing
 from gateway.access.keeper import AccessKeeper
 from gateway.access.model import AccessRefused, Principal, Role
 from gateway.clock import ManualClock
@@ -39,6 +43,11 @@ def access_box(folder: Path) -> Box:
     text = made.config.read_text() + "".join(READER.format(n=n) for n in (1, 2))
     made.config.write_text(text)
     return made
+
+
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that are not about hashes: the same algorithm, a hundredth of the work."""
+    monkeypatch.setattr(hashing, "_HASHER", argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
 
 
 @dataclass

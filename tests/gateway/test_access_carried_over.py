@@ -11,13 +11,18 @@ import pytest
 from gateway.access.lockout import LOCK_MS, TRIES
 from gateway.access.model import Role
 from gateway.clock import ManualClock
-from tests.gateway.access_box import ADMIN, DESK, PASSWORD, Running, access_box, add, running
+from tests.gateway.access_box import ADMIN, DESK, PASSWORD, Running, access_box, add, quick_hashes, running
 from tests.gateway.store_fixtures import draft
 from tests.gateway.technicians_box import Box, new_boot
 
 WRONG = "quite another password"
 TABLES = ("account", "kiosk_token", "lockout")
 PAGE = 4096
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_hashes(monkeypatch)
 
 
 @pytest.fixture

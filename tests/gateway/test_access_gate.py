@@ -10,7 +10,12 @@ from fastapi import Depends, FastAPI
 
 from gateway.access.model import Principal, Role
 from gateway.api.gate import CSRF_HEADER, KIOSK_COOKIE, SESSION_COOKIE, Gate
-from tests.gateway.access_box import ADMIN, DESK, PASSWORD, Running, access_box, add, running
+from tests.gateway.access_box import ADMIN, DESK, PASSWORD, Running, access_box, add, quick_hashes, running
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_hashes(monkeypatch)
 
 
 @pytest.fixture

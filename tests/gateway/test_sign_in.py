@@ -18,10 +18,33 @@ from gateway.access.sessions import ABSOLUTE_MS, IDLE_MS, IN_ALL, OF_ACCOUNT
 from gateway.clock import ManualClock
 from gateway.errors import StoreRefused
 from gateway.store.outbox import Outbox
-from tests.gateway.access_box import ADMIN, DESK, PASSWORD, Running, access_box, add, running, told
+from tests.gateway.access_box import (
+    ADMIN,
+    DESK,
+    PASSWORD,
+    Running,
+    access_box,
+    add,
+    quick_hashes,
+    running,
+    told,
+)
 from tests.gateway.technicians_box import Box
 
 WRONG = "quite another password, canary 5501"
+
+
+REAL_HASHES = {
+    "test_an_unknown_account_costs_as_much_time_as_a_known_one",
+    "test_other_parameters_are_replaced_at_the_next_sign_in",
+    "test_no_password_and_no_token_is_anywhere",
+}
+
+
+@pytest.fixture(autouse=True)
+def _quick(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.node.name not in REAL_HASHES:
+        quick_hashes(monkeypatch)
 
 
 @pytest.fixture
