@@ -15,7 +15,7 @@ from functools import partial
 from gateway.access.changes import TOKENS, Action, Actor, Book, Change
 from gateway.access.errors import AccessError
 from gateway.access.hashing import Hasher
-from gateway.access.model import Principal, Role
+from gateway.access.model import AccessRefused, Principal, Role
 from gateway.access.pace import Pace
 from gateway.access.passwords import generated, new_password
 from gateway.clock import Clock
@@ -85,7 +85,7 @@ class Accounts:
         self._one = asyncio.Lock()
         self._paces: dict[str, int] = {}
 
-    # -- an administrator, in a page; each raises `AccessError`, `AccessRefused` (busy) and `StoreRefused` ------
+    # -- an administrator, in a page; each raises `AccessError`, `AccessRefused` and `StoreRefused` ---------------
 
     def all(self, by: Principal) -> list[AccountView]:
         """Every account, by name."""
@@ -195,8 +195,10 @@ class Accounts:
     def _take_pace(self, by: Principal) -> None:
         now_ms = self._clock.now().mono_ms
         clear_ms = self._paces.get(by.name, 0)
-        if CHANGES_PACE.wait_ms(clear_ms, now_ms):
-            raise AccessError("too_many", "too many changes in a short time; wait a minute")
+        if wait_ms := CHANGES_PACE.wait_ms(clear_ms, now_ms):
+            raise AccessRefused(
+                "too_many", "too many changes in a short time; wait", retry_after_s=-(-wait_ms // 1000)
+            )
         self._paces[by.name] = CHANGES_PACE.after(clear_ms, now_ms)
 
 

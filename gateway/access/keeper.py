@@ -143,9 +143,9 @@ class AccessKeeper:
         self._count()
         return signed
 
-    def session(self, cookie: str) -> Principal | None:
+    def session(self, cookie: str, *, used: bool = True) -> Principal | None:
         """See `Access.session`."""
-        session = self._sessions.find(cookie, self._now().mono_ms)
+        session = self._sessions.find(cookie, self._now().mono_ms, used=used)
         if session is None:
             return None
         found = principal_of(self.accounts.book.accounts.get(session.account), session)
@@ -155,7 +155,7 @@ class AccessKeeper:
 
     async def sign_out(self, cookie: str) -> None:
         """The session ends at once; where the store does not take the event, the loss is counted."""
-        alive = self.session(cookie)
+        alive = self.session(cookie, used=False)
         session = self._sessions.end(cookie)
         self._count()
         if session is not None and alive is not None:
@@ -174,7 +174,7 @@ class AccessKeeper:
     # -- an account's own password ------------------------------------------------------------------------
 
     async def change_password(self, by: Principal, old: str, new: str, source: str) -> None:
-        """A new password for whoever asks; all his sessions end. Raises `AccessRefused` where the old one is wrong.
+        """See `Access.change_password`.
 
         Somebody at a forgotten screen must not guess it either: failures count like those of a sign-in.
         """

@@ -57,8 +57,11 @@ class Access(Protocol):
         """Check a password; `source`: the client's address. Raises `AccessRefused`. Recorded either way."""
         ...
 
-    def session(self, cookie: str) -> Principal | None:
-        """Whose session that is, and that it is in use; None: there is none, or it has ended."""
+    def session(self, cookie: str, *, used: bool = True) -> Principal | None:
+        """Whose session that is, and that it is in use; None: there is none, or it has ended.
+
+        Not `used`: a page that is only open, with nobody at it, asks whether it may stay so.
+        """
         ...
 
     async def sign_out(self, cookie: str) -> None:
@@ -67,4 +70,12 @@ class Access(Protocol):
 
     def kiosk(self, token: str, source: str = "") -> Principal | None:
         """Which kiosk holds this token; None: none does, or not from this address where it is bound to a network."""
+        ...
+
+    async def change_password(self, by: Principal, old: str, new: str, source: str) -> None:
+        """A new password for whoever asks; all his sessions end. Recorded.
+
+        Raises `AccessRefused` as `sign_in` does where `old` is wrong, and another `GatewayError` whose code begins
+        with `password_` where `new` is not taken; its text says what is.
+        """
         ...

@@ -50,8 +50,8 @@ class Sessions:
         self._all[_digest(cookie)] = session
         return SignedIn(_principal(account, session), cookie)
 
-    def find(self, cookie: str, now_ms: int) -> Session | None:
-        """The session of a cookie, which is in use now; None: none, or it has ended."""
+    def find(self, cookie: str, now_ms: int, *, used: bool) -> Session | None:
+        """The session of a cookie; `used`: somebody is at it now. None: none, or it has ended."""
         digest = _digest(cookie)
         session = self._all.get(digest)
         if session is None:
@@ -59,7 +59,8 @@ class Sessions:
         if _over(session, now_ms):
             del self._all[digest]
             return None
-        session.used_ms = now_ms
+        if used:
+            session.used_ms = now_ms
         return session
 
     def end(self, cookie: str) -> Session | None:

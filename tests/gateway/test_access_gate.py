@@ -64,7 +64,7 @@ async def test_a_session_comes_through_until_it_ends(box: Running) -> None:
         assert (await here.get("/staff", headers=held)).json() == {"name": "desk-1"}
         assert (await here.get("/kiosk", headers=held)).status_code == 403
         assert (await here.post("/staff", headers=held)).status_code == 403
-        proven = {**held, CSRF_HEADER: signed.principal.csrf}
+        proven = {**held, CSRF_HEADER: signed.principal.csrf, "origin": "https://box"}
         assert (await here.post("/staff", headers=proven)).status_code == 200
         assert (await here.get("/staff")).status_code == 401
         await box.access.accounts.disable(ADMIN, "desk-1")

@@ -11,6 +11,7 @@ import argon2
 import pytest
 
 from gateway.access import hashing, keeper
+from gateway.access.accounts import CHANGES_PACE
 from gateway.access.errors import AccessError
 from gateway.access.hashing import Hasher
 from gateway.access.model import AccessRefused, Role
@@ -222,6 +223,31 @@ async def test_a_session_ends_by_time_and_a_hand_on_the_clock_changes_nothing(de
             assert box.access.session(signed.cookie) is not None
         clock.advance(IDLE_MS // 2)
         assert box.access.session(signed.cookie) is None
+
+
+async def test_a_page_that_is_only_open_keeps_no_session(desk: Box) -> None:
+    clock = ManualClock()
+    async with running(desk, clock) as box:
+        await add(box, "desk-1")
+        signed = await box.access.sign_in("desk-1", PASSWORD, DESK)
+        for _ in range(14):
+            clock.advance(60_000)
+            assert box.access.session(signed.cookie, used=False) is not None
+        clock.advance(60_000)
+        assert box.access.session(signed.cookie, used=False) is None
+
+
+async def test_changes_cannot_fill_the_record(desk: Box) -> None:
+    clock = ManualClock()
+    async with running(desk, clock) as box:
+        await add(box, "desk-1")
+        for _ in range(CHANGES_PACE.burst - 1):
+            await box.access.accounts.enable(ADMIN, "desk-1")
+        with pytest.raises(AccessRefused) as refused:
+            await box.access.accounts.disable(ADMIN, "desk-1")
+        assert (refused.value.code, refused.value.retry_after_s) == ("too_many", 60)
+        clock.advance(60_000)
+        await box.access.accounts.disable(ADMIN, "desk-1")
 
 
 async def test_a_session_ends_with_what_it_rests_on(desk: Box) -> None:
