@@ -84,6 +84,7 @@ class Accounts:
         self._changed = changed
         self._one = asyncio.Lock()
         self._paces: dict[str, int] = {}
+        self._begun: set[asyncio.Task[None]] = set()
 
     # -- an administrator, in a page; each raises `AccessError`, `AccessRefused` and `StoreRefused` ---------------
 
@@ -142,7 +143,21 @@ class Accounts:
     # -- one change -----------------------------------------------------------------------------------
 
     async def apply(self, change: Change, note: Callable[[Outbox], None] | None = None) -> None:
-        """Do it and say so, in one transaction, with `note`. Raises `AccessError` and `StoreRefused`: not done."""
+        """Do it and say so, in one transaction, with `note`. Raises `AccessError` and `StoreRefused`: not done.
+
+        A browser that goes away must not leave memory behind the disk: what was begun is finished without it.
+        """
+        task = asyncio.create_task(self._apply(change, note))
+        self._begun.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._begun.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to whoever still waits
+
+    async def _apply(self, change: Change, note: Callable[[Outbox], None] | None) -> None:
         async with self._one:
             if change.action is Action.TOKEN and change.name not in self.kiosks:
                 raise AccessError("kiosk_unknown", "no kiosk of this name is configured; see [[kiosk]] id")

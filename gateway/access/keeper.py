@@ -7,18 +7,16 @@ another. A name that no account has costs the same hash and the same write as on
 
 import asyncio
 import logging
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
-from gateway.access import handover
 from gateway.access.accounts import Accounts, token_digest
 from gateway.access.changes import Book
 from gateway.access.denials import Denial, Denials
-from gateway.access.errors import AccessError
 from gateway.access.handover import AccessSeal
 from gateway.access.hashing import Hasher, is_hash, make_hash, needs_anew
+from gateway.access.left_by_commands import LeftByCommands
 from gateway.access.lockout import Lockout, Unsaved
 from gateway.access.model import AccessRefused, Principal, Role, SignedIn
 from gateway.access.names import account_name, source_of
@@ -31,14 +29,12 @@ from gateway.evidence.canonical import Json
 from gateway.ingest.ingest import Ingest
 from gateway.metrics import Metrics
 from gateway.store import accounts as rows
-from gateway.store.accounts import TAKEN, Account
-from gateway.store.inbox import Incoming, remove
+from gateway.store.accounts import Account
 from gateway.store.outbox import Outbox
 from gateway.store.store import Store
 
 log = logging.getLogger(__name__)
 
-ResultT = TypeVar("ResultT")
 LOOK_EVERY_S: Final = 1.0  # one listing of a small folder; a command waits for it
 SIGN_INS: Final = Pace(burst=10, step_ms=60_000)  # of one account: each is an event that stays
 MOST_TYPED = 1024  # characters of a password that are looked at: hashing more would be work for a stranger
@@ -59,8 +55,6 @@ class AccessKeeper:
         kiosks: frozenset[str],
     ) -> None:
         """`kiosks`: the ids of the configured ones; the token of another one is worth nothing."""
-        self._inbox = handover.inbox(folder)
-        self._seal = seal
         self._store = store
         self._ingest = ingest
         self._clock = clock
@@ -71,8 +65,6 @@ class AccessKeeper:
         self._denials = Denials()
         self._sign_ins: dict[str, int] = {}
         self._nobody = ""  # a hash that nothing fits
-        self._taken: dict[str, str] = {}
-        self._told: str | None = None  # why a change could not be taken, as last logged
         self.accounts = Accounts(
             store=store,
             ingest=ingest,
@@ -82,6 +74,7 @@ class AccessKeeper:
             forget=self._lockout.forget,
             changed=self._count,
         )
+        self.left = LeftByCommands(folder, seal, store=store, accounts=self.accounts, metrics=metrics)
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -100,16 +93,15 @@ class AccessKeeper:
             )
         self._lockout.restore(kept.locks, now.boot_id, now.mono_ms)
         await self._save_locks()
-        self._taken = handover.outcomes(await self._store.read(lambda box: box.noted(TAKEN)))
-        self._nobody = await _aside(lambda: make_hash(generated()))
+        self._nobody = await asyncio.get_running_loop().run_in_executor(None, make_hash, generated())
         self._count()
-        await self._take_all()
+        await self.left.load()
 
     async def run(self) -> None:
         """For as long as the gateway runs."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await self._take_all()
+            await self.left.take_all()
             now_ms = self._now().mono_ms
             for denial in self._denials.due(now_ms):
                 await self._record_denial(denial)
@@ -276,55 +268,6 @@ class AccessKeeper:
         now = self._now()
         return self._lockout.unsaved(now.boot_id, now.mono_ms)
 
-    # -- what commands left -----------------------------------------------------------------------------
-
-    async def look(self) -> bool:
-        """Do or refuse the oldest change that was left. Raises `StoreRefused` and `OSError`: it stays."""
-        found = await _aside(partial(self._inbox.oldest, handover.MAX_SEALED))
-        if found is None:
-            return False
-        await self._take(found)
-        await _aside(partial(remove, found))
-        return True
-
-    async def _take_all(self) -> None:
-        try:
-            while await self.look():
-                pass
-        except (OSError, StoreRefused) as exc:
-            cause = exc.code if isinstance(exc, StoreRefused) else str(exc.strerror)
-            if cause != self._told:
-                log.warning("change of accounts not taken yet", extra={"cause": cause})
-            self._told = cause
-        else:
-            self._told = None
-
-    async def _take(self, found: Incoming) -> None:
-        try:
-            change = self._seal.open(found.sealed)
-        except AccessError as exc:
-            self._refused(exc.code)
-            return
-        if change.id in self._taken:
-            return  # the power went after the commit
-        try:
-            await self.accounts.apply(change, lambda box: self._note(change.id, handover.OK, box))
-        except AccessError as exc:
-            self._refused(exc.code)
-            code = exc.code
-            await self._store.run(lambda box: self._note(change.id, code, box))
-            self._taken[change.id] = code
-        else:
-            self._metrics.access_changes.labels(result="taken").inc()
-            self._taken[change.id] = handover.OK
-
-    def _note(self, change: str, outcome: str, box: Outbox) -> None:
-        box.note(TAKEN, handover.with_outcome(self._taken, change, outcome))
-
-    def _refused(self, code: str) -> None:
-        self._metrics.access_changes.labels(result="refused").inc()
-        log.error("change of accounts refused", extra={"code": code})
-
     def _count(self) -> None:
         self._metrics.sessions.set(len(self._sessions))
         self._metrics.accounts.set(sum(not one.disabled for one in self.accounts.book.accounts.values()))
@@ -338,8 +281,3 @@ class AccessKeeper:
 
 def _write_locks(unsaved: Unsaved, _box: Outbox) -> None:
     rows.put_locks(unsaved.locks, unsaved.gone)
-
-
-async def _aside(work: Callable[[], ResultT]) -> ResultT:
-    """Files, and a hash: beside the loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)

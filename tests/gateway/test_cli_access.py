@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.access import handover, keeper
+from gateway.access import handover, keeper, left_by_commands
 from gateway.access.changes import Action, Actor, Change
 from gateway.access.errors import AccessError
 from gateway.access.handover import AccessSeal, inbox
@@ -175,7 +175,7 @@ async def test_killed_after_the_commit_it_is_not_done_twice(
     def die(_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(keeper, "remove", die)
+    monkeypatch.setattr(left_by_commands, "remove", die)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - however the process ends here
         async with running(desk, clean=False):
             pass
@@ -200,11 +200,11 @@ async def test_change_and_event_are_one_transaction(desk: Box, monkeypatch: pyte
         with monkeypatch.context() as patch:
             patch.setattr(Outbox, "append", refuse)
             with pytest.raises(StoreRefused):
-                await box.access.look()
+                await box.access.left.look()
         assert box.access.accounts.book.accounts == {}
         assert len(waiting(desk)) == 1
         assert desk.run("user", "list", "--json").json["accounts"] == []
-        assert await box.access.look()
+        assert await box.access.left.look()
         assert [one["name"] for one in desk.run("user", "list", "--json").json["accounts"]] == ["desk-1"]
 
 
@@ -220,8 +220,8 @@ async def test_bytes_that_we_did_not_seal_are_refused(desk: Box, caplog: pytest.
         leave(desk, change(Action.TOKEN, "kiosk-9", digest="00" * 32))
         leave(desk, change(Action.TOKEN, "kiosk-1", digest="00"))
         for _ in range(10):
-            assert await box.access.look()
-        assert not await box.access.look()
+            assert await box.access.left.look()
+        assert not await box.access.left.look()
         assert box.access.accounts.book.accounts == {}
         assert box.access.accounts.book.tokens == {}
         assert 'access_changes_total{result="refused"} 10.0' in box.metrics.render().decode()

@@ -49,7 +49,7 @@ async def test_they_are_made_once_and_work(desk: Box) -> None:
         assert found is not None
         assert found.name == "kiosk-1"
         assert ensured(demo)[1] == kept
-        assert not await box.access.look(), "nothing is handed over twice"
+        assert not await box.access.left.look(), "nothing is handed over twice"
 
 
 async def test_a_file_that_was_cut_off_is_made_anew(desk: Box) -> None:

@@ -237,6 +237,23 @@ async def test_a_page_that_is_only_open_keeps_no_session(desk: Box) -> None:
         assert box.access.session(signed.cookie, used=False) is None
 
 
+async def test_a_browser_that_goes_away_leaves_nothing_half_done(desk: Box) -> None:
+    async with running(desk) as box:
+        await add(box, "desk-1")
+        signed = await box.access.sign_in("desk-1", PASSWORD, DESK)
+        asking = asyncio.create_task(box.access.accounts.disable(ADMIN, "desk-1"))
+        for _ in range(4):
+            await asyncio.sleep(0)  # it is on its way to the disk
+        assert not asking.done()
+        asking.cancel()
+        await asyncio.wait([asking])
+        await box.store.run(lambda _: None)  # what was on its way is there
+        await asyncio.sleep(0.05)
+        changes = [one["what"] for one in told(desk, "audit.config_changed")]
+        assert changes == ["account_added", "account_disabled"]
+        assert box.access.session(signed.cookie) is None, "memory is where the disk is"
+
+
 async def test_changes_cannot_fill_the_record(desk: Box) -> None:
     clock = ManualClock()
     async with running(desk, clock) as box:
