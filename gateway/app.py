@@ -19,6 +19,7 @@ from drivers.driver import Driver
 from drivers.errors import SettingsError
 from drivers.factors import FactorDevice
 from gateway import __version__
+from gateway.access.keeper import AccessKeeper
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.checkin.directory import DirectoryAt, RosterDirectory
@@ -119,6 +120,15 @@ class _Gateway:
             ingest=self.ingest,
             clock=clock,
             companion=self.references,
+        )
+        self.access = AccessKeeper(
+            folder=config.gateway.state_dir,
+            seal=keys.access,
+            store=store,
+            ingest=self.ingest,
+            clock=clock,
+            metrics=metrics,
+            kiosks=frozenset(kiosk.id for kiosk in config.kiosks),
         )
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
@@ -275,6 +285,7 @@ class _Gateway:
         )
         await self.references.load()
         await self.roster.load()
+        await self.access.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -303,6 +314,7 @@ class _Gateway:
                 await self.enroller.close()
                 await _cancel(devices)
                 await self.kiosks.close()
+                await self.access.close()
                 await self.ingest.record("system.stopping", {})
                 await self.uplink.say_goodbye()
                 await _cancel(services)
@@ -325,6 +337,7 @@ class _Gateway:
             "uplink": self.uplink.run(),
             **self.care.tasks(),
             "roster": self.roster.run(),
+            "access": self.access.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }

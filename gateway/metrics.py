@@ -33,6 +33,7 @@ LANES = ("L0", "L1", "L2")
 STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
 STORE_LEVELS = ("normal", "thin", "essential", "settle")
 EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
+SIGN_IN_RESULTS = ("ok", "bad_credentials", "locked", "too_many", "busy", "no_accounts", "store")
 MQTT_VERSIONS = ("5", "3.1.1")
 
 # Seconds. A commit on a good card takes 5 ms, on a tired one a second.
@@ -189,6 +190,18 @@ class Metrics:
         )
         self.device_events = self._counter(
             "device_events_total", "Events committed for the device.", device=()
+        )
+
+        self.sign_ins = self._counter(
+            "sign_ins_total", "Tries to sign in, by result.", result=SIGN_IN_RESULTS
+        )
+        self.sessions = self._gauge("sessions", "People who are signed in.")
+        self.accounts = self._gauge("accounts", "Accounts that are not disabled.")
+        self.kiosk_tokens = self._gauge("kiosk_tokens", "Configured kiosks that hold a token.")
+        self.access_changes = self._counter(
+            "access_changes_total",
+            "Changes of accounts and tokens that commands have handed over, by result.",
+            result=("taken", "refused"),
         )
 
         self.store_bytes = self._gauge("store_bytes", "Space the event store takes on disk, in bytes.")

@@ -27,6 +27,7 @@ class Principal:
     role: Role
     name: str  # account of a person of the office, or id of a kiosk; goes into events and logs
     csrf: str = field(default="", repr=False)  # of the session; a kiosk with a bearer token has none
+    must_change: bool = False  # the password was made by somebody else: a new one is due before anything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,25 @@ class Access(Protocol):
         """Check a password; `source`: the client's address. Raises `AccessRefused`. Recorded either way."""
         ...
 
-    def session(self, cookie: str) -> Principal | None:
-        """Whose session that is, and that it is in use; None: there is none, or it has ended."""
+    def session(self, cookie: str, *, used: bool = True) -> Principal | None:
+        """Whose session that is, and that it is in use; None: there is none, or it has ended.
+
+        Not `used`: a page that is only open, with nobody at it, asks whether it may stay so.
+        """
         ...
 
     async def sign_out(self, cookie: str) -> None:
         """End a session. Nothing when there is none."""
         ...
 
-    def kiosk(self, token: str) -> Principal | None:
-        """Which kiosk holds this token; None: none does."""
+    def kiosk(self, token: str, source: str = "") -> Principal | None:
+        """Which kiosk holds this token; None: none does, or not from this address where it is bound to a network."""
+        ...
+
+    async def change_password(self, by: Principal, old: str, new: str, source: str) -> None:
+        """A new password for whoever asks; all his sessions end. Recorded.
+
+        Raises `AccessRefused` as `sign_in` does where `old` is wrong, and another `GatewayError` whose code begins
+        with `password_` where `new` is not taken; its text says what is.
+        """
         ...

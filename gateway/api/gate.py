@@ -45,16 +45,21 @@ class Gate:
 
     def _of_bearer(self, request: Request) -> Principal | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return self._access.kiosk(token.strip()) if scheme.lower() == "bearer" else None
+        return self._access.kiosk(token.strip(), _source(request)) if scheme.lower() == "bearer" else None
 
     def _of_cookies(self, request: Request, roles: tuple[Role, ...]) -> Principal | None:
         """A browser may hold both; the one that fits the route counts."""
         held = [
             self._access.session(request.cookies.get(SESSION_COOKIE, "")),
-            self._access.kiosk(request.cookies.get(KIOSK_COOKIE, "")),
+            self._access.kiosk(request.cookies.get(KIOSK_COOKIE, ""), _source(request)),
         ]
         found = [one for one in held if one is not None]
         return next((one for one in found if one.role in roles), found[0] if found else None)
+
+
+def _source(request: Request) -> str:
+    """The client's address: a kiosk's token may be bound to a network."""
+    return "" if request.client is None else request.client.host
 
 
 async def _check_csrf(request: Request, asking: Principal) -> None:

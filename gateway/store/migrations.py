@@ -48,6 +48,17 @@ CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL,
     sealed BLOB NOT NULL)
 """
 
+_ACCESS = """
+CREATE TABLE account (name TEXT NOT NULL PRIMARY KEY, role TEXT NOT NULL, hash TEXT NOT NULL,
+    generation INTEGER NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
+    disabled INTEGER NOT NULL, must_change INTEGER NOT NULL);
+CREATE TABLE kiosk_token (kiosk TEXT NOT NULL PRIMARY KEY, digest BLOB NOT NULL, created_ms INTEGER NOT NULL,
+    source TEXT);
+CREATE TABLE lockout (account TEXT NOT NULL, source TEXT NOT NULL, failures INTEGER NOT NULL,
+    known INTEGER NOT NULL, boot TEXT NOT NULL, mono_ms INTEGER NOT NULL, remaining_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, source)) WITHOUT ROWID
+"""
+
 _ENROLMENTS = "CREATE TABLE enrolment (digest BLOB NOT NULL PRIMARY KEY, sealed BLOB NOT NULL)"
 
 
@@ -100,6 +111,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0003_commands": _commands,
     "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
     "0005_roster": _script(_ROSTER),
+    "0006_access": _script(_ACCESS),
     "0007_enrolments": _script(_ENROLMENTS),
 }
 

@@ -40,7 +40,7 @@ from gateway.store.witness import Statement
 FOUND = "salvage"  # state: what a salvage came to, until the next start has told it
 
 # Beside the events: what the center refused, how old they are, which orders were carried out, who is expected,
-# and whose templates lie where.
+# whose templates lie where, who may sign in, and who has to wait before the next try.
 _KEPT_TABLES = {
     "rejected": ("n", "code", "message"),
     "day": ("day", "n"),
@@ -58,6 +58,18 @@ _KEPT_TABLES = {
         "sealed",
     ),
     "enrolment": ENROLMENT_COLUMNS,
+    "account": (
+        "name",
+        "role",
+        "hash",
+        "generation",
+        "created_ms",
+        "changed_ms",
+        "disabled",
+        "must_change",
+    ),
+    "kiosk_token": ("kiosk", "digest", "created_ms", "source"),
+    "lockout": ("account", "source", "failures", "known", "boot", "mono_ms", "remaining_ms"),
 }
 
 

@@ -132,14 +132,17 @@ class Script:
         self.gateway.show(self.gateway.snapshot())
 
     # Access
-    def session(self, cookie: str) -> Principal | None:
+    def session(self, cookie: str, *, used: bool = True) -> Principal | None:
         roles = {"staff": Role.STAFF, "technician": Role.TECHNICIAN}
         return Principal(roles[cookie], f"{cookie}-1", f"csrf-{cookie}") if cookie in roles else None
 
-    def kiosk(self, token: str) -> Principal | None:
+    def kiosk(self, token: str, source: str = "") -> Principal | None:
         return Principal(Role.KIOSK, "kiosk-1") if token == "kiosk" else None
 
     async def sign_in(self, name: str, password: str, source: str) -> SignedIn:
+        raise NotImplementedError
+
+    async def change_password(self, by: Principal, old: str, new: str, source: str) -> None:
         raise NotImplementedError
 
     async def sign_out(self, cookie: str) -> None:
