@@ -175,6 +175,7 @@ class _Gateway:
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
+            stamp=clock.now,
         )
 
     @classmethod

@@ -1,12 +1,12 @@
 """The roster in force, asked by what devices say."""
 
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
-from gateway.checkin.facts import RosterState, Visitor
+from gateway.checkin.facts import RosterState, Standing, Visitor
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.roster import Person
-from gateway.checkin.schedule import local_day
-from gateway.clock import Clock
+from gateway.checkin.schedule import Where, local_day, next_occurrence, occurrence_at
+from gateway.clock import Clock, ClockQuality
 
 
 class RosterDirectory:
@@ -35,6 +35,24 @@ class RosterDirectory:
         """By the place of a template."""
         in_force = self._keeper.in_force
         return None if in_force is None else self._seen(in_force.roster.of_slot(module, slot))
+
+    def standing(self, ref: str) -> Standing | None:
+        """Where now lies to the duty of today, and the day of the next one."""
+        in_force = self._keeper.in_force
+        person = None if in_force is None else in_force.roster.of_ref(ref)
+        if in_force is None or person is None or person.schedule is None:
+            return None
+        now, workdays = self._clock.now(), in_force.roster.head.workdays
+        if now.quality is ClockQuality.UNSYNCED:
+            return Standing(None, None)
+        duty = occurrence_at(person, workdays, self._zone, now.wall_ms)
+        where = Where.NOT_DUE if duty is None else duty.where(now.wall_ms)
+        today = local_day(now.wall_ms, self._zone)
+        again = duty is not None and where in {Where.EARLY, Where.OUTSIDE} and now.wall_ms < duty.close_ms
+        following = next_occurrence(
+            person, workdays, self._zone, today if again else today + timedelta(days=1)
+        )
+        return Standing(where, None if following is None else following.day)
 
     def _seen(self, person: Person | None) -> Visitor | None:
         if person is None:

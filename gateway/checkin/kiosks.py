@@ -9,6 +9,7 @@ from gateway.checkin.facts import Directory
 from gateway.checkin.kiosk import Kiosk, Recorder
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.session import NewId
+from gateway.clock import Stamp
 from gateway.config import ANY_PURPOSE, KioskConfig
 from gateway.envelope import Draft
 
@@ -25,8 +26,10 @@ class Kiosks:
         recorder: Recorder,
         new_id: NewId,
         changed: Callable[[], None],
+        stamp: Callable[[], Stamp],
     ) -> None:
         """`drivers` by device id."""
+        self.configured = {one.id: one for one in configured}
         self.all: list[Kiosk] = []
         self._at: dict[str, Kiosk] = {}  # by device
         for one in configured:
@@ -38,10 +41,16 @@ class Kiosks:
                 devices={name: driver for name, driver in bound.items() if isinstance(driver, FactorDevice)},
                 new_id=new_id,
                 changed=changed,
+                stamp=stamp,
+                terminal=one.terminal,
                 only=None if one.purpose == ANY_PURPOSE else Purpose(one.purpose),
             )
             self.all.append(kiosk)
             self._at.update(dict.fromkeys(one.devices, kiosk))
+
+    def find(self, kiosk: str) -> Kiosk | None:
+        """The kiosk of this name."""
+        return next((one for one in self.all if one.id == kiosk), None)
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """By name, to be run for as long as the gateway serves."""
