@@ -2,8 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from gateway.access.model import Access
+from gateway.checkin.kiosks import Kiosks
+from gateway.clock import Stamp
 from gateway.view import Viewed
 
 
@@ -14,3 +17,6 @@ class Parts:
     viewed: Viewed
     metrics: Callable[[], bytes]
     access: Access
+    kiosks: Kiosks
+    zone: tzinfo  # the center's: in it a person reads the time
+    now: Callable[[], Stamp]

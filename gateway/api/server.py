@@ -14,13 +14,20 @@ import uvicorn
 from fastapi import FastAPI
 
 from gateway.api.data_routes import data_routes
+from gateway.api.gate import Gate
 from gateway.api.guard import LOOPBACK_NAMES, Guard
+from gateway.api.kiosk_gate import at_desk_of
+from gateway.api.kiosk_pages import kiosk_pages
+from gateway.api.kiosk_routes import kiosk_routes
 from gateway.api.listening import listen, url_of
 from gateway.api.openapi import describe
 from gateway.api.page_routes import page_routes
+from gateway.api.parts import Parts
 from gateway.api.problems import add_problem_handlers
+from gateway.api.refusals import add_refusal_handler
 from gateway.view import Viewed
 from gateway.web.assets import load_assets
+from gateway.web.kiosk import KioskRenderer
 from gateway.web.messages import load_catalogue
 from gateway.web.page import PageRenderer
 
@@ -30,11 +37,16 @@ KEEP_ALIVE_S = 5
 
 
 def create_app(
-    viewed: Viewed, *, metrics: Callable[[], bytes], hosts: Collection[str] = LOOPBACK_NAMES
+    viewed: Viewed,
+    *,
+    metrics: Callable[[], bytes],
+    hosts: Collection[str] = LOOPBACK_NAMES,
+    parts: Parts | None = None,
 ) -> FastAPI:
     """The application: pages and API over what `viewed` shows.
 
     `hosts` are the names it answers to (IPv6 in []), beside the loopback numbers, which it always answers to.
+    `parts`: what the routes of those who sign in are given; without it there are none.
     """
     app = FastAPI(
         title="Zhijiao Gateway",
@@ -45,12 +57,16 @@ def create_app(
     )
     stopping = asyncio.Event()
     app.state.stopping = stopping
-    catalogue = load_catalogue()
-    app.include_router(
-        page_routes(viewed, renderer=PageRenderer(catalogue, load_assets()), stopping=stopping)
-    )
+    catalogue, assets = load_catalogue(), load_assets()
+    app.include_router(page_routes(viewed, renderer=PageRenderer(catalogue, assets), stopping=stopping))
     app.include_router(data_routes(viewed, metrics=metrics, catalogue=catalogue, stopping=stopping))
+    if parts is not None:
+        at_desk = at_desk_of(parts.kiosks, Gate(parts.access))
+        kiosk_renderer = KioskRenderer(catalogue, assets)
+        app.include_router(kiosk_pages(parts, at_desk, renderer=kiosk_renderer, stopping=stopping))
+        app.include_router(kiosk_routes(parts, at_desk, stopping=stopping))
     add_problem_handlers(app)
+    add_refusal_handler(app)
     app.add_middleware(Guard, hosts=hosts)
     describe(app)
     return app

@@ -1,17 +1,33 @@
 """All kiosks of a gateway: made from the configuration, told what their card readers have read."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from drivers.driver import Driver
 from drivers.factors import FactorDevice
 from gateway.checkin.facts import Directory
-from gateway.checkin.kiosk import Kiosk, Recorder
+from gateway.checkin.kiosk import Kiosk
 from gateway.checkin.purposes import Purpose
+from gateway.checkin.record import Recorder
+from gateway.checkin.requests import Ingests, Requests
 from gateway.checkin.session import NewId
 from gateway.clock import Stamp
 from gateway.config import ANY_PURPOSE, KioskConfig
 from gateway.envelope import Draft
+
+
+class Ingest(Recorder, Ingests, Protocol):
+    """Where facts go, and what hashes and seals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One kiosk as pages and programs reach it."""
+
+    kiosk: Kiosk
+    requests: Requests
+    configured: KioskConfig
 
 
 class Kiosks:
@@ -23,13 +39,13 @@ class Kiosks:
         drivers: Mapping[str, Driver],
         *,
         directory: Directory,
-        recorder: Recorder,
+        recorder: Ingest,
         new_id: NewId,
         changed: Callable[[], None],
         stamp: Callable[[], Stamp],
     ) -> None:
         """`drivers` by device id."""
-        self.configured = {one.id: one for one in configured}
+        self._desks: dict[str, Desk] = {}
         self.all: list[Kiosk] = []
         self._at: dict[str, Kiosk] = {}  # by device
         for one in configured:
@@ -46,11 +62,12 @@ class Kiosks:
                 only=None if one.purpose == ANY_PURPOSE else Purpose(one.purpose),
             )
             self.all.append(kiosk)
+            self._desks[one.id] = Desk(kiosk, Requests(kiosk, recorder, stamp), one)
             self._at.update(dict.fromkeys(one.devices, kiosk))
 
-    def find(self, kiosk: str) -> Kiosk | None:
+    def find(self, kiosk: str) -> Desk | None:
         """The kiosk of this name."""
-        return next((one for one in self.all if one.id == kiosk), None)
+        return self._desks.get(kiosk)
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """By name, to be run for as long as the gateway serves."""
