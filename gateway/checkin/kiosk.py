@@ -40,6 +40,7 @@ __all__ = ["MOST_WAITING", "NOBODY_TRIED", "OPEN", "Kiosk", "KioskView", "Record
 log = logging.getLogger(__name__)
 
 TICK_S = 0.25  # how often patience is looked at
+SLOW_S = 0.15  # a disk that takes longer is shown at work; before that the screen would only flicker
 MOST_WAITING = 64  # inputs; beyond that people tap faster than anything can be stored
 CUT_OFF_S = 60.0  # so long a kiosk that has just started says that somebody was cut off
 
@@ -244,12 +245,15 @@ class Kiosk:
     async def _store(
         self, stores: Sequence[Store], facts: Sequence[Fact], notes: Mapping[str, str | None]
     ) -> StoreRefused | None:
+        slow = asyncio.get_running_loop().call_later(SLOW_S, self._look)
         try:
             await self._record.keep(stores, facts, notes)
         except StoreRefused as exc:
             for store in stores:
                 await self._do(self._session.refused(store.session, exc.code, self._clock()))
             return exc
+        finally:
+            slow.cancel()
         for store in stores:
             await self._do(self._session.stored(store.session, self._clock()))
         return None

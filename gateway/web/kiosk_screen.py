@@ -191,7 +191,8 @@ class Screens:
                 lines=lines,
                 todo=self.say("kiosk.ask_staff"),
             )
-        lines.insert(0, self.say(f"reason.{reason}"))
+        why = self.say(f"reason.{reason}")
+        lines.insert(0, Line(why.zh, why.en[:1].upper() + why.en[1:]))  # elsewhere it stands inside a line
         return Result(
             tone="attention" if shown.outcome is Outcome.PENDING_REVIEW else "fault",
             head=self.say(f"kiosk.outcome.{shown.outcome}"),
