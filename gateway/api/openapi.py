@@ -5,27 +5,38 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 
-from gateway.api import examples
+from drivers.events import DeviceEvent
+from gateway.access.model import Principal, SignedIn
+from gateway.api import examples, kiosk_examples
 from gateway.api.fields import FIELDS
+from gateway.api.gate import KIOSK_COOKIE
+from gateway.api.parts import Parts
 from gateway.api.problems import MEDIA_TYPE
+from gateway.checkin.facts import RosterState, Standing, Visitor
+from gateway.checkin.kiosks import Kiosks
+from gateway.clock import ManualClock
+from gateway.ingest.facts import Fact
 from gateway.view import Snapshot
 
 DESCRIPTION = """\
-Read-only view of one gateway: its devices, its durable store, the uplink to the center, its clock.
+One gateway: its devices, its durable store, the uplink to the center, its clock; and its kiosks.
 
-- Nothing here identifies a person: events are masked before they reach this interface.
+- What stands under `data` and `operations` is read-only and identifies nobody: events are masked before they reach it.
+- What stands under `kiosk` needs the token of a kiosk and serves that kiosk only. A POST needs an `Idempotency-Key`.
 - Times are UTC in milliseconds since 1970 (`*_ms`); `null` where not known.
 - Errors are problem documents (RFC 9457) with a stable `code` and a `hint`.
 - Fields may be added; none is renamed or removed within `/api/v1`. Unknown states and codes must be tolerated.
 - Only loopback clients are served unless the configuration names other hosts; there is no CORS.
 """
 VERSION = "1"
+KIOSK = "/api/v1/kiosk"
 
 
 def describe(app: FastAPI) -> None:
@@ -34,6 +45,7 @@ def describe(app: FastAPI) -> None:
     app.version = VERSION
     app.openapi_tags = [
         {"name": "data", "description": "The state, for programs"},
+        {"name": "kiosk", "description": "One kiosk, by its token"},
         {"name": "operations", "description": "Metrics and probes"},
         {"name": "page", "description": "For people"},
     ]
@@ -43,10 +55,15 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             app.openapi_schema = plain()
             _describe_fields(app.openapi_schema["components"]["schemas"])
-            for path in app.openapi_schema["paths"].values():
-                for answer in path["get"]["responses"].values():
+            paths = app.openapi_schema["paths"]
+            for route in (route for path in paths.values() for route in path.values()):
+                for answer in route["responses"].values():
                     _correct_media_type(answer)
-            _describe_stream(app.openapi_schema["paths"]["/api/v1/stream"]["get"]["responses"]["200"])
+            _describe_stream(paths["/api/v1/stream"], "Snapshot", examples.STREAM)
+            if KIOSK in paths:
+                _describe_stream(paths[f"{KIOSK}/events"], "KioskState", kiosk_examples.STREAM)
+                _describe_tokens(app.openapi_schema)
+            _drop_unused(app.openapi_schema["components"]["schemas"])
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it
@@ -66,15 +83,33 @@ def _correct_media_type(answer: dict[str, Any]) -> None:
         answer["content"] = {MEDIA_TYPE: {"schema": schema, **content[MEDIA_TYPE]}}
 
 
-def _describe_stream(answer: dict[str, Any]) -> None:
+def _describe_stream(path: dict[str, Any], schema: str, example: str) -> None:
     """Say what stands in the data of an event; FastAPI knows only that it is text."""
-    content = answer["content"]["text/event-stream"]
+    content = path["get"]["responses"]["200"]["content"]["text/event-stream"]
     content["itemSchema"]["properties"]["data"] = {
         "type": "string",
         "contentMediaType": "application/json",
-        "contentSchema": {"$ref": "#/components/schemas/Snapshot"},
+        "contentSchema": {"$ref": f"#/components/schemas/{schema}"},
     }
-    content["example"] = examples.STREAM
+    content["example"] = example
+
+
+def _describe_tokens(schema: dict[str, Any]) -> None:
+    """A kiosk comes with its token; a browser that was paired, with its cookie."""
+    schema["components"]["securitySchemes"] = {
+        "kioskToken": {"type": "http", "scheme": "bearer", "description": "Issued once by a technician"},
+        "kioskCookie": {"type": "apiKey", "in": "cookie", "name": KIOSK_COOKIE},
+    }
+    for address, path in schema["paths"].items():
+        if address.startswith((KIOSK, "/kiosk/receipt")):
+            for route in path.values():
+                route["security"] = [{"kioskToken": []}, {"kioskCookie": []}]
+
+
+def _drop_unused(schemas: dict[str, Any]) -> None:
+    """FastAPI's own form of a refused parameter, which no route answers with."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
 
 
 def rendered(app: FastAPI) -> str:
@@ -92,11 +127,62 @@ class _Nothing:
         raise NotImplementedError
 
 
+class _Nobody:
+    """Lets nobody in."""
+
+    async def sign_in(self, name: str, password: str, source: str) -> SignedIn:
+        raise NotImplementedError
+
+    def session(self, cookie: str) -> Principal | None:  # noqa: ARG002 - nobody
+        return None
+
+    async def sign_out(self, cookie: str) -> None:
+        raise NotImplementedError
+
+    def kiosk(self, token: str) -> Principal | None:  # noqa: ARG002 - nobody
+        return None
+
+
+class _Nowhere:
+    """A roster and a record that are never asked."""
+
+    state: RosterState | None = None
+
+    def by_card(self, number_hmac: str) -> Visitor | None:
+        raise NotImplementedError
+
+    def by_slot(self, module: str, slot: int) -> Visitor | None:
+        raise NotImplementedError
+
+    def standing(self, ref: str) -> Standing | None:
+        raise NotImplementedError
+
+    async def store(
+        self, facts: Sequence[Fact], device: str, *, notes: Mapping[str, str | None] | None = None
+    ) -> object:
+        raise NotImplementedError
+
+    async def notes(self, prefix: str) -> Mapping[str, str]:
+        raise NotImplementedError
+
+    def keyed_hash(self, content: bytes) -> str:
+        raise NotImplementedError
+
+    def said(self, device: str, event: DeviceEvent) -> Fact:
+        raise NotImplementedError
+
+
+def _no_parts() -> Parts:
+    nowhere, now = _Nowhere(), ManualClock().now
+    kiosks = Kiosks((), {}, directory=nowhere, recorder=nowhere, new_id=str, changed=lambda: None, stamp=now)
+    return Parts(viewed=_Nothing(), metrics=bytes, access=_Nobody(), kiosks=kiosks, zone=UTC, now=now)
+
+
 def main(target: Path) -> None:
     """Write the description."""
     from gateway.api.server import create_app  # it imports this module
 
-    target.write_text(rendered(create_app(_Nothing(), metrics=bytes)), encoding="utf-8")
+    target.write_text(rendered(create_app(_Nothing(), metrics=bytes, parts=_no_parts())), encoding="utf-8")
 
 
 if __name__ == "__main__":

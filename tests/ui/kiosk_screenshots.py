@@ -9,6 +9,7 @@ from playwright.async_api import async_playwright
 
 from tests.gateway.kiosk_world import world
 from tests.ui.chromium import INSTALL, LAUNCH_ARGS, chromium_path
+from tests.ui.palette import compress
 from tests.ui.test_ui_kiosk import Site, browser_at, every_state
 
 
@@ -26,7 +27,7 @@ async def shoot(folder: Path, size: str) -> None:
                 async for state in every_state(stand):
                     await asyncio.sleep(0.4)
                     await stand.page.screenshot(path=folder / f"kiosk-{state}.png")
-                    print(state)  # noqa: T201
+                    print(state)
                     if state == "counted":
                         receipt = await stand.page.context.new_page()
                         session = here.kiosk().shown_session
@@ -35,6 +36,8 @@ async def shoot(folder: Path, size: str) -> None:
                         await receipt.close()
             await browser.close()
             await site.stop()
+    for picture in folder.glob("kiosk-*.png"):
+        compress(picture)
 
 
 if __name__ == "__main__":
