@@ -208,7 +208,10 @@ class Kiosk:
             return
         changed = bool(actions) or before != (session.id, session.stage, session.purpose)
         about = session.id if changed or session.stage is not Stage.IDLE else None
-        refusal = await self._do(actions, asked.before, asked.remember(about or None, changed))
+        before_it = (
+            asked.before if changed else ()
+        )  # a card that lies there is no new event each time it is told
+        refusal = await self._do(actions, before_it, asked.remember(about or None, changed))
         if asked.done.done():
             return  # whoever asked went away; the answer is on disk
         if refusal is None:

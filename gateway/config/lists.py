@@ -56,7 +56,7 @@ class KioskConfig:
         tuple[str, ...],
         Key(
             kind=texts(DEVICE_ID, "the ids of devices"),
-            what="The devices that stand at this kiosk; a device stands at one kiosk.",
+            what="The devices that stand at this kiosk; a device stands at one kiosk. A terminal may have none.",
             when="When a device is bound to another kiosk.",
             example='["idcard-1"]',
         ),

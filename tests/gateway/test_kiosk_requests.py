@@ -182,6 +182,14 @@ async def test_only_a_terminal_may_report_what_a_device_would() -> None:
         assert desk.storing == 0
 
 
+async def test_a_card_that_lies_there_is_told_once() -> None:
+    async with at_work() as desk:
+        first = await desk.requests.card(desk.key("k1"), CARD)
+        again = await desk.requests.card(desk.key("k2"), CARD)
+        assert again == Answer(first.session, changed=False)
+        assert desk.types == ["identity.card_read", "checkin.opened"]
+
+
 async def test_rows_cannot_be_produced_at_will() -> None:
     async with at_work() as desk:
         for count in range(BURST):
