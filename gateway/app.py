@@ -168,14 +168,16 @@ class _Gateway:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
+        zone = ZoneInfo(config.checkin.timezone)
         self.kiosks = Kiosks(
             config.kiosks,
             {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)},
-            directory=RosterDirectory(self.roster, clock, ZoneInfo(config.checkin.timezone)),
+            directory=RosterDirectory(self.roster, clock, zone),
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
             stamp=clock.now,
+            zone=zone,
         )
 
     @classmethod

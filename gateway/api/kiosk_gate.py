@@ -5,27 +5,43 @@ that no other origin may set without asking first, and the browser must say that
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
 
-from gateway.access.model import Role
-from gateway.api.gate import SAFE, Gate
+from gateway.access.model import Principal, Role
+from gateway.api.gate import SAFE, Allowed, Gate
 from gateway.api.refusals import Refused
 from gateway.checkin.kiosks import Desk, Kiosks
 
 PAGE_HEADER = "X-Kiosk-Page"
 
-AtDesk: TypeAlias = Callable[[Request], Awaitable[Desk]]
+AskedAt: TypeAlias = Callable[[Request, Principal], Awaitable[Desk]]
+
+
+@dataclass(frozen=True, slots=True)
+class AtDesk:
+    """The kiosk whose token came with a request."""
+
+    asked: AskedAt  # the dependency of every route for kiosks
+    _allowed: Allowed
+
+    async def still(self, request: Request) -> Desk | None:
+        """The same outside of a dependency: a token may be withdrawn while a stream runs."""
+        try:
+            return await self.asked(request, await self._allowed(request))
+        except (HTTPException, Refused):
+            return None
 
 
 def at_desk_of(kiosks: Kiosks, gate: Gate) -> AtDesk:
-    """The dependency of every route for kiosks: the kiosk whose token came with the request."""
+    """For the kiosks of one gateway."""
     allowed = gate.allow(Role.KIOSK)
 
-    async def desk_of(request: Request) -> Desk:
-        who = await allowed(request)
+    async def asked(request: Request, who: Annotated[Principal, Depends(allowed)]) -> Desk:
         desk = kiosks.find(who.name)
         if desk is None:
             raise Refused("no_such_kiosk")
@@ -33,7 +49,7 @@ def at_desk_of(kiosks: Kiosks, gate: Gate) -> AtDesk:
             check_own_page(request)
         return desk
 
-    return desk_of
+    return AtDesk(asked, allowed)
 
 
 def check_own_page(request: Request) -> None:

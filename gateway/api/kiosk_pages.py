@@ -16,7 +16,7 @@ from gateway.access.model import Role
 from gateway.api.gate import KIOSK_COOKIE
 from gateway.api.kiosk_answers import KioskReceipt
 from gateway.api.kiosk_gate import AtDesk, check_own_page
-from gateway.api.kiosk_routes import SessionId, receipt_now, still_allowed
+from gateway.api.kiosk_routes import SessionId, receipt_now
 from gateway.api.parts import Parts
 from gateway.api.problems import documented
 from gateway.api.refusals import Refused, refusals, together
@@ -45,7 +45,7 @@ def kiosk_pages(
 ) -> APIRouter:
     """Everything under /kiosk."""
     router = APIRouter(tags=["page"])
-    AskedAt = Annotated[Desk, Depends(at_desk)]  # noqa: N806 - a type
+    AskedAt = Annotated[Desk, Depends(at_desk.asked)]  # noqa: N806 - a type
 
     @router.get(
         "/kiosk",
@@ -58,9 +58,8 @@ def kiosk_pages(
         request: Request, *, voice: Annotated[bool, Query(description="Speak what is asked")] = False
     ) -> Response:
         """For a browser that was paired; any other is sent to /kiosk/pair."""
-        try:
-            desk = await at_desk(request)
-        except (HTTPException, Refused):
+        desk = await at_desk.still(request)
+        if desk is None:
             return RedirectResponse("/kiosk/pair", status_code=303)
         screen, around = look(parts, desk, desk.kiosk.view, renderer)
         answer = HTMLResponse(renderer.page(screen, around, voice=voice))
@@ -75,7 +74,7 @@ def kiosk_pages(
         told: dict[str, str] = {}
         async with aclosing(until(stopping, desk.kiosk.changes())) as views:
             async for view in views:
-                if not await still_allowed(at_desk, request):
+                if await at_desk.still(request) is None:
                     yield ServerSentEvent(event="gone", raw_data="{}")
                     return
                 wanted = renderer.regions(*look(parts, desk, view, renderer))
@@ -139,8 +138,8 @@ def look(parts: Parts, desk: Desk, view: KioskView, renderer: KioskRenderer) -> 
         one for one in snapshot.devices if one.id in desk.configured.devices and one.kind.startswith(_IDCARD)
     ]
     around = Around(
-        zone=parts.zone,
-        now_ms=parts.now().wall_ms,
+        zone=desk.zone,
+        now_ms=desk.stamp().wall_ms,
         store=snapshot.buffer.state,
         reader_away=bool(readers) and all(one.state in {"offline", "fault"} for one in readers),
         uplink=snapshot.uplink.state != "offline",

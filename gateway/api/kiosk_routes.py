@@ -9,7 +9,6 @@ from typing import Annotated, TypeVar
 from fastapi import APIRouter, Depends, Header, Path, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from drivers.events import CardRead, CardType
 from drivers.factors import Identified, Matched, NotMatched
@@ -63,7 +62,7 @@ IdempotencyKey = Annotated[
 def kiosk_routes(parts: Parts, at_desk: AtDesk, *, stopping: asyncio.Event) -> APIRouter:
     """Everything under /api/v1/kiosk."""
     router = APIRouter(tags=["kiosk"])
-    AskedAt = Annotated[Desk, Depends(at_desk)]  # noqa: N806 - a type
+    AskedAt = Annotated[Desk, Depends(at_desk.asked)]  # noqa: N806 - a type
 
     @router.get(
         "/api/v1/kiosk",
@@ -73,7 +72,7 @@ def kiosk_routes(parts: Parts, at_desk: AtDesk, *, stopping: asyncio.Event) -> A
     )
     async def kiosk_state(desk: AskedAt) -> KioskState:
         """The kiosk that the token belongs to. The truth is here, never in what a kiosk remembers."""
-        return state_of(desk.kiosk, desk.kiosk.view, parts.now())
+        return state_of(desk.kiosk, desk.kiosk.view, desk.stamp())
 
     @router.get(
         "/api/v1/kiosk/events",
@@ -90,9 +89,9 @@ def kiosk_routes(parts: Parts, at_desk: AtDesk, *, stopping: asyncio.Event) -> A
         """
         async with aclosing(until(stopping, desk.kiosk.changes())) as views:
             async for view in views:
-                if not await still_allowed(at_desk, request):
+                if await at_desk.still(request) is None:
                     return
-                state = state_of(desk.kiosk, view, parts.now())
+                state = state_of(desk.kiosk, view, desk.stamp())
                 yield ServerSentEvent(event="state", data=state, retry=RECONNECT_MS)
 
     @router.post(
@@ -205,16 +204,7 @@ def receipt_now(parts: Parts, desk: Desk, session: SessionId) -> KioskReceipt | 
     ended = desk.kiosk.endings.find(session)
     if ended is None or desk.kiosk.shown_session != session:
         return None
-    return receipt_of(ended, parts.viewed.snapshot().gateway, desk.kiosk.id, parts.zone)
-
-
-async def still_allowed(at_desk: AtDesk, request: Request) -> bool:
-    """Whether the token that opened a stream still counts."""
-    try:
-        await at_desk(request)
-    except (HTTPException, Refused):
-        return False
-    return True
+    return receipt_of(ended, parts.viewed.snapshot().gateway, desk.kiosk.id, desk.zone)
 
 
 def _key(desk: Desk, request: Request, key: str | None, said: BaseModel | None) -> Key:

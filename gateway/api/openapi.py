@@ -5,25 +5,16 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 
-from drivers.events import DeviceEvent
-from gateway.access.model import Principal, SignedIn
 from gateway.api import examples, kiosk_examples
 from gateway.api.fields import FIELDS
 from gateway.api.gate import KIOSK_COOKIE
-from gateway.api.parts import Parts
 from gateway.api.problems import MEDIA_TYPE
-from gateway.checkin.facts import RosterState, Standing, Visitor
-from gateway.checkin.kiosks import Kiosks
-from gateway.clock import ManualClock
-from gateway.ingest.facts import Fact
-from gateway.view import Snapshot
 
 DESCRIPTION = """\
 One gateway: its devices, its durable store, the uplink to the center, its clock; and its kiosks.
@@ -117,72 +108,15 @@ def rendered(app: FastAPI) -> str:
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
-class _Nothing:
-    """A gateway whose routes are described and never called."""
-
-    def snapshot(self) -> Snapshot:
-        raise NotImplementedError
-
-    def changes(self) -> AsyncIterator[Snapshot]:
-        raise NotImplementedError
-
-
-class _Nobody:
-    """Lets nobody in."""
-
-    async def sign_in(self, name: str, password: str, source: str) -> SignedIn:
-        raise NotImplementedError
-
-    def session(self, cookie: str) -> Principal | None:  # noqa: ARG002 - nobody
-        return None
-
-    async def sign_out(self, cookie: str) -> None:
-        raise NotImplementedError
-
-    def kiosk(self, token: str) -> Principal | None:  # noqa: ARG002 - nobody
-        return None
-
-
-class _Nowhere:
-    """A roster and a record that are never asked."""
-
-    state: RosterState | None = None
-
-    def by_card(self, number_hmac: str) -> Visitor | None:
-        raise NotImplementedError
-
-    def by_slot(self, module: str, slot: int) -> Visitor | None:
-        raise NotImplementedError
-
-    def standing(self, ref: str) -> Standing | None:
-        raise NotImplementedError
-
-    async def store(
-        self, facts: Sequence[Fact], device: str, *, notes: Mapping[str, str | None] | None = None
-    ) -> object:
-        raise NotImplementedError
-
-    async def notes(self, prefix: str) -> Mapping[str, str]:
-        raise NotImplementedError
-
-    def keyed_hash(self, content: bytes) -> str:
-        raise NotImplementedError
-
-    def said(self, device: str, event: DeviceEvent) -> Fact:
-        raise NotImplementedError
-
-
-def _no_parts() -> Parts:
-    nowhere, now = _Nowhere(), ManualClock().now
-    kiosks = Kiosks((), {}, directory=nowhere, recorder=nowhere, new_id=str, changed=lambda: None, stamp=now)
-    return Parts(viewed=_Nothing(), metrics=bytes, access=_Nobody(), kiosks=kiosks, zone=UTC, now=now)
-
-
 def main(target: Path) -> None:
     """Write the description."""
+    from gateway.api.nothing import nothing
     from gateway.api.server import create_app  # it imports this module
 
-    target.write_text(rendered(create_app(_Nothing(), metrics=bytes, parts=_no_parts())), encoding="utf-8")
+    parts = nothing()
+    target.write_text(
+        rendered(create_app(parts.viewed, metrics=parts.metrics, parts=parts)), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

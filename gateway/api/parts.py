@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import tzinfo
 
 from gateway.access.model import Access
 from gateway.checkin.kiosks import Kiosks
-from gateway.clock import Stamp
 from gateway.view import Viewed
 
 
@@ -17,6 +15,4 @@ class Parts:
     viewed: Viewed
     metrics: Callable[[], bytes]
     access: Access
-    kiosks: Kiosks
-    zone: tzinfo  # the center's: in it a person reads the time
-    now: Callable[[], Stamp]
+    kiosks: Kiosks | None = None  # None: no routes for kiosks

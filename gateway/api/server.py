@@ -60,7 +60,7 @@ def create_app(
     catalogue, assets = load_catalogue(), load_assets()
     app.include_router(page_routes(viewed, renderer=PageRenderer(catalogue, assets), stopping=stopping))
     app.include_router(data_routes(viewed, metrics=metrics, catalogue=catalogue, stopping=stopping))
-    if parts is not None:
+    if parts is not None and parts.kiosks is not None:
         at_desk = at_desk_of(parts.kiosks, Gate(parts.access))
         kiosk_renderer = KioskRenderer(catalogue, assets)
         app.include_router(kiosk_pages(parts, at_desk, renderer=kiosk_renderer, stopping=stopping))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any, Protocol
 
 from drivers.driver import Driver
@@ -28,6 +29,8 @@ class Desk:
     kiosk: Kiosk
     requests: Requests
     configured: KioskConfig
+    stamp: Callable[[], Stamp]
+    zone: tzinfo  # the center's: in it a person reads the time
 
 
 class Kiosks:
@@ -43,6 +46,7 @@ class Kiosks:
         new_id: NewId,
         changed: Callable[[], None],
         stamp: Callable[[], Stamp],
+        zone: tzinfo,
     ) -> None:
         """`drivers` by device id."""
         self._desks: dict[str, Desk] = {}
@@ -62,7 +66,7 @@ class Kiosks:
                 only=None if one.purpose == ANY_PURPOSE else Purpose(one.purpose),
             )
             self.all.append(kiosk)
-            self._desks[one.id] = Desk(kiosk, Requests(kiosk, recorder, stamp), one)
+            self._desks[one.id] = Desk(kiosk, Requests(kiosk, recorder, stamp), one, stamp, zone)
             self._at.update(dict.fromkeys(one.devices, kiosk))
 
     def find(self, kiosk: str) -> Desk | None:

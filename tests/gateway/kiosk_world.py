@@ -227,6 +227,7 @@ def build(
         new_id=lambda: uuid7(clock.now().wall_ms),
         changed=lambda: None,
         stamp=clock.now,
+        zone=ZONE,
     )
     for kiosk in kiosks.all:
         kiosk._clock = seconds
@@ -243,7 +244,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
         access = Tokens([one.id for one in CONFIGURED])
         made: list[World] = []
         kiosks, modules = build(store, clock, ingest, roster, lambda: made[0].now_s if made else 0.0)
-        parts = Parts(viewed=viewed, metrics=bytes, access=access, kiosks=kiosks, zone=ZONE, now=clock.now)
+        parts = Parts(viewed=viewed, metrics=bytes, access=access, kiosks=kiosks)
         here = World(store, clock, ingest, roster, viewed, access, kiosks, modules, parts)
         made.append(here)
         here.start()

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from gateway import view
 from gateway.api import answers
 from gateway.api.fields import FIELDS
-from gateway.api.openapi import _no_parts, main
+from gateway.api.nothing import nothing
+from gateway.api.openapi import main
 from gateway.api.refusals import KINDS
 from gateway.api.server import create_app
 from tests.ui.scripted import ScriptedGateway, healthy
@@ -27,7 +28,7 @@ def described() -> dict[str, Any]:
 
 
 def served() -> FastAPI:
-    return create_app(ScriptedGateway(healthy()), metrics=bytes, parts=_no_parts())
+    return create_app(ScriptedGateway(healthy()), metrics=bytes, parts=nothing())
 
 
 def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
