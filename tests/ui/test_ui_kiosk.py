@@ -128,7 +128,7 @@ async def browser_at(chromium: Browser, site: Site, kiosk: str, size: str = "pan
     tab = Tab(await context.new_page())
     tab.watch()
     await tab.page.goto(f"{site.url}/kiosk/pair#{token(kiosk)}")
-    await expect(tab.page.locator("#screen .screen")).to_be_visible()
+    await expect(tab.page.locator("body[data-live] #screen .screen")).to_be_visible()
     yield Stand(site.here, site, tab.page, tab, kiosk)
     await context.close()
     assert [url for url in tab.requests if not url.startswith(site.url)] == []

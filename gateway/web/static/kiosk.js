@@ -36,6 +36,7 @@ function show(update) {
   heardAt = performance.now();
   for (const [id, html] of Object.entries(update.regions)) morph(document.getElementById(id), html);
   lost.hidden = true;
+  body.dataset.live = ""; // it follows the gateway and takes touches
   const shown = screen.firstElementChild;
   if (shown === null) return;
   if (update.regions.screen !== undefined) {
