@@ -205,10 +205,15 @@ class _Gateway:
         self.kiosks = Kiosks(
             config.kiosks,
             drivers,
-            directory=lambda devices: DirectoryAt(directory, self.modules, devices),
+            # A terminal compares itself: which template lies in it, its maker's program knows.
+            directory=lambda kiosk: (
+                directory if kiosk.terminal else DirectoryAt(directory, self.modules, kiosk.devices)
+            ),
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
+            stamp=clock.now,
+            zone=zone,
         )
         self.enroller = Enroller(
             {

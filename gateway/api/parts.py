@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.access.model import Access
+from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.persons import Persons
 from gateway.view import Viewed
 
@@ -15,4 +16,5 @@ class Parts:
     viewed: Viewed
     metrics: Callable[[], bytes]
     access: Access
-    persons: Persons
+    persons: Persons | None = None
+    kiosks: Kiosks | None = None  # None: no routes for kiosks

@@ -17,14 +17,20 @@ from gateway.access.model import Access
 from gateway.api.data_routes import data_routes
 from gateway.api.gate import Gate
 from gateway.api.guard import LOOPBACK_NAMES, Guard
+from gateway.api.kiosk_gate import at_desk_of
+from gateway.api.kiosk_pages import kiosk_pages
+from gateway.api.kiosk_routes import kiosk_routes
 from gateway.api.listening import listen, url_of
 from gateway.api.openapi import describe
 from gateway.api.page_routes import page_routes
+from gateway.api.parts import Parts
 from gateway.api.person_routes import person_routes
 from gateway.api.problems import add_problem_handlers
+from gateway.api.refusals import add_refusal_handler
 from gateway.checkin.persons import Persons
 from gateway.view import Viewed
 from gateway.web.assets import load_assets
+from gateway.web.kiosk import KioskRenderer
 from gateway.web.messages import load_catalogue
 from gateway.web.page import PageRenderer
 from gateway.web.persons import PersonsRenderer
@@ -41,10 +47,12 @@ def create_app(
     hosts: Collection[str] = LOOPBACK_NAMES,
     access: Access | None = None,
     persons: Persons | None = None,
+    parts: Parts | None = None,
 ) -> FastAPI:
     """The application: pages and API over what `viewed` shows.
 
     `hosts` are the names it answers to (IPv6 in []), beside the loopback numbers, which it always answers to.
+    `parts`: what the routes of those who sign in are given; without it there are none.
     """
     app = FastAPI(
         title="Zhijiao Gateway",
@@ -55,15 +63,19 @@ def create_app(
     )
     stopping = asyncio.Event()
     app.state.stopping = stopping
-    catalogue = load_catalogue()
-    app.include_router(
-        page_routes(viewed, renderer=PageRenderer(catalogue, load_assets()), stopping=stopping)
-    )
+    catalogue, assets = load_catalogue(), load_assets()
+    app.include_router(page_routes(viewed, renderer=PageRenderer(catalogue, assets), stopping=stopping))
     app.include_router(data_routes(viewed, metrics=metrics, catalogue=catalogue, stopping=stopping))
     if access is not None and persons is not None:
-        renderer = PersonsRenderer(catalogue, load_assets())
+        renderer = PersonsRenderer(catalogue, assets)
         app.include_router(person_routes(persons, viewed, Gate(access), renderer=renderer, stopping=stopping))
+    if parts is not None and parts.kiosks is not None:
+        at_desk = at_desk_of(parts.kiosks, Gate(parts.access))
+        kiosk_renderer = KioskRenderer(catalogue, assets)
+        app.include_router(kiosk_pages(parts, at_desk, renderer=kiosk_renderer, stopping=stopping))
+        app.include_router(kiosk_routes(parts, at_desk, stopping=stopping))
     add_problem_handlers(app)
+    add_refusal_handler(app)
     app.add_middleware(Guard, hosts=hosts)
     describe(app)
     return app

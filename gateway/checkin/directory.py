@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
-from gateway.checkin.facts import RosterState, Visitor
+from gateway.checkin.facts import RosterState, Standing, Visitor
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.modules import Modules
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.checkin.roster import Method, Person
-from gateway.checkin.schedule import local_day
-from gateway.clock import Clock
+from gateway.checkin.schedule import Where, local_day, next_occurrence, occurrence_at
+from gateway.clock import Clock, ClockQuality
 
 
 class RosterDirectory:
@@ -43,6 +43,24 @@ class RosterDirectory:
             return None
         owner = self._references.book.owner(module, slot, in_force.roster)
         return None if owner is None else self._seen(in_force.roster.of_ref(owner))
+
+    def standing(self, ref: str) -> Standing | None:
+        """Where now lies to the duty of today, and the day of the next one."""
+        in_force = self._keeper.in_force
+        person = None if in_force is None else in_force.roster.of_ref(ref)
+        if in_force is None or person is None or person.schedule is None:
+            return None
+        now, workdays = self._clock.now(), in_force.roster.head.workdays
+        if now.quality is ClockQuality.UNSYNCED:
+            return Standing(None, None)
+        duty = occurrence_at(person, workdays, self._zone, now.wall_ms)
+        where = Where.NOT_DUE if duty is None else duty.where(now.wall_ms)
+        today = local_day(now.wall_ms, self._zone)
+        again = duty is not None and where in {Where.EARLY, Where.OUTSIDE} and now.wall_ms < duty.close_ms
+        following = next_occurrence(
+            person, workdays, self._zone, today if again else today + timedelta(days=1)
+        )
+        return Standing(where, None if following is None else following.day)
 
     def _seen(self, person: Person | None) -> Visitor | None:
         if person is None:
@@ -82,3 +100,7 @@ class DirectoryAt:
     def by_slot(self, module: str, slot: int) -> Visitor | None:
         """`facts.Directory`."""
         return self._directory.by_slot(module, slot)
+
+    def standing(self, ref: str) -> Standing | None:
+        """`facts.Directory`."""
+        return self._directory.standing(ref)

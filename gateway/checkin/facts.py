@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
 from drivers.factors import Factor
 from gateway.checkin.roster import Method
+from gateway.checkin.schedule import Where
 from gateway.ingest.facts import Fact
 
 METHOD_OF: Mapping[Factor, Method] = {Factor.FINGER: Method.FINGER, Factor.FACE: Method.FACE}
@@ -33,6 +35,14 @@ class RosterState:
     expired: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person who reported is told of the duty to do so."""
+
+    where: Where | None  # this moment, to the duty of today; None: the clock is not set, the center judges
+    next_day: date | None  # the next one; None: there is none, or nobody can say
+
+
 class Directory(Protocol):
     """The roster, asked by what devices say."""
 
@@ -47,6 +57,10 @@ class Directory(Protocol):
 
     def by_slot(self, module: str, slot: int) -> Visitor | None:
         """Whose finger or face is kept there."""
+        ...
+
+    def standing(self, ref: str) -> Standing | None:
+        """How this moment and the next one lie to the duty of somebody; None: has no duty here."""
         ...
 
 
@@ -84,6 +98,8 @@ class Shown:
     outcome: Outcome
     reason: str | None = None  # code of the catalogue
     name: str | None = field(default=None, repr=False)
+    standing: Standing | None = None  # of a report that counted
+    recalled_ms: int | None = None  # told again after a restart: when it was
 
 
 # -- what a session wants done; carried out in this order ----------------------------------------------------
@@ -94,12 +110,13 @@ class Store:
     """Commit these together, then say `stored` or `refused` of this session.
 
     `goes_on`: the session is not over with them. That is kept with them, so that a start after a crash knows
-    which session was cut off.
+    which session was cut off. `ending`: what will be shown of it, where it is over.
     """
 
     session: str
     facts: Sequence[Fact]
     goes_on: bool
+    ending: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)

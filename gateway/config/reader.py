@@ -151,6 +151,13 @@ class _Reader:
             values = self._values("kiosk", at, item)
             if values.get("id") in names:
                 self._tell("duplicate", (*at, "id"), "is a device or kiosk already", "choose another name")
+            if values.get("devices") == () and not values.get("terminal"):
+                self._tell(
+                    "bad_value",
+                    (*at, "devices"),
+                    "must be a list of the ids of devices, at least one",
+                    'write it like ["idcard-1"]; only with terminal = true there may be none',
+                )
             for device in values.get("devices", ()):
                 self._check_bound((*at, "devices"), device, devices, bound)
             if keys_of(KioskConfig).keys() <= values.keys():

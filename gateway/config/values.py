@@ -90,12 +90,12 @@ def text(pattern: str, form: str) -> Kind[str]:
 
 
 def texts(pattern: str, form: str) -> Kind[tuple[str, ...]]:
-    """A list of strings that each wholly match `pattern`, none twice, at least one."""
+    """A list of strings that each wholly match `pattern`, none twice."""
     compiled = re.compile(pattern, re.ASCII)
     whole = f"a list of {form}"
 
     def parse(value: object) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list):
             raise BadValue(f"must be {whole}, not {_toml_type(value)}", 'write it like ["one", "two"]')
         if not all(isinstance(one, str) and compiled.fullmatch(one) for one in value):
             raise BadValue(f"must be {whole}")

@@ -16,6 +16,7 @@ class Fact:
     subject: str
     data: dict[str, Json]
     restricted: bool
+    id: str | None = None  # where it must be known before it is stored; else it gets one
 
 
 def fact_of(device: str, event: DeviceEvent, event_id: str, sealer: Sealer) -> Fact:

@@ -9,6 +9,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from drivers.driver import EventsRefused
@@ -78,22 +79,28 @@ class Ingest:
         return committed
 
     async def store(
-        self, facts: Sequence[Fact], device: str, *, note: tuple[str, str | None] | None = None
+        self,
+        facts: Sequence[Fact],
+        device: str,
+        *,
+        note: tuple[str, str | None] | None = None,
+        notes: Mapping[str, str | None] | None = None,
     ) -> list[Committed]:
-        """Store these together, in this order, and the note with them; raises `StoreRefused`: none was stored.
+        """Store these together, in this order, and the notes with them; raises `StoreRefused`: none was stored.
 
         One that cannot be encoded (code unencodable) is told in a `device.fault` instead, and none is stored:
         nobody may be told that it counts.
         """
         stamp = self._clock.now()
-        drafts = [self._checked(fact, uuid7(stamp.wall_ms), device, stamp) for fact in facts]
+        drafts = [self._checked(fact, fact.id or uuid7(stamp.wall_ms), device, stamp) for fact in facts]
         unencodable = [draft for draft, fact in zip(drafts, facts, strict=True) if draft.type != fact.type]
         if unencodable:
             await self._append(unencodable, stamp)
             raise StoreRefused(
                 "unencodable", "an event could not be encoded; see the device.fault and the log"
             )
-        return await self._append(drafts, stamp, note)
+        kept = [*(notes or {}).items(), *([] if note is None else [note])]
+        return await self._append(drafts, stamp, kept)
 
     async def store_with(
         self, facts: Sequence[Fact], device: str, change: Callable[[Outbox], object]
@@ -121,6 +128,15 @@ class Ingest:
     async def notes(self, prefix: str) -> dict[str, str]:
         """Notes that were kept with facts, without the prefix; raises `StoreRefused`."""
         return await self._store.read(lambda box: box.notes(prefix))
+
+    def said(self, device: str, event: DeviceEvent) -> Fact:
+        """What somebody else's device said, to be stored with what follows of it; raises `ContractError`."""
+        event_id = uuid7(self._clock.now().wall_ms)
+        return replace(fact_of(device, event, event_id, self._sealer), id=event_id)
+
+    def keyed_hash(self, content: bytes) -> str:
+        """Says whether two contents are the same, and nothing else: they may identify somebody."""
+        return self._sealer.content_hash(content)
 
     async def record_with(
         self, kind: str, data: dict[str, Json], change: Callable[[Outbox], object]
@@ -203,12 +219,12 @@ class Ingest:
         return True
 
     async def _append(
-        self, drafts: Sequence[Draft], stamp: Stamp, note: tuple[str, str | None] | None = None
+        self, drafts: Sequence[Draft], stamp: Stamp, notes: Sequence[tuple[str, str | None]] = ()
     ) -> list[Committed]:
         kinds = Counter([draft.type for draft in drafts])
         # Counted when it happens, not when the caller hears of it: that one may be gone by then.
         told = partial(self._told, kinds)
-        return await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX}, note=note, told=told)
+        return await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX}, notes=notes, told=told)
 
     def _told(self, kinds: Mapping[str, int], error: BaseException | None) -> None:
         if isinstance(error, StoreRefused):

@@ -1,17 +1,21 @@
 """The API describes itself completely, and the committed description is the one that is served."""
 
 import json
+import re
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from gateway import view
 from gateway.api import answers
 from gateway.api.fields import FIELDS
+from gateway.api.nothing import nothing
 from gateway.api.openapi import main
+from gateway.api.refusals import KINDS
 from gateway.api.server import create_app
 from tests.ui.scripted import ScriptedGateway, healthy
 
@@ -20,7 +24,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
-    return create_app(ScriptedGateway(healthy()), metrics=bytes).openapi()
+    return served().openapi()
+
+
+def served() -> FastAPI:
+    return create_app(ScriptedGateway(healthy()), metrics=bytes, parts=nothing())
 
 
 def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
@@ -32,7 +40,7 @@ def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
 
 
 async def test_the_description_is_served(described: dict[str, Any]) -> None:
-    app = create_app(ScriptedGateway(healthy()), metrics=bytes)
+    app = served()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         answer = await client.get("/openapi.json")
         assert answer.json() == described
@@ -42,29 +50,33 @@ async def test_the_description_is_served(described: dict[str, Any]) -> None:
 
 def test_every_route_says_what_it_is_and_shows_an_answer(described: dict[str, Any]) -> None:
     for path, methods in described["paths"].items():
-        assert list(methods) == ["get"], path
-        route = methods["get"]
-        assert route["summary"], path
-        assert route["description"], path
-        assert route["tags"], path
-        for parameter in route.get("parameters", []):
-            assert parameter["description"], f"{path} {parameter['name']}"
-        for status, answer in route["responses"].items():
-            assert answer["description"], f"{path} {status}"
-            for media_type, entry in answer["content"].items():
-                assert "example" in entry, f"{path} {status} {media_type}"
+        assert set(methods) <= {"get", "post"}, path
+        for route in methods.values():
+            assert route["summary"], path
+            assert route["description"], path
+            assert route["tags"], path
+            for parameter in route.get("parameters", []):
+                assert parameter["description"], f"{path} {parameter['name']}"
+            for status, answer in route["responses"].items():
+                assert answer["description"], f"{path} {status}"
+                for media_type, entry in answer.get("content", {}).items():
+                    assert "example" in entry, f"{path} {status} {media_type}"
 
 
 def test_every_error_is_a_problem_document(described: dict[str, Any]) -> None:
     seen = set()
     for path, methods in described["paths"].items():
-        for status, answer in methods["get"]["responses"].items():
+        answers = [one for route in methods.values() for one in route["responses"].items()]
+        for status, answer in answers:
             if status.startswith(("4", "5")) and (path, status) != ("/readyz", "503"):
                 assert list(answer["content"]) == ["application/problem+json"], f"{path} {status}"
                 entry = answer["content"]["application/problem+json"]
                 assert entry["schema"] == {"$ref": "#/components/schemas/Problem"}
                 seen.add(entry["example"]["code"])
-    assert seen == {"host_not_allowed", "bad_parameter", "internal_error"}
+    of_all = {"host_not_allowed", "bad_parameter", "internal_error", "unavailable"}
+    of_kiosks = {"not_signed_in", "not_allowed", "key_missing", "no_such_kiosk", "in_flight", "key_reused"}
+    assert seen == of_all | of_kiosks | {"too_many", "foreign_page"}
+    assert set(KINDS) <= set(re.findall(r"`([a-z_]+)`", json.dumps(described["paths"], ensure_ascii=False)))
     assert "HTTPValidationError" not in described["components"]["schemas"]
 
 
