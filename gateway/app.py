@@ -6,7 +6,6 @@ End on SIGTERM or SIGINT: devices, `system.stopping`, a goodbye to the center, c
 """
 
 import asyncio
-import importlib
 import logging
 import signal
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from drivers.factors import FactorDevice
 from gateway import __version__
 from gateway.access.keeper import AccessKeeper
 from gateway.activity import Activity, Listener
+from gateway.api.parts import Parts
 from gateway.care import Caretaker
 from gateway.checkin.directory import DirectoryAt, RosterDirectory
 from gateway.checkin.enroller import Enroller
@@ -39,13 +39,13 @@ from gateway.clock import (
 )
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.envelope import Draft, recorded
-from gateway.errors import StartError
 from gateway.evidence.canonical import Json
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
+from gateway.serving import Told, serve_pages
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -66,7 +66,6 @@ log = logging.getLogger(__name__)
 
 STORE_FILE = "events.db"
 CLOCK_FILE = "clock.json"
-PAGE_AGAIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +75,7 @@ class RunOptions:
     receipts_fd: int | None = None
     listener: Listener | None = None
     on_page: Callable[[str], None] | None = None
+    on_https: Callable[[str, str], None] | None = None  # address, fingerprint of the certificate
 
 
 async def run(config: Config, options: RunOptions) -> None:
@@ -372,22 +372,17 @@ class _Gateway:
         self.kiosks.stored(device, drafts)  # made after the devices that it knows
 
     async def _serve_page(self) -> None:
-        # FastAPI costs 25 MB and most of a second: loaded when devices and uplink already run, and beside the loop.
-        server = await asyncio.get_running_loop().run_in_executor(
-            None, importlib.import_module, "gateway.api.server"
+        parts = Parts(
+            viewed=self.viewer,
+            metrics=self.metrics.render,
+            access=self.access,
+            persons=self.persons,
+            kiosks=self.kiosks,
+            hosts=self.config.api.names,
+            refused=lambda reason: self.metrics.http_refused.labels(reason=reason).inc(),
         )
-        app = server.create_app(self.viewer, metrics=self.metrics.render, persons=self.persons)
-        listen = self.config.api.listen
-        told = False
-        while True:
-            try:
-                await server.serve(app, listen.host, listen.port, on_listening=self.options.on_page)
-            except StartError as exc:
-                # Check-ins count without a page: it is tried again, and said once.
-                if not told:
-                    log.error("page not served", extra={"code": exc.code, "remedy": str(exc)})  # noqa: TRY400
-                told = True
-                await asyncio.sleep(PAGE_AGAIN_S)
+        told = Told(http=self.options.on_page, https=self.options.on_https)
+        await serve_pages(self.config, parts, self.time, told)
 
     async def _clock_notice(self, notice: ClockNotice) -> bool:
         """Record it; False when the store takes nothing now."""

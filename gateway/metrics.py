@@ -35,6 +35,8 @@ STORE_LEVELS = ("normal", "thin", "essential", "settle")
 EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
 SIGN_IN_RESULTS = ("ok", "bad_credentials", "locked", "too_many", "busy", "no_accounts", "store")
 MQTT_VERSIONS = ("5", "3.1.1")
+HTTP_DOOR = ("host", "unauthenticated", "forbidden", "csrf")
+HTTP_REFUSALS = (*HTTP_DOOR, "rate", "streams", "too_large", "connections", "slow")
 
 # Seconds. A commit on a good card takes 5 ms, on a tired one a second.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -202,6 +204,12 @@ class Metrics:
             "access_changes_total",
             "Changes of accounts and tokens that commands have handed over, by result.",
             result=("taken", "refused"),
+        )
+
+        self.http_refused = self._counter(
+            "http_refused_total",
+            "Requests and connections that the pages' door turned away, by reason; no address is kept.",
+            reason=HTTP_REFUSALS,
         )
 
         self.store_bytes = self._gauge("store_bytes", "Space the event store takes on disk, in bytes.")

@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from gateway.access.model import PEOPLE, Role
 from gateway.api import examples
 from gateway.api.answers import Alive, DeviceList, EventList, Readiness, readiness
+from gateway.api.gate import Gate
 from gateway.api.problems import documented
 from gateway.api.streams import until
 from gateway.view import Snapshot, Stage, Viewed
@@ -22,13 +24,21 @@ _REFUSED = documented(400, 500)
 
 
 def data_routes(
-    viewed: Viewed, *, metrics: Callable[[], bytes], catalogue: Catalogue, stopping: asyncio.Event
+    viewed: Viewed,
+    *,
+    gate: Gate,
+    metrics: Callable[[], bytes],
+    catalogue: Catalogue,
+    stopping: asyncio.Event,
 ) -> APIRouter:
     """Everything under /api/v1 and the operations routes."""
     router = APIRouter()
+    for_people = [Depends(gate.allow(*PEOPLE))]
+    for_metrics = [Depends(gate.allow_here_or(Role.TECHNICIAN, Role.AUDITOR, Role.ADMIN))]
 
     @router.get(
         "/api/v1/snapshot",
+        dependencies=for_people,
         tags=["data"],
         summary="Everything the page shows",
         response_description="The state now",
@@ -40,6 +50,7 @@ def data_routes(
 
     @router.get(
         "/api/v1/devices",
+        dependencies=for_people,
         tags=["data"],
         summary="The configured devices",
         response_description="All devices, in the order of the configuration",
@@ -52,6 +63,7 @@ def data_routes(
 
     @router.get(
         "/api/v1/events",
+        dependencies=for_people,
         tags=["data"],
         summary="The last events, masked",
         response_description="Newest first",
@@ -73,23 +85,29 @@ def data_routes(
 
     @router.get(
         "/api/v1/stream",
+        dependencies=for_people,
         tags=["data"],
         summary="Snapshots as they change",
         response_class=EventSourceResponse,
         response_description="Server-sent events named `snapshot`; the data of each is a snapshot",
         responses=documented(400),
     )
-    async def stream() -> AsyncIterator[ServerSentEvent]:
+    async def stream(request: Request) -> AsyncIterator[ServerSentEvent]:
         """A snapshot at once, then one after each change: at most five a second, at least one in 15 s.
 
         Nothing is resumed after a break: the first snapshot of a new connection says all there is to know.
+        It ends with the session, and with the gateway.
         """
+        stays = gate.stays(request)
         async with aclosing(until(stopping, viewed.changes())) as snapshots:
             async for one in snapshots:
+                if not stays():
+                    return
                 yield ServerSentEvent(event="snapshot", data=one, retry=RECONNECT_MS)
 
     @router.get(
         "/metrics",
+        dependencies=for_metrics,
         tags=["operations"],
         summary="Metrics for Prometheus",
         response_class=PlainTextResponse,

@@ -5,8 +5,9 @@ Host check. There is no CORS: no other origin may read anything. Starlette's Tru
 check too, but answers in plain text where clients are promised problem documents.
 """
 
+import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,9 +27,10 @@ _STATIC = "/static/"
 class Guard:
     """ASGI middleware."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str]) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str], refused: Callable[[str], None]) -> None:
         self._app = app
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(_in_header(host) for host in hosts)
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve, or refuse a foreign Host."""
@@ -41,15 +43,33 @@ class Guard:
                 _guard(MutableHeaders(scope=message), scope["path"])
             await send(message)
 
-        if self._is_ours(Headers(scope=scope)):
+        if self._is_ours(scope):
             await self._app(scope, receive, send_guarded)
         else:
+            self._refused("host")
             await problem(400)(scope, receive, send_guarded)
 
-    def _is_ours(self, headers: Headers) -> bool:
-        named = headers.getlist("host")
+    def _is_ours(self, scope: Scope) -> bool:
+        named = Headers(scope=scope).getlist("host")
         host = _HOST.fullmatch(named[0].lower()) if len(named) == 1 else None
-        return host is not None and (host["name"] in self._hosts or bool(_LOOPBACK.fullmatch(host["name"])))
+        if host is None:
+            return False
+        name = host["name"]
+        return name in self._hosts or bool(_LOOPBACK.fullmatch(name)) or name == _reached_at(scope)
+
+
+def _reached_at(scope: Scope) -> str | None:
+    """The number of this machine that the connection came to, as a Host header has it."""
+    try:
+        number = ipaddress.ip_address((scope.get("server") or ("", 0))[0])
+    except ValueError:
+        return None
+    mapped = number.ipv4_mapped if number.version == 6 else None
+    return _in_header(str(mapped or number))
+
+
+def _in_header(host: str) -> str:
+    return f"[{host}]" if ":" in host else host.lower()
 
 
 def _guard(headers: MutableHeaders, path: str) -> None:

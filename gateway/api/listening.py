@@ -11,21 +11,24 @@ BACKLOG = 128
 _REFUSALS: Mapping[int, tuple[str, str]] = {
     errno.EADDRINUSE: (
         "port_in_use",
-        "the port is taken by another program; see which with `ss -ltnp`, stop it or set another [api] listen",
+        "the port is taken by another program; see which with `ss -ltnp`, stop it or set another [api] {key}",
     ),
     errno.EACCES: (
         "port_permission",
-        "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher port in [api] listen",
+        "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher port in [api] {key}",
     ),
     errno.EADDRNOTAVAIL: (
         "address_not_here",
-        "this machine has no such address; see `ip address` and correct [api] listen, or use 127.0.0.1",
+        "this machine has no such address; see `ip address` and correct [api] {key}",
     ),
 }
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening TCP socket. Names are not looked up (start must not wait for DNS), `localhost` is 127.0.0.1."""
+def listen(host: str, port: int, *, key: str = "listen") -> socket.socket:
+    """A listening TCP socket. Names are not looked up (start must not wait for DNS), `localhost` is 127.0.0.1.
+
+    `key`: of the configuration, for refusals.
+    """
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError as exc:
@@ -42,18 +45,19 @@ def listen(host: str, port: int) -> socket.socket:
         code, todo = _REFUSALS.get(
             exc.errno or 0, ("listen_failed", exc.strerror or "the system gives no reason")
         )
-        raise StartError(code, f"api: cannot listen on {_shown(address, port)}: {todo}") from exc
+        told = todo.format(key=key)
+        raise StartError(code, f"api: cannot listen on {_shown(address, port)}: {told}") from exc
     listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
     """What a browser on this machine opens to reach a listening socket."""
     name = listener.getsockname()
     address = ipaddress.ip_address(name[0])
     if address.is_unspecified:
         address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
-    return f"http://{_shown(address, name[1])}/"
+    return f"{scheme}://{_shown(address, name[1])}/"
 
 
 def _shown(address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> str:

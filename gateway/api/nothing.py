@@ -56,6 +56,13 @@ def nothing() -> Parts:
     """What the routes are given where they are only described."""
     nowhere, now = _Nowhere(), ManualClock().now
     kiosks = Kiosks(
-        (), {}, directory=lambda _kiosk: nowhere, recorder=nowhere, new_id=str, changed=lambda: None, stamp=now, zone=UTC
+        (),
+        {},
+        directory=lambda _kiosk: nowhere,
+        recorder=nowhere,
+        new_id=str,
+        changed=lambda: None,
+        stamp=now,
+        zone=UTC,
     )
     return Parts(viewed=_Nothing(), metrics=bytes, access=ClosedAccess(), kiosks=kiosks)

@@ -10,24 +10,42 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
+from gateway.access.model import PEOPLE, Role
 from gateway.api import examples, kiosk_examples
 from gateway.api.fields import FIELDS
-from gateway.api.gate import KIOSK_COOKIE
-from gateway.api.problems import MEDIA_TYPE
+from gateway.api.gate import SESSION_COOKIE
+from gateway.api.problems import MEDIA_TYPE, documented
+from gateway.api.routes import all_routes, is_for_this_machine, roles_of
 
 DESCRIPTION = """\
-One gateway: its devices, its durable store, the uplink to the center, its clock; and its kiosks.
+One gateway: its devices, its durable store, the uplink to the center, its clock; its kiosks; and the door to it.
 
 - What stands under `data` and `operations` is read-only and identifies nobody: events are masked before they reach it.
 - What stands under `kiosk` needs the token of a kiosk and serves that kiosk only. A POST needs an `Idempotency-Key`.
 - Times are UTC in milliseconds since 1970 (`*_ms`); `null` where not known.
-- Errors are problem documents (RFC 9457) with a stable `code` and a `hint`.
+- Errors are problem documents (RFC 9457) with a stable `code` and a `hint`; pages for people answer with pages.
 - Fields may be added; none is renamed or removed within `/api/v1`. Unknown states and codes must be tolerated.
-- Only loopback clients are served unless the configuration names other hosts; there is no CORS.
+- People sign in and come with a cookie; a kiosk comes with its token. Each route names who may use it.
+- Plain HTTP on the machine itself, HTTPS on the network; there is no CORS.
 """
 VERSION = "1"
-KIOSK = "/api/v1/kiosk"
+KIOSK_STREAM = "/api/v1/kiosk/events"
+SESSION, KIOSK = "session", "kioskToken"
+SCHEMES = {
+    SESSION: {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+        "description": "Given by POST /sign-in. Changes also carry X-CSRF-Token, which /api/v1/me tells.",
+    },
+    KIOSK: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The token of a kiosk; a browser that was paired sends it as a cookie.",
+    },
+}
 
 
 def describe(app: FastAPI) -> None:
@@ -39,6 +57,7 @@ def describe(app: FastAPI) -> None:
         {"name": "kiosk", "description": "One kiosk, by its token"},
         {"name": "operations", "description": "Metrics and probes"},
         {"name": "page", "description": "For people"},
+        {"name": "sign-in", "description": "The door"},
     ]
     plain = app.openapi
 
@@ -46,18 +65,46 @@ def describe(app: FastAPI) -> None:
         if app.openapi_schema is None:
             app.openapi_schema = plain()
             _describe_fields(app.openapi_schema["components"]["schemas"])
+            _describe_doors(app, app.openapi_schema)
+            for path in app.openapi_schema["paths"].values():
+                for operation in path.values():
+                    for answer in operation["responses"].values():
+                        _correct_media_type(answer)
             paths = app.openapi_schema["paths"]
-            for route in (route for path in paths.values() for route in path.values()):
-                for answer in route["responses"].values():
-                    _correct_media_type(answer)
             _describe_stream(paths["/api/v1/stream"], "Snapshot", examples.STREAM)
-            if KIOSK in paths:
-                _describe_stream(paths[f"{KIOSK}/events"], "KioskState", kiosk_examples.STREAM)
-                _describe_tokens(app.openapi_schema)
+            if KIOSK_STREAM in paths:
+                _describe_stream(paths[KIOSK_STREAM], "KioskState", kiosk_examples.STREAM)
             _drop_unused(app.openapi_schema["components"]["schemas"])
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _describe_doors(app: FastAPI, schema: dict[str, Any]) -> None:
+    """Who may use each route, and what everybody may be answered at the doors in front of it."""
+    schema["components"]["securitySchemes"] = SCHEMES
+    for route in all_routes(app):
+        for method in route.methods or ():
+            operation = schema["paths"].get(route.path, {}).get(method.lower())
+            if operation is None:
+                continue
+            found = documented(429, 401, 403) if roles_of(route) else documented(429)
+            for status, answer in found.items():
+                answer["content"][MEDIA_TYPE]["schema"] = {"$ref": "#/components/schemas/Problem"}
+                del answer["model"]
+                operation["responses"].setdefault(str(status), answer)
+            operation["responses"] = dict(sorted(operation["responses"].items()))
+            operation["security"] = _security(route)
+
+
+def _security(route: Route) -> list[dict[str, list[str]]]:
+    roles = roles_of(route)
+    ways: list[dict[str, list[str]]] = [{}] if not roles or is_for_this_machine(route) else []
+    if roles & PEOPLE:
+        ways.append({SESSION: []})
+    if Role.KIOSK in roles:
+        ways.append({KIOSK: []})
+    return ways
 
 
 def _describe_fields(schemas: Mapping[str, dict[str, Any]]) -> None:
@@ -85,18 +132,6 @@ def _describe_stream(path: dict[str, Any], schema: str, example: str) -> None:
     content["example"] = example
 
 
-def _describe_tokens(schema: dict[str, Any]) -> None:
-    """A kiosk comes with its token; a browser that was paired, with its cookie."""
-    schema["components"]["securitySchemes"] = {
-        "kioskToken": {"type": "http", "scheme": "bearer", "description": "Issued once by a technician"},
-        "kioskCookie": {"type": "apiKey", "in": "cookie", "name": KIOSK_COOKIE},
-    }
-    for address, path in schema["paths"].items():
-        if address.startswith((KIOSK, "/kiosk/receipt")):
-            for route in path.values():
-                route["security"] = [{"kioskToken": []}, {"kioskCookie": []}]
-
-
 def _drop_unused(schemas: dict[str, Any]) -> None:
     """FastAPI's own form of a refused parameter, which no route answers with."""
     for name in ("HTTPValidationError", "ValidationError"):
@@ -113,10 +148,7 @@ def main(target: Path) -> None:
     from gateway.api.nothing import nothing
     from gateway.api.server import create_app  # it imports this module
 
-    parts = nothing()
-    target.write_text(
-        rendered(create_app(parts.viewed, metrics=parts.metrics, parts=parts)), encoding="utf-8"
-    )
+    target.write_text(rendered(create_app(nothing())), encoding="utf-8")
 
 
 if __name__ == "__main__":

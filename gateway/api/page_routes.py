@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Cookie, Query, Response
+from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.exceptions import HTTPException
 
+from gateway.access.model import PEOPLE, Principal
+from gateway.api.gate import Gate
 from gateway.api.problems import documented
 from gateway.api.streams import until
 from gateway.view import Snapshot, Viewed
+from gateway.web.bar import Bars
 from gateway.web.messages import Lang
 from gateway.web.page import PageRenderer
 
@@ -21,9 +24,12 @@ LANG_COOKIE = "zhijiao_lang"
 YEAR_S = 365 * 24 * 3600
 
 
-def page_routes(viewed: Viewed, *, renderer: PageRenderer, stopping: asyncio.Event) -> APIRouter:
+def page_routes(
+    viewed: Viewed, *, gate: Gate, bars: Bars, renderer: PageRenderer, stopping: asyncio.Event
+) -> APIRouter:
     """The page at `/` and what belongs to it."""
     router = APIRouter()
+    Person = Annotated[Principal, Depends(gate.allow(*PEOPLE))]  # noqa: N806 - a type
 
     @router.get(
         "/",
@@ -35,22 +41,26 @@ def page_routes(viewed: Viewed, *, renderer: PageRenderer, stopping: asyncio.Eve
         | {200: {"content": {"text/html": {"example": '<!doctype html><html lang="zh-CN">…</html>'}}}},
     )
     async def page(
+        who: Person,
         lang: Annotated[Lang | None, Query(description="Language; remembered in a cookie")] = None,
         remembered: Annotated[str | None, Cookie(alias=LANG_COOKIE, include_in_schema=False)] = None,
     ) -> Response:
         """State of the gateway for people: Chinese unless `lang` or an earlier choice says English."""
-        chosen = lang or (Lang.EN if remembered == Lang.EN else Lang.ZH)
-        answer = HTMLResponse(renderer.page(viewed.snapshot(), chosen))
-        if lang is not None:
-            answer.set_cookie(LANG_COOKIE, lang, max_age=YEAR_S, httponly=True, samesite="strict")
+        chosen = chosen_lang(lang, remembered)
+        answer = HTMLResponse(renderer.page(viewed.snapshot(), chosen, bars.of(who, "/")))
+        remember_lang(answer, lang)
         return answer
 
     @router.get("/live", response_class=EventSourceResponse, include_in_schema=False)
-    async def live(lang: Lang = Lang.ZH) -> AsyncIterator[ServerSentEvent]:
+    async def live(_who: Person, request: Request, lang: Lang = Lang.ZH) -> AsyncIterator[ServerSentEvent]:
         """The page's own stream: HTML of the regions that changed, for a page of the same version only."""
         shown: dict[str, str] = {}
+        stays = gate.stays(request)
         async with aclosing(until(stopping, viewed.changes())) as snapshots:
             async for snapshot in snapshots:
+                if not stays():
+                    yield ServerSentEvent(event="gone", raw_data="{}")
+                    return
                 wanted = renderer.regions(snapshot, lang)
                 changed = {region: html for region, html in wanted.items() if shown.get(region) != html}
                 shown = wanted
@@ -69,6 +79,17 @@ def page_routes(viewed: Viewed, *, renderer: PageRenderer, stopping: asyncio.Eve
         )
 
     return router
+
+
+def chosen_lang(lang: Lang | None, remembered: str | None) -> Lang:
+    """Chinese, unless the address or an earlier choice says English."""
+    return lang or (Lang.EN if remembered == Lang.EN else Lang.ZH)
+
+
+def remember_lang(answer: Response, lang: Lang | None) -> None:
+    """Keep a choice that the address made."""
+    if lang is not None:
+        answer.set_cookie(LANG_COOKIE, lang, max_age=YEAR_S, httponly=True, samesite="strict")
 
 
 def _update(renderer: PageRenderer, snapshot: Snapshot, lang: Lang, changed: dict[str, str]) -> str:

@@ -1,9 +1,10 @@
 """What the routes are given of the running gateway: one bundle, so that a new page adds a field, not a parameter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from gateway.access.model import Access
+from gateway.api.limits import LIMITS, Limits
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.persons import Persons
 from gateway.view import Viewed
@@ -18,3 +19,6 @@ class Parts:
     access: Access
     persons: Persons | None = None
     kiosks: Kiosks | None = None  # None: no routes for kiosks
+    hosts: Collection[str] = ()  # names and addresses that it answers to, beside those of this machine itself
+    refused: Callable[[str], None] = lambda _reason: None  # counts requests that were turned away
+    limits: Limits = LIMITS

@@ -53,11 +53,19 @@ _BY_STATUS: Mapping[int, _Kind] = {
         "not_allowed", "This is not for the one who asks", "Use an account or a token that may do this."
     ),
     404: _Kind("not_found", "There is nothing at this address", "See /openapi.json for what there is."),
-    405: _Kind("method_not_allowed", "This address is read-only", "Use GET."),
+    405: _Kind(
+        "method_not_allowed", "This address does not take this method", "Use a method that `Allow` names."
+    ),
+    413: _Kind("too_large", "The request is larger than is taken here", "Send less at once."),
     422: _Kind(
         "bad_parameter",
         "A parameter has a value that is not allowed",
         "See /openapi.json for the allowed values.",
+    ),
+    429: _Kind(
+        "too_many",
+        "Too many requests, or too many open streams, from this address",
+        "Wait as long as `Retry-After` says, and see why it asks so often.",
     ),
     500: _Kind(
         "internal_error",
@@ -65,6 +73,26 @@ _BY_STATUS: Mapping[int, _Kind] = {
         "Events are not affected. Give the gateway's log of this moment to the developers.",
     ),
     503: _Kind("unavailable", "The gateway cannot answer now", "Try again in a few seconds."),
+}
+
+
+# Rules whose code says more than that of their status.
+_BY_CODE: Mapping[str, _Kind] = {
+    "bad_request": _Kind(
+        "bad_request",
+        "The request cannot be read",
+        "See /openapi.json for the form that the address takes.",
+    ),
+    "foreign_page": _Kind(
+        "foreign_page",
+        "The change does not come from a page of this gateway, or without the session's token",
+        "Reload the page and try again; a program sends X-CSRF-Token (docs/api.md).",
+    ),
+    "password_change_due": _Kind(
+        "password_change_due",
+        "The password was made by somebody else",
+        "Sign in with a browser and choose a password of your own at /account.",
+    ),
 }
 
 
@@ -76,7 +104,7 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem answer for a status; statuses without a kind of their own read as 404 or 500."""
-    kind = _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 404]
+    kind = _BY_CODE.get(code or "") or _BY_STATUS.get(status) or _BY_STATUS[500 if status >= 500 else 404]
     code = code or kind.code
     body = Problem(
         type=f"urn:zhijiao:problem:{code}",
@@ -111,7 +139,8 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(_request: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, headers=error.headers)
+        code = getattr(error, "code", None) or ("bad_request" if error.status_code == 400 else None)
+        return problem(error.status_code, code=code, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -45,6 +45,7 @@ def run(args: argparse.Namespace) -> int:
         receipts_fd=args.receipts,
         listener=_print_notice if args.watch else None,
         on_page=_print_page if args.watch else None,
+        on_https=_print_https if args.watch else None,
     )
     loops.run(app.run(config, options))
     return 0
@@ -72,6 +73,10 @@ def _print_notice(notice: Notice) -> None:
 
 def _print_page(url: str) -> None:
     _print_line({"page": url})
+
+
+def _print_https(url: str, fingerprint: str) -> None:
+    _print_line({"https": url, "sha256": fingerprint})
 
 
 def _print_line(line: Mapping[str, object]) -> None:

@@ -60,6 +60,7 @@ class _Reader:
         kiosks = self._kiosks({device.id for device in devices})
         self._check_identity(tables["gateway"])
         self._check_uplink(tables["uplink"])
+        self._check_api(tables["api"])
         if self.problems:
             return None
         if "event_kid" not in tables["keys"]:
@@ -256,6 +257,17 @@ class _Reader:
             if uplink.get(name) is not None and other in uplink and uplink[other] is None:
                 self._tell(
                     "missing_key", ("uplink", name), f"needs {other} as well", f"add {other} or remove {name}"
+                )
+
+    def _check_api(self, api: Mapping[str, Any]) -> None:
+        for name, other in (
+            ("certificate_file", "certificate_key_file"),
+            ("certificate_key_file", "certificate_file"),
+            ("certificate_file", "https"),
+        ):
+            if api.get(name) is not None and other in api and api[other] is None:
+                self._tell(
+                    "missing_key", ("api", name), f"needs {other} as well", f"add {other} or remove {name}"
                 )
 
 

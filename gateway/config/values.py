@@ -44,6 +44,11 @@ class Address:
     host: str
     port: int
 
+    @property
+    def is_any(self) -> bool:
+        """Every address of this machine."""
+        return self.host in ("0.0.0.0", "::")  # noqa: S104 - it is compared, not opened
+
     def __str__(self) -> str:
         return _joined(self.host, self.port)
 
@@ -212,16 +217,49 @@ def _parse_listen(value: object) -> Address:
     if not is_loopback(url.hostname):
         raise BadValue(
             "must be an address of this machine only",
-            "the pages have neither HTTPS nor log-in yet, so nobody on the network may reach them: "
-            f"write 127.0.0.1:{port} and use an SSH tunnel from elsewhere",
+            "it is not encrypted, so nobody on the network may reach it: "
+            f"write 127.0.0.1:{port}, and https for the network",
         )
     return Address(url.hostname, port)
+
+
+def _parse_https(value: object) -> Address:
+    form = "must be address:port, like 0.0.0.0:8443 or [::]:8443"
+    if not isinstance(value, str):
+        raise BadValue(f"{form}, not {_toml_type(value)}", _quote_it(value))
+    try:
+        url = urlsplit(f"//{value}")
+        port, address = url.port, ipaddress.ip_address(url.hostname or "")
+    except ValueError:
+        raise BadValue(form, "an address in numbers, and a port up to 65535") from None
+    if "@" in value or url.path or url.query or url.fragment or port is None:
+        raise BadValue(form)
+    return Address(str(address), port)
+
+
+def _parse_hosts(value: object) -> tuple[str, ...]:
+    form = "a list of host names and addresses"
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise BadValue(f"must be {form}", 'write it like ["gateway.lan", "192.168.1.20"]')
+    if not all(_is_host(one) for one in value):
+        raise BadValue(f"must be {form}", "a name or number each, without http://, port and path")
+    return tuple(dict.fromkeys(_as_written(one.lower()) for one in value))
+
+
+def _as_written(host: str) -> str:
+    """An address in its one canonical form, a name as it is."""
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return host.rstrip(".")
 
 
 FLAG: Kind[bool] = Kind("true or false", _parse_flag)
 PATH: Kind[Path] = Kind("a path", _parse_path)
 BROKER: Kind[Broker] = Kind("mqtts://host:port or mqtt://host:port", _parse_broker)
 LISTEN: Kind[Address] = Kind("address:port of this machine", _parse_listen)
+HTTPS: Kind[Address] = Kind("address:port, the address in numbers", _parse_https)
+HOSTS: Kind[tuple[str, ...]] = Kind("a list of host names and addresses", _parse_hosts)
 
 
 def _is_host(host: str) -> bool:

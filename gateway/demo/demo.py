@@ -179,6 +179,8 @@ async def _show_gateway(gateway: Child, show: Show) -> None:
         if "page" in told:
             show.fact("page", told["page"])
             continue
+        if "seq" not in told:
+            continue
         text = f"#{told['seq']:<5} {told['type']:<24} {told['device']}"
         if told["stage"] != "committed":
             text += f"  {told['after_ms']} ms after commit"

@@ -6,20 +6,19 @@ One renderer for both, so that what arrives live can never look unlike what a re
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gateway.view import EventView, Snapshot
 from gateway.web import present, wording
 from gateway.web.assets import Assets
+from gateway.web.bar import Bar
+from gateway.web.environment import templates
 from gateway.web.messages import Catalogue, Lang, Speaker
 
 REGIONS = ("demo", "overall", "devices", "events", "uplink", "buffer", "clock")
 EVENTS_SHOWN = 20  # two screens; the API gives all that the snapshot holds
 ROWS_KEPT = 4 * EVENTS_SHOWN  # both languages, and each stage on the way
-_TEMPLATES = Path(__file__).parent / "templates"
 
 
 class PageRenderer:
@@ -28,32 +27,19 @@ class PageRenderer:
     def __init__(self, catalogue: Catalogue, assets: Assets) -> None:
         self.assets = assets
         self._catalogue = catalogue
-        self._templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._templates.filters.update(
-            time_of_day=wording.time_of_day,
-            date=wording.date,
-            iso=wording.iso,
-            size=wording.size,
-            number=wording.number,
-        )
+        self._templates = templates()
         self._regions = {name: self._templates.get_template(f"{name}.html") for name in REGIONS}
         self._page = self._templates.get_template("page.html")
         self._event = self._templates.get_template("event.html")
         # While events come in, all rows but the newest stay as they are; a small board should not render them again.
         self._event_row = lru_cache(maxsize=ROWS_KEPT)(self._rendered_row)
 
-    def page(self, snapshot: Snapshot, lang: Lang) -> str:
+    def page(self, snapshot: Snapshot, lang: Lang, bar: Bar | None = None) -> str:
         """The whole document."""
         return self._page.render(
             self._context(snapshot, lang),
             assets=self.assets,
+            bar=bar,
             title=self.title(snapshot, lang),
             script_texts=json.dumps(self._script_texts(lang), ensure_ascii=False),
             regions=self._rendered(snapshot, lang),

@@ -142,7 +142,7 @@ class _MqttSource(Source):
         self._out: dict[int, int] = {}  # packet id -> number
         self._packet_id = 0
 
-    def ready(self, pid: int) -> bool:  # noqa: ARG002 - a connection tells more than a process
+    def ready(self, pid: int) -> bool:
         """Whether somebody takes messages."""
         return self._line_out is not None
 

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 from drivers.driver import Driver
 from drivers.factors import Enrolment, Factor, Guide, Identified, Matched, NotEnrolled, NotMatched, Step
-from gateway.access.model import Principal, Role, SignedIn
+from gateway.access.closed import ClosedAccess
+from gateway.access.model import Principal, Role
 from gateway.api.parts import Parts
 from gateway.checkin.facts import RosterState, Standing, Visitor
 from gateway.checkin.kiosk import Kiosk
@@ -112,23 +113,13 @@ class Module:
         self.lights.append(accepted)
 
 
-class Tokens:
+class Tokens(ClosedAccess):
     """`Access` that knows the tokens of kiosks and nobody else."""
 
     def __init__(self, kiosks: Sequence[str]) -> None:
         self.known = {token(one): Principal(Role.KIOSK, one) for one in kiosks}
 
-    async def sign_in(self, name: str, password: str, source: str) -> SignedIn:
-        raise NotImplementedError
-
-    def session(self, cookie: str) -> Principal | None:
-        del cookie
-        return None
-
-    async def sign_out(self, cookie: str) -> None:
-        raise NotImplementedError
-
-    def kiosk(self, token: str) -> Principal | None:
+    def kiosk(self, token: str, source: str = "") -> Principal | None:
         return self.known.get(token)
 
 

@@ -25,7 +25,7 @@ class Client:
     """A program at one kiosk."""
 
     def __init__(self, here: World, kiosk: str) -> None:
-        app = create_app(here.viewed, metrics=bytes, parts=here.parts)
+        app = create_app(here.parts)
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(app),
             base_url="http://127.0.0.1",
@@ -267,7 +267,7 @@ async def test_pairing_sets_a_cookie_that_no_script_reads(here: World) -> None:
 
 
 async def test_a_program_hears_each_change(here: World) -> None:
-    app = create_app(here.viewed, metrics=bytes, parts=here.parts)
+    app = create_app(here.parts)
     heard: list[dict[str, Any]] = []
     async with streamed(app, "/api/v1/kiosk/events", token("kiosk-2")) as lines:
         async with asyncio.timeout(10):
@@ -303,7 +303,7 @@ async def streamed(app: Any, path: str, bearer: str) -> AsyncIterator[AsyncItera
 
 
 async def test_a_stream_ends_when_its_token_is_withdrawn(here: World) -> None:
-    app = create_app(here.viewed, metrics=bytes, parts=here.parts)
+    app = create_app(here.parts)
     async with streamed(app, "/api/v1/kiosk/events", token("kiosk-2")) as lines, asyncio.timeout(10):
         seen = 0
         async for line in lines:

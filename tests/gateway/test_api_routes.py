@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.api.server import create_app
+from gateway.access.model import Role
 from gateway.errors import GatewayError
 from gateway.view import Level, Snapshot
+from tests.gateway.memory_access import MemoryAccess, app_of, cookies
 from tests.ui.scripted import NOW_MS, ScriptedGateway, empty, healthy, troubled
 
 METRICS = b"# TYPE zhijiao_up gauge\nzhijiao_up 1.0\n"
@@ -27,9 +28,13 @@ DATA = (
 
 
 def client_of(gateway: object, *, host: str = "127.0.0.1:8080", raising: bool = True) -> httpx.AsyncClient:
-    app = create_app(gateway, metrics=lambda: METRICS)  # type: ignore[arg-type]  # some tests pass a broken one
+    """A technician's program."""
+    access = MemoryAccess()
+    app = app_of(gateway, access, metrics=lambda: METRICS)  # type: ignore[arg-type]  # some tests pass a broken one
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app, raise_app_exceptions=raising), base_url=f"http://{host}"
+        transport=httpx.ASGITransport(app, raise_app_exceptions=raising),
+        base_url=f"http://{host}",
+        headers=cookies(access, Role.TECHNICIAN),
     )
 
 
@@ -150,8 +155,11 @@ async def test_the_page_is_chinese_until_somebody_chooses_and_then_remembers(
     assert "zhijiao_lang=en" in cookie
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
+    signed_in = client.headers["Cookie"]
+    client.headers["Cookie"] = f"{signed_in}; zhijiao_lang=en"
     assert '<html lang="en">' in (await client.get("/")).text
     assert '<html lang="zh-CN">' in (await client.get("/", params={"lang": "zh"})).text
+    client.headers["Cookie"] = f"{signed_in}; zhijiao_lang=zh"
     assert '<html lang="zh-CN">' in (await client.get("/")).text
 
 
@@ -159,8 +167,8 @@ async def test_a_strange_language_is_refused_in_the_address_and_ignored_in_the_c
     client: httpx.AsyncClient,
 ) -> None:
     assert (await client.get("/", params={"lang": "tlh"})).status_code == 422
-    client.cookies.set("zhijiao_lang", '"><script>')
-    answer = await client.get("/")
+    strange = client.headers["Cookie"] + '; zhijiao_lang="><script>'
+    answer = await client.get("/", headers={"Cookie": strange})
     assert '<html lang="zh-CN">' in answer.text
     assert "set-cookie" not in answer.headers
 
@@ -196,7 +204,8 @@ async def test_every_answer_carries_the_headers_that_protect_it(client: httpx.As
     assert policy["frame-ancestors"] == "'none'"
     assert "unsafe" not in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert policy["form-action"] == "'self'"
+    assert headers["referrer-policy"] == "same-origin"
     assert headers["cache-control"] == "no-store"
     assert "access-control-allow-origin" not in headers
     assert "server" not in headers
@@ -242,12 +251,42 @@ async def test_two_host_headers_are_refused(gateway: ScriptedGateway) -> None:
 
 
 async def test_other_names_are_served_when_they_are_configured(gateway: ScriptedGateway) -> None:
-    app = create_app(gateway, metrics=bytes, hosts={"Gateway.local"})
+    app = app_of(gateway, hosts={"Gateway.local", "fd00::7"})
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://gateway.local:8080"
     ) as client:
         assert (await client.get("/healthz")).status_code == 200
-        assert (await client.get("/healthz", headers={"Host": "localhost"})).status_code == 400
+        for host, status in {
+            "localhost": 200,
+            "[fd00::7]:8443": 200,
+            "gateway.lan": 400,
+            "[fd00::8]": 400,
+        }.items():
+            assert (await client.get("/healthz", headers={"Host": host})).status_code == status, host
+
+
+@pytest.mark.parametrize(
+    ("reached", "host", "status"),
+    [
+        ("192.168.1.20", "192.168.1.20:8443", 200),
+        ("::ffff:192.168.1.20", "192.168.1.20", 200),
+        ("fd00::9", "[fd00::9]:8443", 200),
+        ("192.168.1.20", "192.168.1.21", 400),
+        ("gateway.lan", "gateway.lan", 400),
+    ],
+)
+async def test_the_number_that_a_connection_came_to_needs_no_configuration(
+    gateway: ScriptedGateway, reached: str, host: str, status: int
+) -> None:
+    app = app_of(gateway)
+
+    async def at_number(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "server": (reached, 8443)}, receive, send)
+
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(at_number), base_url="http://127.0.0.1"
+    ) as client:
+        assert (await client.get("/healthz", headers={"Host": host})).status_code == status
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])

@@ -1,6 +1,7 @@
 """The server in the gateway's loop: streams, stopping, the socket, and what it costs the others."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -17,14 +18,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from gateway.api import streams
+from gateway.access.model import Role
+from gateway.api import connection, streams
 from gateway.api.listening import listen, url_of
-from gateway.api.server import MAX_CONNECTIONS, create_app, serve, serve_on
+from gateway.api.server import MAX_CONNECTIONS, serve, serve_on
 from gateway.errors import StartError
 from gateway.view import Level
+from tests.gateway.memory_access import MemoryAccess, app_of, cookies
 from tests.ui.scripted import ScriptedGateway, event, healthy, troubled
 
 DEADLINE_S = 15
+ACCESS = MemoryAccess()
+TECHNICIAN = cookies(ACCESS, Role.TECHNICIAN)
 
 
 @asynccontextmanager
@@ -53,8 +58,14 @@ def gateway() -> ScriptedGateway:
 
 
 @pytest.fixture
-async def url(gateway: ScriptedGateway) -> AsyncIterator[str]:
-    async with serving(create_app(gateway, metrics=bytes)) as (url, _):
+def refused() -> list[str]:
+    """Reasons that were counted."""
+    return []
+
+
+@pytest.fixture
+async def url(gateway: ScriptedGateway, refused: list[str]) -> AsyncIterator[str]:
+    async with serving(app_of(gateway, ACCESS, refused=refused.append)) as (url, _):
         yield url
 
 
@@ -62,7 +73,7 @@ async def url(gateway: ScriptedGateway) -> AsyncIterator[str]:
 async def following(url: str, path: str) -> AsyncIterator[Callable[[], Any]]:
     """An open event stream; each call gives the next event as (name, data)."""
     async with (
-        httpx.AsyncClient(base_url=url, timeout=DEADLINE_S) as client,
+        httpx.AsyncClient(base_url=url, timeout=DEADLINE_S, headers=TECHNICIAN) as client,
         client.stream("GET", path) as answer,
     ):
         assert answer.headers["content-type"].startswith("text/event-stream")
@@ -183,7 +194,7 @@ async def test_stopping_ends_open_streams_in_order_and_at_once(
 ) -> None:
     with caplog.at_level(logging.INFO):
         async with (
-            serving(create_app(gateway, metrics=bytes)) as (url, task),
+            serving(app_of(gateway, ACCESS)) as (url, task),
             following(url, "/api/v1/stream") as first,
             following(url, "/live") as second,
             following(url, "/live") as third,
@@ -203,7 +214,7 @@ async def test_stopping_ends_open_streams_in_order_and_at_once(
 async def test_stopping_does_not_wait_for_a_client_that_sends_half_a_request(
     gateway: ScriptedGateway,
 ) -> None:
-    async with serving(create_app(gateway, metrics=bytes)) as (url, task):
+    async with serving(app_of(gateway, ACCESS)) as (url, task):
         port = int(url.rstrip("/").rpartition(":")[2])
         _, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /api/v1/snap")
@@ -213,7 +224,7 @@ async def test_stopping_does_not_wait_for_a_client_that_sends_half_a_request(
 
 
 async def test_the_port_is_free_again_after_stopping(gateway: ScriptedGateway) -> None:
-    async with serving(create_app(gateway, metrics=bytes)) as (url, task), httpx.AsyncClient() as client:
+    async with serving(app_of(gateway, ACCESS)) as (url, task), httpx.AsyncClient() as client:
         await client.get(f"{url}healthz")
         await stopped(task)
         port = int(url.rstrip("/").rpartition(":")[2])
@@ -221,7 +232,7 @@ async def test_the_port_is_free_again_after_stopping(gateway: ScriptedGateway) -
 
 
 async def test_an_application_can_be_served_again_after_a_stop(gateway: ScriptedGateway) -> None:
-    app = create_app(gateway, metrics=bytes)
+    app = app_of(gateway, ACCESS)
     for run in ("first", "second"):
         async with serving(app) as (url, _), following(url, "/api/v1/stream") as next_event:
             await next_event()
@@ -231,19 +242,78 @@ async def test_an_application_can_be_served_again_after_a_stop(gateway: Scripted
 
 async def test_the_server_takes_no_signal(gateway: ScriptedGateway) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    async with serving(create_app(gateway, metrics=bytes)) as (url, _), httpx.AsyncClient() as client:
+    async with serving(app_of(gateway, ACCESS)) as (url, _), httpx.AsyncClient() as client:
         assert (await client.get(f"{url}healthz")).status_code == 200
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-async def test_a_client_gone_wild_is_turned_away(gateway: ScriptedGateway, url: str) -> None:
+async def test_a_client_gone_wild_is_turned_away(
+    url: str, monkeypatch: pytest.MonkeyPatch, refused: list[str]
+) -> None:
+    monkeypatch.setattr(connection, "MOST_OF_ADDRESS", MAX_CONNECTIONS * 2)
+    async with crowd(url, MAX_CONNECTIONS + 2) as everybody:
+        reader, writer = everybody[-1]
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(DEADLINE_S):
+            assert b" 503 " in await reader.readline()
+    assert refused == []
+
+
+async def test_an_address_has_its_share_of_connections_and_no_more(url: str, refused: list[str]) -> None:
+    async with crowd(url, connection.MOST_OF_ADDRESS + 1) as everybody:
+        async with asyncio.timeout(DEADLINE_S):
+            with contextlib.suppress(ConnectionResetError):
+                assert await everybody[-1][0].read() == b""
+        reader, writer = everybody[0]
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        async with asyncio.timeout(DEADLINE_S):
+            assert b" 200 " in await reader.readline()
+    assert refused == ["connections"]
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET /healthz HTTP/1.1\r\nHost: loc",
+        b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /he",
+        b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nname",
+    ],
+    ids=["nothing", "half a head", "half a second head", "half a body"],
+)
+async def test_who_does_not_finish_what_he_began_is_cut_off(
+    url: str, begun: bytes, monkeypatch: pytest.MonkeyPatch, refused: list[str]
+) -> None:
+    monkeypatch.setattr(connection, "_WAITS", dict.fromkeys(connection._WAITS, 0.3))
+    async with crowd(url, 1) as ((reader, writer),):
+        writer.write(begun)
+        async with asyncio.timeout(DEADLINE_S):
+            with contextlib.suppress(ConnectionResetError):
+                await reader.read()
+    assert refused == ["slow"]
+
+
+async def test_an_open_stream_is_not_slow(
+    gateway: ScriptedGateway, url: str, monkeypatch: pytest.MonkeyPatch, refused: list[str]
+) -> None:
+    monkeypatch.setattr(connection, "_WAITS", dict.fromkeys(connection._WAITS, 0.1))
+    async with following(url, "/api/v1/stream") as next_event:
+        await next_event()
+        await asyncio.sleep(0.4)
+        gateway.show(troubled())
+        assert (await next_event())[1]["level"] == "fault"
+    assert refused == []
+
+
+@asynccontextmanager
+async def crowd(
+    url: str, number: int
+) -> AsyncIterator[list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]:
+    """So many open connections, none of which says anything yet."""
     port = int(url.rstrip("/").rpartition(":")[2])
-    crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS + 2)]
-    reader, writer = crowd[-1]
-    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-    async with asyncio.timeout(DEADLINE_S):
-        assert b" 503 " in await reader.readline()
-    for _, writer in crowd:
+    everybody = [await asyncio.open_connection("127.0.0.1", port) for _ in range(number)]
+    yield everybody
+    for _, writer in everybody:
         writer.close()
 
 
@@ -252,9 +322,7 @@ async def test_a_client_gone_wild_is_turned_away(gateway: ScriptedGateway, url: 
 
 async def test_serve_tells_the_address_once_it_listens(gateway: ScriptedGateway) -> None:
     told: list[str] = []
-    task = asyncio.create_task(
-        serve(create_app(gateway, metrics=bytes), "127.0.0.1", 0, on_listening=told.append)
-    )
+    task = asyncio.create_task(serve(app_of(gateway, ACCESS), "127.0.0.1", 0, on_listening=told.append))
     await until_true(lambda: bool(told))
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"{told[0]}readyz")).json()["level"] == Level.OK
@@ -267,7 +335,7 @@ async def test_a_taken_port_says_what_to_do(gateway: ScriptedGateway) -> None:
         with pytest.raises(
             StartError, match=rf"127\.0\.0\.1:{port}: the port is taken .* stop it or set"
         ) as caught:
-            await serve(create_app(gateway, metrics=bytes), "127.0.0.1", port)
+            await serve(app_of(gateway, ACCESS), "127.0.0.1", port)
     assert caught.value.code == "port_in_use"
     assert caught.value.exit_code == 69
 
@@ -331,7 +399,7 @@ def test_only_whoever_serves_pays_for_the_web_framework() -> None:
 def test_serving_imports_nothing_that_is_not_needed() -> None:
     code = (
         "import sys, gateway.api.server\n"
-        "idle = {'multipart', 'python_multipart', 'httptools', 'websockets', 'uvloop', 'httpx', 'watchfiles', 'yaml',\n"
+        "idle = {'multipart', 'httptools', 'websockets', 'uvloop', 'httpx', 'watchfiles', 'yaml',\n"
         "        'starlette.testclient', 'starlette.templating', 'fastapi.testclient', 'email_validator', 'rich'}\n"
         "assert not idle & set(sys.modules), idle & set(sys.modules)\n"
     )

@@ -68,6 +68,10 @@ def test_every_given_value_arrives(config_folder: ConfigFolder) -> None:
             [api]
             enabled = false
             listen = "[::1]:0"
+            https = "[::]:8443"
+            names = ["Gateway.LAN", "192.168.1.20", "FD00:0::1"]
+            certificate_file = "https.pem"
+            certificate_key_file = "/etc/https-key.pem"
             [log]
             level = "debug"
             format = "json"
@@ -96,6 +100,11 @@ def test_every_given_value_arrives(config_folder: ConfigFolder) -> None:
         2048,
     )
     assert (config.api.enabled, config.api.listen) == (False, Address("::1", 0))
+    assert config.api.https == Address("::", 8443)
+    assert config.api.names == ("gateway.lan", "192.168.1.20", "fd00::1")
+    # Neither need be there: events are taken also where the pages' certificate is missing.
+    assert config.api.certificate_file == here / "https.pem"
+    assert config.api.certificate_key_file == Path("/etc/https-key.pem")
     assert (config.log.level, config.log.format) == ("debug", "json")
 
 

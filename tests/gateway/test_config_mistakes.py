@@ -125,7 +125,21 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "pages for everyone": (
         '[api]\nlisten = "0.0.0.0:8080" #!\n',
         "bad_value",
-        "nobody on the network may reach them: write 127.0.0.1:8080",
+        "nobody on the network may reach it: write 127.0.0.1:8080, and https for the network",
+    ),
+    "pages by name": ('[api]\nhttps = "gateway.lan:8443" #!\n', "bad_value", "an address in numbers"),
+    "https without port": ('[api]\nhttps = "0.0.0.0" #!\n', "bad_value", "like 0.0.0.0:8443"),
+    "names with a scheme": ('[api]\nnames = ["https://gateway.lan"] #!\n', "bad_value", "without http://"),
+    "names as one text": ('[api]\nnames = "gateway.lan" #!\n', "bad_value", "must be a list of host names"),
+    "page certificate without its key": (
+        '[api]\nhttps = "0.0.0.0:8443"\ncertificate_file = "a.pem" #!\n',
+        "missing_key",
+        "[api] certificate_file: needs certificate_key_file as well",
+    ),
+    "page certificate for nothing": (
+        '[api]\ncertificate_file = "a.pem" #!\ncertificate_key_file = "b.pem"\n',
+        "missing_key",
+        "[api] certificate_file: needs https as well",
     ),
     "listen without port": ('[api]\nlisten = "127.0.0.1" #!\n', "bad_value", "like 127.0.0.1:8080"),
     "device without kind": (

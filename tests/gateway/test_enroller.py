@@ -107,6 +107,7 @@ class Office:
             devices={"finger-1": self.driver},
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=lambda: self.guided(self.kiosk.view.step),
+            stamp=clock.now,
             only=Purpose.REPORT,
         )
         self.enroller = Enroller(

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from gateway.access.model import Role
+from gateway.api.gate import SESSION_COOKIE
 from gateway.api.listening import listen
-from gateway.api.server import create_app, serve_on
+from gateway.api.server import serve_on
+from tests.gateway.memory_access import MemoryAccess, app_of
 from tests.ui.chromium import INSTALL, LAUNCH_ARGS, chromium_path
 from tests.ui.scripted import ScriptedGateway, healthy
 
@@ -26,6 +29,7 @@ class Site:
 
     def __init__(self) -> None:
         self.gateway = ScriptedGateway(healthy())
+        self.access = MemoryAccess()
         self._port = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -36,7 +40,7 @@ class Site:
     async def start(self) -> None:
         listener = listen("127.0.0.1", self._port)
         self._port = listener.getsockname()[1]
-        self._task = asyncio.create_task(serve_on(create_app(self.gateway, metrics=bytes), listener))
+        self._task = asyncio.create_task(serve_on(app_of(self.gateway, self.access), listener))
         await asyncio.sleep(0)
 
     async def stop(self) -> None:
@@ -44,6 +48,24 @@ class Site:
             self._task.cancel()
             await asyncio.wait((self._task,))
             self._task = None
+
+    async def sign_in(self, context: BrowserContext, role: Role = Role.TECHNICIAN) -> None:
+        """As if somebody had signed in before; the page to do so has tests of its own."""
+        cookie = self.access.begin(role).cookie
+        await context.add_cookies(
+            [
+                {
+                    "name": SESSION_COOKIE,
+                    "value": cookie,
+                    "url": self.url.replace(
+                        "http:", "https:"
+                    ),  # else the tool refuses what the browser takes
+                    "secure": True,
+                    "httpOnly": True,
+                    "sameSite": "Strict",
+                }
+            ]
+        )
 
 
 @dataclass
@@ -94,6 +116,7 @@ async def tab(chromium: Browser, site: Site) -> AsyncIterator[Tab]:
         locale="en-US",  # the page does not go by it
         timezone_id="America/New_York",  # nor by this: it shows Beijing time
     )
+    await site.sign_in(context)
     tab = Tab(await context.new_page())
     tab.watch()
     yield tab

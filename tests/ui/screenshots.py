@@ -11,9 +11,11 @@ from pathlib import Path
 
 from playwright.async_api import async_playwright
 
+from gateway.access.model import Role
 from gateway.api.listening import listen, url_of
-from gateway.api.server import create_app, serve_on
+from gateway.api.server import serve_on
 from gateway.view import Snapshot
+from tests.gateway.memory_access import MemoryAccess, app_of, cookies
 from tests.ui import scripted
 from tests.ui.chromium import LAUNCH_ARGS, chromium_path
 
@@ -45,16 +47,19 @@ async def shoot(folder: Path, *, everything: bool) -> None:
     path = chromium_path()
     if path is None:
         sys.exit("chromium is not installed: apt-get install chromium fonts-noto-cjk")
-    gateway = scripted.ScriptedGateway(scripted.healthy())
+    gateway, access = scripted.ScriptedGateway(scripted.healthy()), MemoryAccess()
     listener = listen("127.0.0.1", 0)
     url = url_of(listener)
-    server = asyncio.create_task(serve_on(create_app(gateway, metrics=bytes), listener))
+    server = asyncio.create_task(serve_on(app_of(gateway, access), listener))
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=LAUNCH_ARGS)
         for name, snapshot, lang, size in wanted(everything=everything):
             gateway.show(snapshot)
             width, height = SIZES[size]
-            page = await browser.new_page(viewport={"width": width, "height": height})
+            page = await browser.new_page(
+                viewport={"width": width, "height": height},
+                extra_http_headers=cookies(access, Role.TECHNICIAN),
+            )
             await page.goto(f"{url}?lang={lang}")
             await page.locator("#live.is-on").wait_for()
             await page.screenshot(path=folder / name, full_page=everything and not name.startswith("page-"))

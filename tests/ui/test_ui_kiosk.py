@@ -56,7 +56,7 @@ class Site:
     async def start(self) -> None:
         listener = listen("127.0.0.1", self._port)
         self._port = listener.getsockname()[1]
-        app = create_app(self.here.viewed, metrics=bytes, parts=self.here.parts)
+        app = create_app(self.here.parts)
         self._task = asyncio.create_task(serve_on(app, listener))
         await asyncio.sleep(0)
 

@@ -62,6 +62,7 @@ async def test_the_switch_changes_the_language_and_is_remembered(tab: Tab, site:
 
 async def test_the_page_is_complete_without_scripts(chromium: Browser, site: Site) -> None:
     context = await chromium.new_context(java_script_enabled=False)
+    await site.sign_in(context)
     page = await context.new_page()
     await page.goto(site.url)
     await expect(page.locator(".event")).to_have_count(10)
@@ -227,13 +228,13 @@ async def test_the_keyboard_reaches_everything_and_one_sees_where_it_is(tab: Tab
     site.gateway.show(scripted.attention())
     await live(tab, site)
     names = []
-    for _ in range(4):
+    for _ in range(7):
         await tab.page.keyboard.press("Tab")
         focused = tab.page.locator(":focus")
         names.append(await focused.inner_text())
         await expect(focused).to_have_css("outline-style", "solid")
         await expect(focused).to_be_in_viewport()
-    assert names == ["跳到正文", "中文", "English", "技术信息"]
+    assert names == ["跳到正文", "设备状态", "technician", "退出", "中文", "English", "技术信息"]
 
 
 WIDER_THAN_THE_SCREEN = """() => [...document.querySelectorAll('body *')]

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 
 from drivers.factors import Factor, Step
 from gateway.access.model import Access, Principal, Role, SignedIn
 from gateway.api.gate import SESSION_COOKIE
 from gateway.api.listening import listen
+from gateway.api.parts import Parts
 from gateway.api.server import create_app, serve_on
 from gateway.checkin.enroller import EnrolView
 from gateway.checkin.enrolment_steps import Ending, Outcome
@@ -158,7 +159,7 @@ class Pages:
 async def pages() -> AsyncIterator[Pages]:
     script = Script()
     access: Access = script
-    app = create_app(script.gateway, metrics=bytes, access=access, persons=script)
+    app = create_app(Parts(viewed=script.gateway, metrics=bytes, access=access, persons=script))
     listener = listen("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     serving = asyncio.create_task(serve_on(app, listener))

@@ -25,6 +25,7 @@ function connect() {
   triedAt = performance.now();
   source = new EventSource(body.dataset.live);
   source.addEventListener("page", (message) => show(JSON.parse(message.data)));
+  source.addEventListener("gone", () => location.reload()); // the session has ended: the reload leads to the sign-in
   source.onerror = lose;
 }
 
@@ -48,7 +49,17 @@ function lose() {
   source = null;
   attempts += 1;
   setLive(false);
-  retry = setTimeout(connect, Math.min(RETRY_MS * attempts, RETRY_MAX_MS));
+  retry = setTimeout(again, Math.min(RETRY_MS * attempts, RETRY_MAX_MS));
+}
+
+// An event stream does not say why it was refused: a gateway that was started again knows no session any more.
+async function again() {
+  try {
+    if ((await fetch("/api/v1/me")).status === 401) return location.reload();
+  } catch {
+    // Nobody there yet: `connect` will see, and say when it is over.
+  }
+  connect();
 }
 
 function setLive(live) {
