@@ -19,6 +19,7 @@ EXAMPLES: dict[str, Settings] = {
     "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
     "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
     "idcard.sam": {"port": "/dev/serial/by-id/usb-Test"},
+    "terminal.zk_adms": {"serial": "TEST001", "address": "10.1.2.0/28"},
 }
 
 

@@ -1,7 +1,7 @@
 """Terminals that push over HTTP: vectors, any bytes, lines that are lost alone, bodies that are left alone."""
 
 import contextlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given
@@ -17,8 +17,8 @@ from tests.firmware_protocols.vectors import ZK_ADMS, Vector
 
 CANARY = b"ocoi8Canary8TemplateBytes8"
 PINS = st.text("0123456789", min_size=1, max_size=9)
-TIMES = st.datetimes(datetime.min.replace(2000), datetime.min.replace(2099)).map(
-    lambda t: t.replace(microsecond=0)
+TIMES = st.integers(946_684_800, 4_070_908_799).map(
+    lambda s: datetime.fromtimestamp(s, UTC).replace(tzinfo=None)
 )
 PUNCHES = st.tuples(PINS, TIMES, st.integers(0, 255), st.integers(0, 255), st.text("0123456789", max_size=6))
 
