@@ -48,6 +48,11 @@ CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL,
     sealed BLOB NOT NULL)
 """
 
+_DEVICE_RECORDS = """
+CREATE TABLE device_record (n INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL UNIQUE, device TEXT NOT NULL);
+CREATE INDEX device_record_device ON device_record (device, n)
+"""
+
 
 def _script(text: str) -> Callable[[SqliteDatabase], None]:
     """A step of statements; each alone, because a script would end the transaction."""
@@ -98,6 +103,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0003_commands": _commands,
     "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
     "0005_roster": _script(_ROSTER),
+    "0008_device_records": _script(_DEVICE_RECORDS),
 }
 
 
