@@ -23,6 +23,7 @@ from gateway.care import Caretaker
 from gateway.checkin.directory import RosterDirectory
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.kiosks import Kiosks
+from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -31,6 +32,7 @@ from gateway.clock import (
     iso_ms,
 )
 from gateway.config import Config, DeviceConfig, setting_error
+from gateway.config.values import Address
 from gateway.envelope import Draft, recorded
 from gateway.errors import StartError
 from gateway.evidence.canonical import Json
@@ -47,6 +49,7 @@ from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
+from gateway.terminals import TerminalDoor
 from gateway.uplink.documents import PROFILE
 from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
@@ -164,14 +167,18 @@ class _Gateway:
         )
         if options.listener is not None:
             self.activity.listen(options.listener)
+        directory = RosterDirectory(self.roster, clock, ZoneInfo(config.checkin.timezone))
+        self.desk = TerminalDesk(config.kiosks, directory=directory, ingest=self.ingest, clock=clock)
         for device in config.devices:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
+        by_id = {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)}
+        self.door = TerminalDoor(by_id, ingest=self.ingest, clock=clock, metrics=metrics)
         self.kiosks = Kiosks(
             config.kiosks,
-            {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)},
-            directory=RosterDirectory(self.roster, clock, ZoneInfo(config.checkin.timezone)),
+            by_id,
+            directory=directory,
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
@@ -270,6 +277,8 @@ class _Gateway:
         }
         if self.config.api.enabled:
             services["page"] = self._serve_page()
+        if self.config.terminals.listen is not None:
+            services["terminals"] = self._serve_terminals(self.config.terminals.listen)
         return devices, [core.create_task(work, name=name) for name, work in services.items()]
 
     def _device_task(self, device: DeviceConfig) -> DeviceTask:
@@ -278,7 +287,7 @@ class _Gateway:
             kind=device.kind,
             state="unknown",
             since_ms=self.clock.now().wall_ms,
-            port=str(device.settings.get("port", "")),
+            port=str(device.settings.get("port") or device.settings.get("address", "")),
         )
         return DeviceTask(
             view,
@@ -288,6 +297,7 @@ class _Gateway:
             metrics=self.metrics,
             changed=self.viewer.touch,
             stored=self._device_stored,
+            take_records=self.desk.take,
         )
 
     def _device_stored(self, device: str, drafts: Sequence[Draft]) -> None:
@@ -308,6 +318,20 @@ class _Gateway:
                 # Check-ins count without a page: it is tried again, and said once.
                 if not told:
                     log.error("page not served", extra={"code": exc.code, "remedy": str(exc)})  # noqa: TRY400
+                told = True
+                await asyncio.sleep(PAGE_AGAIN_S)
+
+    async def _serve_terminals(self, listen: Address) -> None:
+        server = await asyncio.get_running_loop().run_in_executor(
+            None, importlib.import_module, "gateway.api.terminal_server"
+        )
+        told = False
+        while True:
+            try:
+                await server.serve_terminals(self.door, listen.host, listen.port)
+            except StartError as exc:  # their network may come later; the terminals keep what they have
+                if not told:
+                    log.error("terminals not served", extra={"code": exc.code, "remedy": str(exc)})  # noqa: TRY400
                 told = True
                 await asyncio.sleep(PAGE_AGAIN_S)
 

@@ -33,6 +33,7 @@ LANES = ("L0", "L1", "L2")
 STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
 STORE_LEVELS = ("normal", "thin", "essential", "settle")
 EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
+TERMINAL_REFUSALS = ("request", "serial", "address", "too_long")
 MQTT_VERSIONS = ("5", "3.1.1")
 
 # Seconds. A commit on a good card takes 5 ms, on a tired one a second.
@@ -179,6 +180,12 @@ class Metrics:
         self.device_lost = self._counter("device_lost_total", "Times that the device was lost.", device=())
         self.device_events = self._counter(
             "device_events_total", "Events committed for the device.", device=()
+        )
+
+        self.terminal_refused = self._counter(
+            "terminal_refused_total",
+            "Requests on the listener for terminals that were not let in, by reason.",
+            reason=TERMINAL_REFUSALS,
         )
 
         self.store_bytes = self._gauge("store_bytes", "Space the event store takes on disk, in bytes.")

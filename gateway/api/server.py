@@ -67,9 +67,13 @@ async def serve(
 
 
 async def serve_on(
-    app: FastAPI, listener: socket.socket, *, on_listening: Callable[[str], None] | None = None
+    app: FastAPI,
+    listener: socket.socket,
+    *,
+    on_listening: Callable[[str], None] | None = None,
+    dated: bool = True,
 ) -> None:
-    """Serve on an open socket until cancelled; the socket is closed in the end."""
+    """Serve on an open socket until cancelled; the socket is closed in the end. `dated`: answers carry `Date`."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -81,6 +85,7 @@ async def serve_on(
             log_level="warning",
             access_log=False,
             server_header=False,
+            date_header=dated,
             proxy_headers=False,  # nobody stands in front; a client's word about its address is not believed
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_S,
