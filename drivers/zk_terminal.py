@@ -99,7 +99,7 @@ class ZkTerminal:
         self._settings = settings
         self._host = host
         self._heard = asyncio.Event()
-        self._trouble: DriverError | None = None
+        self._trouble: DriverError | None = None  # until it sends attendance records
         self._facts: dict[str, str] = {}
         self._storing = asyncio.Lock()  # one upload at a time: a repeat that overtakes has nothing new
 
@@ -113,13 +113,14 @@ class ZkTerminal:
     async def run(self) -> None:
         """Watch that it comes; raises a `DriverError` when it does not."""
         self._heard.clear()
-        self._trouble = None
         if not await self._comes():
             raise LinkUnavailable(
                 "not_heard",
                 f"no request of terminal {self.serial} came; look at its network, at the server's address in "
                 "its communication settings, and whether serial and address here are its own",
             )
+        if self._trouble is not None:
+            raise self._trouble
         self._host.ready(
             DeviceReady(
                 model=self._facts.get("model"), firmware=self._facts.get("firmware"), serial=self.serial
@@ -210,6 +211,7 @@ class ZkTerminal:
             if isinstance(one, Unreadable):
                 self._host.noise(f"record_{one.reason}", len(one.record))
         async with self._storing:
+            self._trouble = None
             for first in range(0, len(found), BATCH):
                 await self._host.recorded(found[first : first + BATCH])
         return Answer(200, answers.ok(len(found)))

@@ -77,16 +77,18 @@ class SimulatedTerminal:
     # -- its conversation -----------------------------------------------------------------------------
 
     async def serve(self, *, pause_s: float = 1.0, error_pause_s: float = 2.0) -> None:
-        """For ever: say hello, send what is not taken, ask for orders."""
+        """For ever: say hello, send what is not taken, ask for orders; after a failed line from the beginning."""
+        greeted = False
         while True:
-            with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
-                await self.hello()
-                while await self.upload():
-                    if self.faults.templates:
-                        await self.send_template()
-                    await self.ask()
-                    await asyncio.sleep(pause_s)
-            await asyncio.sleep(error_pause_s)
+            try:
+                greeted = greeted or await self.hello()
+                done = greeted and await self.upload()
+                if self.faults.templates:
+                    await self.send_template()
+                await self.ask()
+            except (OSError, TimeoutError):
+                greeted = done = False
+            await asyncio.sleep(pause_s if done else error_pause_s)
 
     async def hello(self) -> bool:
         """Ask how to behave; a server that wants everything gets everything."""

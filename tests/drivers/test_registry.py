@@ -148,3 +148,28 @@ def test_wrong_setting_of_a_face_module_is_named(settings: Settings, code: str, 
         build("face.efaa_xor16", "face-1", settings, RecordingHost())
     assert caught.value.code == code
     assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "text"),
+    [
+        ({"serial": None}, "missing_setting", "'serial' is missing"),
+        ({"address": None}, "missing_setting", "'address' is missing"),
+        ({"address": "terminal.local"}, "wrong_type", "'address' must be an address like"),
+        ({"address": "10.1.2.3/28"}, "wrong_type", "'address' must be an address like"),
+        ({"address": "0.0.0.0/0"}, "out_of_range", "'address' allows 4294967296 addresses"),
+        ({"address": "fd00::/64"}, "out_of_range", "'address' allows"),
+        ({"timezone": "Asia/Jinan"}, "out_of_range", "'timezone' is no time zone"),
+        ({"card_and_finger": 256}, "out_of_range", "'card_and_finger' must be 0 to 255"),
+        ({"card_and_finger": 1}, "out_of_range", "'card_and_finger' is 1, which says something else"),
+        ({"card_and_finger": 9, "card_and_face": 9}, "out_of_range", "'card_and_face' is 9, which says"),
+        ({"trusted": True}, "unknown_setting", "unknown setting 'trusted'"),
+    ],
+)
+def test_wrong_setting_of_a_terminal_is_named(changed: dict[str, object], code: str, text: str) -> None:
+    table = {"serial": "TEST001", "address": "10.1.2.3", **changed}
+    given = {name: value for name, value in table.items() if value is not None}
+    with pytest.raises(SettingsError) as caught:
+        build("terminal.zk_adms", "door-1", given, RecordingHost())
+    assert caught.value.code == code
+    assert text in str(caught.value)
