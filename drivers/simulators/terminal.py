@@ -38,6 +38,7 @@ class TerminalFaults:
 
     repeat: float = 0.0  # an upload that was taken is sent once more
     cut: float = 0.0  # the line breaks in the middle of a body
+    own_count: bool = False  # sends nothing again that was taken, whatever the server asks for
     stale_stamp: bool = False  # its count of what it has sent stands still
     templates: bool = False  # sends templates, photos and users whatever it was told
     in_2000: bool = False  # its clock was never set
@@ -97,7 +98,7 @@ class SimulatedTerminal:
             self.options = dict(answers.parse_options(told.text))
         except RemoteProtocolError:
             return False
-        if self.options.get("ATTLOGStamp") in ("None", "0"):
+        if self.options.get("ATTLOGStamp") in ("None", "0") and not self.faults.own_count:
             self.taken = 0
         return True
 

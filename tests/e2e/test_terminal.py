@@ -14,7 +14,7 @@ from drivers.simulators.terminal import SimulatedTerminal, TerminalFaults
 from tests.broker import Mosquitto
 from tests.e2e.bench_center import Center, center
 from tests.e2e.independent import judge
-from tests.e2e.test_checkin import at_center, stored, wires
+from tests.e2e.test_checkin import at_center, give_roster, stored, wires
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(150)]
 
@@ -62,29 +62,36 @@ def full(terminal: SimulatedTerminal, count: int) -> list[datetime]:
     return times
 
 
+async def killed(bench: Center, far: SimulatedTerminal, *program: str) -> None:
+    """Uploads until the terminal knows all of it taken; the gateway is killed several times meanwhile."""
+    bench.start_gateway(*program)
+    serving = asyncio.create_task(far.serve(pause_s=0.02, error_pause_s=0.05))
+    dice = random.Random(11)
+    for kill in range(1, KILLS + 1):
+        mark = RECORDS * kill // (KILLS + 2)
+        await bench.until(lambda mark=mark: far.taken >= mark, f"{mark} records")  # type: ignore[misc]
+        await asyncio.sleep(dice.random() * 0.05)
+        bench.kill_gateway()
+        assert far.taken < RECORDS, "killed too late to prove anything"
+        bench.start_gateway(*program)
+    await bench.until(lambda: far.taken == RECORDS, "all records")
+    serving.cancel()
+    await asyncio.wait([serving])
+
+
 async def test_killed_in_the_middle_of_uploads_nothing_is_lost_or_doubled(
     tmp_path: Path, mosquitto: Mosquitto
 ) -> None:
+    """The terminal never repeats what was answered OK, until it is started anew in the end and repeats it all."""
     port = free_port()
     config = CONFIG.format(port=port, serial=SERIAL)
     with center(tmp_path, mosquitto, readers=0, device_config=config) as bench:
-        faults = TerminalFaults(repeat=0.2, cut=0.05, stale_stamp=True, templates=True)
+        faults = TerminalFaults(repeat=0.2, cut=0.05, stale_stamp=True, templates=True, own_count=True)
         far = SimulatedTerminal("127.0.0.1", port, SERIAL, faults=faults, seed=7, batch=10)
         times = full(far, RECORDS)
         bench.start_receiver()
-        bench.start_gateway()
-        serving = asyncio.create_task(far.serve(pause_s=0.02, error_pause_s=0.05))
-        dice = random.Random(11)
-        for kill in range(1, KILLS + 1):
-            mark = RECORDS * kill // (KILLS + 2)
-            await bench.until(lambda mark=mark: kept(bench) >= mark, f"{mark} records")  # type: ignore[misc]
-            await asyncio.sleep(dice.random() * 0.05)
-            bench.kill_gateway()
-            assert kept(bench) < RECORDS, "killed too late to prove anything"
-            bench.start_gateway()
-        await bench.until(lambda: far.taken == RECORDS and kept(bench) == RECORDS, "all records")
-        serving.cancel()
-        await asyncio.wait([serving])
+        await killed(bench, far)
+        assert kept(bench) == RECORDS
         far.faults = TerminalFaults()
         assert await far.hello(), "the gateway answers"
         assert far.taken == 0, "it wants all of it again"
@@ -97,6 +104,47 @@ async def test_killed_in_the_middle_of_uploads_nothing_is_lost_or_doubled(
     claimed = sorted(event["data"]["device_time"] for event in events)
     assert claimed == [(at - timedelta(hours=8)).isoformat() + ".000Z" for at in times], "each once"
     assert len({event["id"] for event in events}) == RECORDS
+
+
+async def test_a_gateway_that_answers_before_the_commit_loses_records(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    """The control of the test above."""
+    port = free_port()
+    config = CONFIG.format(port=port, serial=SERIAL)
+    with center(tmp_path, mosquitto, readers=0, device_config=config) as bench:
+        faults = TerminalFaults(own_count=True)
+        far = SimulatedTerminal("127.0.0.1", port, SERIAL, faults=faults, seed=7, batch=10)
+        full(far, RECORDS)
+        await killed(bench, far, "-m", "tests.e2e.hasty_terminals")
+        await asyncio.sleep(1)
+        lost = RECORDS - kept(bench)
+    assert lost > 0
+
+
+async def test_card_and_finger_at_a_terminal_count_and_a_finger_alone_does_not(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    port = free_port()
+    config = CONFIG.format(port=port, serial=SERIAL)
+    with center(tmp_path, mosquitto, readers=0, device_config=config) as bench:
+        bench.start_receiver()
+        bench.start_gateway("-m", "tests.e2e.impatient_gateway")
+        await bench.until(lambda: "uplink connected" in bench.log_text("gateway"), "the uplink")
+        give_roster(bench, SERIAL, ["11010118990101001X", "110101189901010028"])
+        await bench.until(lambda: "roster applied" in bench.log_text("gateway"), "the roster")
+        far = SimulatedTerminal("127.0.0.1", port, SERIAL)
+        async with asyncio.timeout(15):
+            while not stored(bench, "checkin.completed"):  # the center gives the time where nobody else does
+                far.punch("3", 10)
+                await far.upload()
+                await asyncio.sleep(1)
+        far.punch("4", 1)
+        assert await far.upload()
+        done, review = stored(bench, "checkin.completed")[0], stored(bench, "checkin.pending_review")[-1]
+        bench.kill_gateway()
+    assert (done["subject"], done["data"]["method"], done["deviceid"]) == ("person/p-3", "finger", "kiosk-1")
+    assert (review["subject"], review["data"]["reason"]) == ("person/p-4", "one_factor")
 
 
 async def test_templates_are_nowhere_on_the_box_and_strangers_write_nothing(

@@ -65,6 +65,16 @@ async def test_a_repeat_in_whatever_pieces_stores_nothing_twice(tmp_path: Path) 
         assert len({event["id"] for event in bench.events()}) == 450
 
 
+async def test_a_store_that_forgets_would_double(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the test above."""
+    monkeypatch.setattr("gateway.store.records.known", lambda _ids: set())
+    monkeypatch.setattr("gateway.store.records.add", lambda _stored, _device: None)
+    async with listener(tmp_path) as bench:
+        for _ in range(2):
+            await terminal(bench).send_records(to_line("1", local(bench), 0, 10))
+        assert len(bench.events()) == 2
+
+
 async def test_at_once_from_two_connections_is_still_one_fact(tmp_path: Path) -> None:
     async with listener(tmp_path) as bench:
         body = b"".join(to_line("1", local(bench, n), 0, 10) for n in range(250))
