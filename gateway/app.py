@@ -268,6 +268,10 @@ class _Gateway:
             devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
         devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]
+        if self.config.terminals.listen is not None:
+            work = self._serve_terminals(self.config.terminals.listen)
+            devices.append(core.create_task(work, name="terminals"))
+            devices.append(core.create_task(self.door.until_damaged(), name="terminals-store"))
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
@@ -277,8 +281,6 @@ class _Gateway:
         }
         if self.config.api.enabled:
             services["page"] = self._serve_page()
-        if self.config.terminals.listen is not None:
-            services["terminals"] = self._serve_terminals(self.config.terminals.listen)
         return devices, [core.create_task(work, name=name) for name, work in services.items()]
 
     def _device_task(self, device: DeviceConfig) -> DeviceTask:

@@ -5,6 +5,7 @@ stranger does leaves a count and now and then a line in the log. Only where a te
 foreign address an event is made, at most one in ten minutes: rows must not be producible at will.
 """
 
+import asyncio
 import ipaddress
 import logging
 import time
@@ -18,6 +19,7 @@ from firmware_protocols.zk_adms.requests import Request, parse
 from gateway.clock import Clock, ClockQuality
 from gateway.ingest.ingest import Ingest
 from gateway.metrics import Metrics
+from gateway.store.database import StoreDamaged
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ MOST_ERROR_MS = 10_000  # of our clock, to set other clocks by it
 MOST_UNREAD = 32 << 20  # bytes of a body that is thrown away; a set of templates has some MiB
 
 REFUSED = Answer(403, b"ERROR: not on the list\n")
+NOT_TAKEN = Answer(503, b"ERROR: not taken, send it again\n")
 NOT_FOUND = Answer(404, b"ERROR\n")
 
 
@@ -63,6 +66,7 @@ class TerminalDoor:
         self._clock = clock
         self._metrics = metrics
         self._seconds = seconds
+        self._damage: asyncio.Future[StoreDamaged] = asyncio.get_running_loop().create_future()
         self._next_line_s = 0.0
         self._next_event_s: dict[str, float] = {}
 
@@ -85,7 +89,16 @@ class TerminalDoor:
 
     async def handle(self, admitted: Admitted, body: bytes, unread: int) -> Answer:
         """The terminal's own driver answers."""
-        return await admitted.terminal.handle(admitted.request, body, unread=unread, now_ms=self.now_ms())
+        try:
+            return await admitted.terminal.handle(admitted.request, body, unread=unread, now_ms=self.now_ms())
+        except StoreDamaged as exc:
+            if not self._damage.done():
+                self._damage.set_result(exc)
+            return NOT_TAKEN
+
+    async def until_damaged(self) -> None:
+        """Raises `StoreDamaged` once a request has met it: the server would swallow what must end the process."""
+        raise await asyncio.shield(self._damage)
 
     def too_long(self) -> Answer:
         """A body beyond every bound."""

@@ -16,6 +16,7 @@ from firmware_protocols.zk_adms.requests import BIOMETRIC_TABLES
 from gateway.clock import ClockQuality, ManualClock
 from gateway.errors import StoreRefused
 from gateway.ingest.sealing import unseal
+from gateway.store.database import StoreDamaged
 from gateway.store.store import Store
 from tests.gateway.store_fixtures import GATEWAY
 from tests.gateway.terminal_bench import CENTER, SERIAL, Listener, listener
@@ -106,6 +107,24 @@ async def test_what_the_disk_refuses_is_not_taken_and_comes_again(
         assert (far.refusals, far.taken, len(bench.events())) == ([503], 0, 200)
         assert await far.upload()
         assert (far.taken, len(bench.events())) == (450, 450)
+
+
+async def test_a_damaged_store_rises_in_the_core_and_nothing_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with listener(tmp_path) as bench:
+        watching = asyncio.create_task(bench.door.until_damaged())
+
+        async def torn(_store: Store, _fn: object, **_kw: object) -> None:
+            raise StoreDamaged("a page is torn")
+
+        monkeypatch.setattr(Store, "run", torn)
+        far = terminal(bench)
+        far.punch("1", 10, at=local(bench))
+        assert not await far.upload()
+        assert far.refusals == [503]
+        with pytest.raises(StoreDamaged):
+            await asyncio.wait_for(watching, 5)
 
 
 async def test_a_bad_line_is_told_once_and_the_others_count(tmp_path: Path) -> None:
