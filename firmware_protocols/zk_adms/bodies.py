@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from firmware_protocols.errors import RemoteProtocolError
 
@@ -22,6 +22,7 @@ class Result:
     id: int
     code: int
     cmd: str
+    content: str = field(default="", repr=False)  # what it printed
 
 
 def parse_results(body: bytes) -> list[Result]:
@@ -40,7 +41,7 @@ def _result(line: str) -> Result:
     number, code, cmd = members.get("ID", ""), members.get("Return", ""), members.get("CMD", "")
     if not (_NUMBER.fullmatch(number) and _NUMBER.fullmatch(code) and _CMD.fullmatch(cmd.strip())):
         raise RemoteProtocolError("result", "a result of a command has ID=, Return= and CMD=")
-    return Result(int(number), int(code), cmd.strip())
+    return Result(int(number), int(code), cmd.strip(), members.get("Content", ""))
 
 
 def parse_facts(body: bytes) -> Mapping[str, str]:

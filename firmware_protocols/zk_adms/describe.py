@@ -53,7 +53,7 @@ def _answer(data: bytes) -> Json:
 
 def _body(data: bytes) -> Json:
     if data.startswith((b"ID=", b"Return=")):
-        return {"results": [{"id": r.id, "return": r.code, "cmd": r.cmd} for r in bodies.parse_results(data)]}
+        return {"results": [_result(one) for one in bodies.parse_results(data)]}
     found = records.parse(data)
     good = [one for one in found if isinstance(one, Punch)]
     bad = [one for one in found if isinstance(one, BadLine)]
@@ -65,6 +65,11 @@ def _body(data: bytes) -> Json:
         raise RemoteProtocolError(code, "no attendance record, result of a command or fact about a terminal")
     keys: Json = {"records": [_record(one) for one in good], "reply": answers.ok(len(good)).decode()}
     return {**keys, "bad_lines": [[one.number, one.code] for one in bad]} if bad else keys
+
+
+def _result(result: bodies.Result) -> Json:
+    keys: Json = {"id": result.id, "return": result.code, "cmd": result.cmd}
+    return {**keys, "content": result.content} if result.content else keys
 
 
 def _record(punch: Punch) -> Json:

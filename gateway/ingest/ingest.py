@@ -111,7 +111,11 @@ class Ingest:
             known_records.add([(one.n, one.id) for one in box.append(new, stamp)], memory)
             return new
 
-        new = await self._store.run(work)
+        try:
+            new = await self._store.run(work)
+        except StoreRefused as exc:
+            self._note_refusal(exc, 0)
+            raise
         self._note_taken()
         for draft in new:
             self._committed_of[draft.type](1)

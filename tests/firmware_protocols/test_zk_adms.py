@@ -195,7 +195,7 @@ def test_results_come_in_batches_and_on_lines() -> None:
     batch = bodies.parse_results(b"ID=1&Return=0&CMD=DATA\nID=2&Return=-1002&CMD=CHECK\n")
     assert [(r.id, r.code, r.cmd) for r in batch] == [(1, 0, "DATA"), (2, -1002, "CHECK")]
     (one,) = bodies.parse_results(b"ID=32\r\nReturn=0\r\nCMD=GET OPTION\r\nContent=x\r\n")
-    assert (one.id, one.code, one.cmd) == (32, 0, "GET OPTION")
+    assert (one.id, one.code, one.cmd, one.content) == (32, 0, "GET OPTION", "x")
 
 
 def test_of_what_a_terminal_says_of_itself_two_facts_are_kept() -> None:

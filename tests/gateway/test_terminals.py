@@ -105,6 +105,9 @@ async def test_what_the_disk_refuses_is_not_taken_and_comes_again(
         monkeypatch.setattr(Store, "run", failing)
         assert not await far.upload()
         assert (far.refusals, far.taken, len(bench.events())) == ([503], 0, 200)
+        shown, lost = bench.ingest.refusal, bench.ingest.refused
+        assert shown is not None, "the page shows that the disk takes nothing"
+        assert lost == 0, "and nothing is lost by it"
         assert await far.upload()
         assert (far.taken, len(bench.events())) == (450, 450)
 
