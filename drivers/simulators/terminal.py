@@ -59,6 +59,7 @@ class SimulatedTerminal:
     options: dict[str, str] = field(default_factory=dict)
     refusals: list[int] = field(default_factory=list)  # statuses of answers that were no OK
     batch: int = 50
+    pace_s: float = 0.0  # between two uploads
     _dice: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -113,6 +114,7 @@ class SimulatedTerminal:
             if not told.taken:
                 return False
             self.taken += len(part)
+            await asyncio.sleep(self.pace_s)
             if self._dice.random() < self.faults.repeat:
                 await self.send_records(b"".join(part))
         return True

@@ -43,6 +43,11 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
+def listening(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
 def kept(bench: Center) -> int:
     """Records in the gateway's store."""
     if not bench.store.exists():
@@ -70,7 +75,7 @@ async def killed(bench: Center, far: SimulatedTerminal, *program: str) -> None:
     for kill in range(1, KILLS + 1):
         mark = RECORDS * kill // (KILLS + 2)
         await bench.until(lambda mark=mark: far.taken >= mark, f"{mark} records")  # type: ignore[misc]
-        await asyncio.sleep(dice.random() * 0.05)
+        await asyncio.sleep(dice.random() * 0.03)
         bench.kill_gateway()
         assert far.taken < RECORDS, "killed too late to prove anything"
         bench.start_gateway(*program)
@@ -87,7 +92,7 @@ async def test_killed_in_the_middle_of_uploads_nothing_is_lost_or_doubled(
     config = CONFIG.format(port=port, serial=SERIAL)
     with center(tmp_path, mosquitto, readers=0, device_config=config) as bench:
         faults = TerminalFaults(repeat=0.2, cut=0.05, stale_stamp=True, templates=True, own_count=True)
-        far = SimulatedTerminal("127.0.0.1", port, SERIAL, faults=faults, seed=7, batch=10)
+        far = SimulatedTerminal("127.0.0.1", port, SERIAL, faults=faults, seed=7, batch=10, pace_s=0.03)
         times = full(far, RECORDS)
         bench.start_receiver()
         await killed(bench, far)
@@ -114,7 +119,7 @@ async def test_a_gateway_that_answers_before_the_commit_loses_records(
     config = CONFIG.format(port=port, serial=SERIAL)
     with center(tmp_path, mosquitto, readers=0, device_config=config) as bench:
         faults = TerminalFaults(own_count=True)
-        far = SimulatedTerminal("127.0.0.1", port, SERIAL, faults=faults, seed=7, batch=10)
+        far = SimulatedTerminal("127.0.0.1", port, SERIAL, faults=faults, seed=7, batch=10, pace_s=0.03)
         full(far, RECORDS)
         await killed(bench, far, "-m", "tests.e2e.hasty_terminals")
         await asyncio.sleep(1)
@@ -133,6 +138,7 @@ async def test_card_and_finger_at_a_terminal_count_and_a_finger_alone_does_not(
         await bench.until(lambda: "uplink connected" in bench.log_text("gateway"), "the uplink")
         give_roster(bench, SERIAL, ["11010118990101001X", "110101189901010028"])
         await bench.until(lambda: "roster applied" in bench.log_text("gateway"), "the roster")
+        await bench.until(lambda: listening(port), "the listener")
         far = SimulatedTerminal("127.0.0.1", port, SERIAL)
         async with asyncio.timeout(15):
             while not stored(bench, "checkin.completed"):  # the center gives the time where nobody else does
@@ -159,12 +165,8 @@ async def test_templates_are_nowhere_on_the_box_and_strangers_write_nothing(
         far = SimulatedTerminal("127.0.0.1", port, SERIAL, faults=TerminalFaults(in_2000=True))
         stranger = SimulatedTerminal("127.0.0.1", port, "STRANGER1")
         await bench.until(lambda: "gateway runs" in bench.log_text("gateway"), "the gateway")
-        for _ in range(100):
-            try:
-                await far.hello()
-                break
-            except OSError:
-                await asyncio.sleep(0.1)
+        await bench.until(lambda: listening(port), "the listener")
+        assert await far.hello()
         far.punch("1", 10)
         assert await far.upload()
         for table in ("BIODATA", "BIOPHOTO", "USERPIC", "OPERLOG", "USERINFO", "FACE"):
@@ -181,8 +183,8 @@ async def test_templates_are_nowhere_on_the_box_and_strangers_write_nothing(
         assert review["data"]["device_time"] == "1999-12-31T16:00:00.000Z"
         with sqlite3.connect(f"file:{bench.store}?mode=ro", uri=True) as db:
             (count,) = db.execute("SELECT count(*) FROM event").fetchone()
-        files = [one for one in tmp_path.rglob("*") if one.is_file()]
-        found = [one.name for one in files if CANARY in one.read_bytes()]
+        files = [*bench.store.parent.iterdir(), bench.log("gateway"), bench.folder / "receipts"]
+        found = [one.name for one in files if one.is_file() and CANARY in one.read_bytes()]
         assert any(one.name.endswith("-wal") for one in files), "the log of the store was looked at, too"
         bench.kill_gateway()
     assert found == []
