@@ -30,6 +30,7 @@ from gateway.checkin.modules import Modules
 from gateway.checkin.persons import Desk
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.checkin.releases import Releases
+from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -45,7 +46,7 @@ from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
-from gateway.serving import Told, serve_pages
+from gateway.serving import Told, serve_pages, serve_terminals
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -54,6 +55,7 @@ from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
+from gateway.terminals import TerminalDoor
 from gateway.uplink.documents import PROFILE
 from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
@@ -186,12 +188,13 @@ class _Gateway:
         )
         if options.listener is not None:
             self.activity.listen(options.listener)
+        zone = ZoneInfo(config.checkin.timezone)
+        directory = RosterDirectory(self.roster, self.references, clock, zone)
+        self.desk = TerminalDesk(config.kiosks, directory=directory, ingest=self.ingest, clock=clock)
         for device in config.devices:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
-        zone = ZoneInfo(config.checkin.timezone)
-        directory = RosterDirectory(self.roster, self.references, clock, zone)
         drivers = {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)}
         self.modules = Modules(
             {name: driver for name, driver in drivers.items() if isinstance(driver, FactorDevice)},
@@ -202,6 +205,7 @@ class _Gateway:
             erase_unknown=config.checkin.erase_unknown_slots,
             counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
         )
+        self.door = TerminalDoor(drivers, ingest=self.ingest, clock=clock, metrics=metrics)
         self.kiosks = Kiosks(
             config.kiosks,
             drivers,
@@ -338,6 +342,10 @@ class _Gateway:
         devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]
         devices += [core.create_task(work, name=name) for name, work in self.modules.tasks().items()]
         devices.append(core.create_task(self.releases.run(), name="releases"))
+        if self.config.terminals.listen is not None:
+            work = serve_terminals(self.door, self.config.terminals.listen)
+            devices.append(core.create_task(work, name="terminals"))
+            devices.append(core.create_task(self.door.until_damaged(), name="terminals-store"))
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
@@ -356,7 +364,7 @@ class _Gateway:
             kind=device.kind,
             state="unknown",
             since_ms=self.clock.now().wall_ms,
-            port=str(device.settings.get("port", "")),
+            port=str(device.settings.get("port") or device.settings.get("address", "")),
         )
         return DeviceTask(
             view,
@@ -366,6 +374,7 @@ class _Gateway:
             metrics=self.metrics,
             changed=self.viewer.touch,
             stored=self._device_stored,
+            take_records=self.desk.take,
         )
 
     def _device_stored(self, device: str, drafts: Sequence[Draft]) -> None:

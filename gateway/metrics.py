@@ -34,6 +34,7 @@ STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
 STORE_LEVELS = ("normal", "thin", "essential", "settle")
 EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
 SIGN_IN_RESULTS = ("ok", "bad_credentials", "locked", "too_many", "busy", "no_accounts", "store")
+TERMINAL_REFUSALS = ("request", "serial", "address", "too_long")
 MQTT_VERSIONS = ("5", "3.1.1")
 HTTP_DOOR = ("host", "unauthenticated", "forbidden", "csrf")
 HTTP_REFUSALS = (*HTTP_DOOR, "rate", "streams", "too_large", "connections", "slow")
@@ -210,6 +211,12 @@ class Metrics:
             "http_refused_total",
             "Requests and connections that the pages' door turned away, by reason; no address is kept.",
             reason=HTTP_REFUSALS,
+        )
+
+        self.terminal_refused = self._counter(
+            "terminal_refused_total",
+            "Requests on the listener for terminals that were not let in, by reason.",
+            reason=TERMINAL_REFUSALS,
         )
 
         self.store_bytes = self._gauge("store_bytes", "Space the event store takes on disk, in bytes.")

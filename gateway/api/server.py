@@ -117,7 +117,7 @@ async def serve_https(
     on_listening: Callable[[str], None] | None = None,
 ) -> None:
     """The same for the network, by HTTPS only."""
-    await serve_on(app, listen(host, port, key="https"), context=context, on_listening=on_listening)
+    await serve_on(app, listen(host, port, where="[api] https"), context=context, on_listening=on_listening)
 
 
 async def serve_on(
@@ -126,8 +126,12 @@ async def serve_on(
     *,
     context: ssl.SSLContext | None = None,
     on_listening: Callable[[str], None] | None = None,
+    dated: bool = True,
 ) -> None:
-    """Serve on an open socket until cancelled; the socket is closed in the end. With `context`, TLS only."""
+    """Serve on an open socket until cancelled; the socket is closed in the end.
+
+    With `context`, TLS only. `dated`: answers carry `Date`.
+    """
     server = _Server(
         uvicorn.Config(
             app,
@@ -137,6 +141,7 @@ async def serve_on(
             interface="asgi3",
             log_config=None,
             log_level="error",  # what a client sends that is no HTTP is not worth a line in the journal each time
+            date_header=dated,
             access_log=False,
             server_header=False,
             proxy_headers=False,  # nobody stands in front; a client's word about its address is not believed

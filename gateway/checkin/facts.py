@@ -89,6 +89,26 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     STOPPED = "stopped"  # the gateway
     CUT_OFF = "cut_off"  # the power went, or the disk took no ending
+    # Of a terminal's record, which begins and ends in one:
+    CLOCK_UNKNOWN = "clock_unknown"  # nobody vouches for our clock, so that nobody knows how old it is
+    OFFLINE_RECORD = "offline_record"  # old by the terminal's clock, or that clock is wrong
+    ONE_FACTOR = (
+        "one_factor"  # only a finger, a face, a card or a password, or one that the roster does not allow
+    )
+    STATUS_UNCLEAR = "status_unclear"  # the key pressed at the terminal does not fit what the kiosk is for
+    NO_KIOSK = "no_kiosk"  # the terminal stands at no kiosk
+    UNREADABLE_RECORD = "unreadable_record"
+
+
+def review_reason(state: RosterState | None, person: Visitor | None) -> Reason | None:
+    """Why staff must look at it before anything is decided; None: nothing of the roster speaks against it."""
+    if state is None:
+        return Reason.NO_ROSTER
+    if person is None:
+        return Reason.UNKNOWN_PERSON
+    if state.expired:
+        return Reason.ROSTER_EXPIRED
+    return Reason.SUPERVISION_ENDED if person.ended else None
 
 
 @dataclass(frozen=True, slots=True)

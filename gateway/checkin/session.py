@@ -31,6 +31,7 @@ from gateway.checkin.facts import (
     StopAsking,
     Store,
     Visitor,
+    review_reason,
 )
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.roster import Method
@@ -245,14 +246,7 @@ class Session:
 
     def _review(self) -> Reason | None:
         """Why staff must look at it before anything is decided."""
-        state = self._directory.state
-        if state is None:
-            return Reason.NO_ROSTER
-        if self.person is None:
-            return Reason.UNKNOWN_PERSON
-        if state.expired:
-            return Reason.ROSTER_EXPIRED
-        return Reason.SUPERVISION_ENDED if self.person.ended else None
+        return review_reason(self._directory.state, self.person)
 
     def _tried(self, fact: Fact) -> list[Action]:
         self._tries += 1

@@ -19,9 +19,10 @@ from gateway.envelope import GATEWAY_DEVICE, Draft, check
 from gateway.errors import ContractError, StoreRefused
 from gateway.event_types import TYPES, event_class
 from gateway.evidence.canonical import Json
-from gateway.ingest.facts import Fact, fact_of
+from gateway.ingest.facts import Fact, RecordFact, fact_of
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import LossCause, Metrics
+from gateway.store import records as known_records
 from gateway.store.outbox import Outbox
 from gateway.store.room import Level
 from gateway.store.store import Store
@@ -124,6 +125,43 @@ class Ingest:
         for draft in drafts:
             self._committed_of[draft.type](1)
         return committed
+
+    async def store_records(self, found: Sequence[RecordFact], memory: str) -> int:
+        """Store what is not stored yet, all or none of it; how many were new. Raises `StoreRefused`.
+
+        `memory`: the device that keeps the records and sends them again until they are taken, so that a refusal
+        is no loss.
+        """
+        stamp = self._clock.now()
+        drafts = {one.id: self._record_draft(one, stamp) for one in found}
+
+        def work(box: Outbox) -> list[Draft]:
+            known = known_records.known(list(drafts))
+            new = [draft for draft in drafts.values() if draft.id not in known]
+            known_records.add([(one.n, one.id) for one in box.append(new, stamp)], memory)
+            return new
+
+        try:
+            new = await self._store.run(work)
+        except StoreRefused as exc:
+            self._note_refusal(exc, 0)
+            raise
+        self._note_taken()
+        for draft in new:
+            self._committed_of[draft.type](1)
+        self._metrics.device_events.labels(device=memory).inc(len(new))
+        return len(new)
+
+    def _record_draft(self, found: RecordFact, stamp: Stamp) -> Draft:
+        fact = found.fact
+        data = dict(fact.data)
+        if found.content is not None:
+            data["hmac"] = self._sealer.content_hash(found.content)
+        if found.personal:
+            data |= self._sealer.seal(found.id, found.personal)
+        return self._checked(
+            Fact(fact.type, fact.subject, data, fact.restricted), found.id, found.device, stamp
+        )
 
     async def notes(self, prefix: str) -> dict[str, str]:
         """Notes that were kept with facts, without the prefix; raises `StoreRefused`."""

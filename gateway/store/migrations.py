@@ -61,6 +61,11 @@ CREATE TABLE lockout (account TEXT NOT NULL, source TEXT NOT NULL, failures INTE
 
 _ENROLMENTS = "CREATE TABLE enrolment (digest BLOB NOT NULL PRIMARY KEY, sealed BLOB NOT NULL)"
 
+_DEVICE_RECORDS = """
+CREATE TABLE device_record (n INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL UNIQUE, device TEXT NOT NULL);
+CREATE INDEX device_record_device ON device_record (device, n)
+"""
+
 
 def _script(text: str) -> Callable[[SqliteDatabase], None]:
     """A step of statements; each alone, because a script would end the transaction."""
@@ -113,6 +118,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0005_roster": _script(_ROSTER),
     "0006_access": _script(_ACCESS),
     "0007_enrolments": _script(_ENROLMENTS),
+    "0008_device_records": _script(_DEVICE_RECORDS),
 }
 
 

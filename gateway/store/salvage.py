@@ -39,12 +39,14 @@ from gateway.store.witness import Statement
 
 FOUND = "salvage"  # state: what a salvage came to, until the next start has told it
 
-# Beside the events: what the center refused, how old they are, which orders were carried out, who is expected,
-# whose templates lie where, who may sign in, and who has to wait before the next try.
+# Beside the events: what the center refused, how old they are, which orders were carried out, which records
+# of devices are stored, who is expected, whose templates lie where, who may sign in, and who has to wait before
+# the next try.
 _KEPT_TABLES = {
     "rejected": ("n", "code", "message"),
     "day": ("day", "n"),
     "command": ("cmdid", "name", "received_ms", "status", "answer"),
+    "device_record": ("n", "id", "device"),
     "roster": (
         "version",
         "digest",
@@ -120,6 +122,11 @@ def salvage(
             _copy_table(source, into, table, columns)
         if lost or not _whole(source, "enrolment"):
             epochs.set_state(SUSPECT, cause)
+        # Of a record whose event is lost the mark is lost, too: its device sends it again.
+        into.execute_sql(
+            "DELETE FROM device_record WHERE n NOT IN (SELECT n FROM event) "
+            "AND n >= (SELECT coalesce(min(n), 0) FROM event)"
+        )
     return found
 
 
