@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Protocol
 
 from drivers.events import DeviceEvent, DeviceReady
+from drivers.terminals import Record
 
 
 class Host(Protocol):
@@ -13,6 +14,13 @@ class Host(Protocol):
         """Hand over events; returns when they are on disk. Only then may the device be confirmed anything.
 
         Raises `EventsRefused` when they could not be stored: the device must not be confirmed.
+        """
+        ...
+
+    async def recorded(self, records: Sequence[Record]) -> None:
+        """Hand over records out of a terminal's own memory; returns when they are on disk, now or since earlier.
+
+        Raises `EventsRefused` when they could not be stored: the terminal must send them again.
         """
         ...
 

@@ -18,12 +18,12 @@ class DriverError(Exception):
 
 
 class LinkUnavailable(DriverError):  # noqa: N818 - named for the condition, as the supervisor reads it
-    """The port or address cannot be opened. Codes: absent, in_use, permission, not_a_port, open_failed;
-    of a question: away, busy."""
+    """The port or address cannot be opened. Codes: absent, in_use, permission, not_a_port, open_failed; of a
+    terminal: not_heard; of a question: away, busy."""
 
 
 class LinkLost(DriverError):  # noqa: N818 - named for the condition
-    """An open link broke. Codes: unplugged, read_failed, write_failed, closed (by ourselves)."""
+    """An open link broke. Codes: unplugged, read_failed, write_failed, closed (by ourselves), silent."""
 
 
 class DeviceFault(DriverError):  # noqa: N818 - named for the condition

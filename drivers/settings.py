@@ -30,9 +30,11 @@ class SettingsReader:
         self._settings = settings
         self._known: list[str] = []
 
-    def text(self, key: str) -> str:
-        """A text that must be there."""
+    def text(self, key: str, *, default: str | None = None) -> str:
+        """A text; must be there where there is no default."""
         value = self._take(key)
+        if value is None and default is not None:
+            return default
         if value is None:
             like = get_close_matches(key, self._settings, n=1)
             hint = f"; correct '{like[0]}' to '{key}'" if like else ""

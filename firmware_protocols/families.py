@@ -21,6 +21,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "zfm": "firmware_protocols.zfm.describe:BOTH",
         "zfm-grow": "firmware_protocols.zfm.describe:GROW",
         "zfm-synochip": "firmware_protocols.zfm.describe:SYNOCHIP",
+        "zk-adms": "firmware_protocols.zk_adms.describe",
     }
 )
 

@@ -16,14 +16,21 @@ from zoneinfo import ZoneInfo
 from drivers import registry
 from drivers.driver import Driver
 from drivers.errors import SettingsError
+from drivers.factors import FactorDevice
 from gateway import __version__
-from gateway.access.closed import ClosedAccess
+from gateway.access.keeper import AccessKeeper
 from gateway.activity import Activity, Listener
 from gateway.api.parts import Parts
 from gateway.care import Caretaker
-from gateway.checkin.directory import RosterDirectory
+from gateway.checkin.directory import DirectoryAt, RosterDirectory
+from gateway.checkin.enroller import Enroller
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.kiosks import Kiosks
+from gateway.checkin.modules import Modules
+from gateway.checkin.persons import Desk
+from gateway.checkin.reference_keeper import ReferenceKeeper
+from gateway.checkin.releases import Releases
+from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -39,7 +46,7 @@ from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
-from gateway.serving import Told, serve_pages
+from gateway.serving import Told, serve_pages, serve_terminals
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -48,6 +55,7 @@ from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
+from gateway.terminals import TerminalDoor
 from gateway.uplink.documents import PROFILE
 from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
@@ -106,8 +114,23 @@ class _Gateway:
         self.notifier = notifier
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
+        self.references = ReferenceKeeper(store, self.ingest, keys.roster.seal, lambda: clock.now().wall_ms)
         self.roster = RosterKeeper(
-            folder=config.gateway.state_dir, keys=keys.roster, store=store, ingest=self.ingest, clock=clock
+            folder=config.gateway.state_dir,
+            keys=keys.roster,
+            store=store,
+            ingest=self.ingest,
+            clock=clock,
+            companion=self.references,
+        )
+        self.access = AccessKeeper(
+            folder=config.gateway.state_dir,
+            seal=keys.access,
+            store=store,
+            ingest=self.ingest,
+            clock=clock,
+            metrics=metrics,
+            kiosks=frozenset(kiosk.id for kiosk in config.kiosks),
         )
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
@@ -165,17 +188,68 @@ class _Gateway:
         )
         if options.listener is not None:
             self.activity.listen(options.listener)
+        zone = ZoneInfo(config.checkin.timezone)
+        directory = RosterDirectory(self.roster, self.references, clock, zone)
+        self.desk = TerminalDesk(config.kiosks, directory=directory, ingest=self.ingest, clock=clock)
         for device in config.devices:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
+        drivers = {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)}
+        self.modules = Modules(
+            {name: driver for name, driver in drivers.items() if isinstance(driver, FactorDevice)},
+            self._device_views,
+            self.references,
+            clock=clock,
+            changed=self.viewer.touch,
+            erase_unknown=config.checkin.erase_unknown_slots,
+            counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
+        )
+        self.door = TerminalDoor(drivers, ingest=self.ingest, clock=clock, metrics=metrics)
         self.kiosks = Kiosks(
             config.kiosks,
-            {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)},
-            directory=RosterDirectory(self.roster, clock, ZoneInfo(config.checkin.timezone)),
+            drivers,
+            # A terminal compares itself: which template lies in it, its maker's program knows.
+            directory=lambda kiosk: (
+                directory if kiosk.terminal else DirectoryAt(directory, self.modules, kiosk.devices)
+            ),
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
+            stamp=clock.now,
+            zone=zone,
+        )
+        self.enroller = Enroller(
+            {
+                kiosk.id: (kiosk, one.devices)
+                for kiosk, one in zip(self.kiosks.all, config.kiosks, strict=True)
+            },
+            self.modules,
+            self.references,
+            directory,
+            clock=clock,
+            new_id=lambda: uuid7(clock.now().wall_ms),
+            changed=self.viewer.touch,
+            counted=lambda outcome: metrics.enrolments.labels(reason=outcome).inc(),
+        )
+
+        self.releases = Releases(
+            self.modules,
+            self.references,
+            clock=clock,
+            zone=zone,
+            changed=self.viewer.touch,
+            enrolling=self.enroller.people,
+        )
+        self.viewer.more_health = self.releases.health
+        self.persons = Desk(
+            self.references,
+            self.modules,
+            self.enroller,
+            self.releases,
+            ingest=self.ingest,
+            clock=clock,
+            zone=zone,
         )
 
     @classmethod
@@ -218,7 +292,9 @@ class _Gateway:
         await self.ingest.record(
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
+        await self.references.load()
         await self.roster.load()
+        await self.access.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -244,8 +320,10 @@ class _Gateway:
                 )
                 await stop.wait()
                 self.notifier.stopping("stopping")
+                await self.enroller.close()
                 await _cancel(devices)
                 await self.kiosks.close()
+                await self.access.close()
                 await self.ingest.record("system.stopping", {})
                 await self.uplink.say_goodbye()
                 await _cancel(services)
@@ -262,10 +340,17 @@ class _Gateway:
             devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
         devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]
+        devices += [core.create_task(work, name=name) for name, work in self.modules.tasks().items()]
+        devices.append(core.create_task(self.releases.run(), name="releases"))
+        if self.config.terminals.listen is not None:
+            work = serve_terminals(self.door, self.config.terminals.listen)
+            devices.append(core.create_task(work, name="terminals"))
+            devices.append(core.create_task(self.door.until_damaged(), name="terminals-store"))
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
             "roster": self.roster.run(),
+            "access": self.access.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -279,7 +364,7 @@ class _Gateway:
             kind=device.kind,
             state="unknown",
             since_ms=self.clock.now().wall_ms,
-            port=str(device.settings.get("port", "")),
+            port=str(device.settings.get("port") or device.settings.get("address", "")),
         )
         return DeviceTask(
             view,
@@ -289,6 +374,7 @@ class _Gateway:
             metrics=self.metrics,
             changed=self.viewer.touch,
             stored=self._device_stored,
+            take_records=self.desk.take,
         )
 
     def _device_stored(self, device: str, drafts: Sequence[Draft]) -> None:
@@ -298,7 +384,9 @@ class _Gateway:
         parts = Parts(
             viewed=self.viewer,
             metrics=self.metrics.render,
-            access=ClosedAccess(),
+            access=self.access,
+            persons=self.persons,
+            kiosks=self.kiosks,
             hosts=self.config.api.names,
             refused=lambda reason: self.metrics.http_refused.labels(reason=reason).inc(),
         )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from gateway.access.handover import AccessSeal
 from gateway.checkin.at_rest import RosterKeys, RosterSeal
 from gateway.checkin.signed_file import number_key_check
 from gateway.config import Config
@@ -21,6 +22,7 @@ class Keys:
     trust: TrustStore
     sealer: Sealer
     roster: RosterKeys
+    access: AccessSeal
 
     @classmethod
     def load(cls, config: Config) -> Self:
@@ -29,13 +31,19 @@ class Keys:
         signer = load_signer(config.keys.event_key_file, config.keys.event_kid)
         hmac_key = _read_hmac_key(config.keys.id_hmac_key_file)
         sealer = Sealer(config.gateway.id, hmac_key, trust.seal_key())
-        return cls(signer, trust, sealer, _roster_keys(config, trust, hmac_key))
+        access = AccessSeal(hmac_key, config.gateway.id)
+        return cls(signer, trust, sealer, _roster_keys(config, trust, hmac_key), access)
 
 
 def load_roster_keys(config: Config) -> RosterKeys:
     """What a command needs to open a roster and to hand it over; raises `ConfigError`."""
     trust = load_trust(config.keys.trust_file, allow_demo=config.gateway.demo)
     return _roster_keys(config, trust, _read_hmac_key(config.keys.id_hmac_key_file))
+
+
+def load_access_seal(config: Config) -> AccessSeal:
+    """What a command needs to hand over a change of accounts; raises `ConfigError`."""
+    return AccessSeal(_read_hmac_key(config.keys.id_hmac_key_file), config.gateway.id)
 
 
 def _roster_keys(config: Config, trust: TrustStore, hmac_key: bytes) -> RosterKeys:

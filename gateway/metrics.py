@@ -33,6 +33,8 @@ LANES = ("L0", "L1", "L2")
 STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
 STORE_LEVELS = ("normal", "thin", "essential", "settle")
 EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
+SIGN_IN_RESULTS = ("ok", "bad_credentials", "locked", "too_many", "busy", "no_accounts", "store")
+TERMINAL_REFUSALS = ("request", "serial", "address", "too_long")
 MQTT_VERSIONS = ("5", "3.1.1")
 HTTP_DOOR = ("host", "unauthenticated", "forbidden", "csrf")
 HTTP_REFUSALS = (*HTTP_DOOR, "rate", "streams", "too_large", "connections", "slow")
@@ -179,14 +181,42 @@ class Metrics:
             "device_frames_discarded_total", "Pieces of input that were no frame.", device=(), reason=()
         )
         self.device_lost = self._counter("device_lost_total", "Times that the device was lost.", device=())
+        self.enrolments = self._counter(
+            "enrolments_total",
+            "Enrolments of fingers and faces that ended, by how they did.",
+            reason=("enrolled", "known", "refused", "no_consent", "failed", "cancelled", "not_stored"),
+        )
+        self.slots_erased = self._counter(
+            "slots_erased_total",
+            "Slots of modules that were deleted, by reason.",
+            reason=("release", "cut_off", "unknown_slots"),
+        )
         self.device_events = self._counter(
             "device_events_total", "Events committed for the device.", device=()
+        )
+
+        self.sign_ins = self._counter(
+            "sign_ins_total", "Tries to sign in, by result.", result=SIGN_IN_RESULTS
+        )
+        self.sessions = self._gauge("sessions", "People who are signed in.")
+        self.accounts = self._gauge("accounts", "Accounts that are not disabled.")
+        self.kiosk_tokens = self._gauge("kiosk_tokens", "Configured kiosks that hold a token.")
+        self.access_changes = self._counter(
+            "access_changes_total",
+            "Changes of accounts and tokens that commands have handed over, by result.",
+            result=("taken", "refused"),
         )
 
         self.http_refused = self._counter(
             "http_refused_total",
             "Requests and connections that the pages' door turned away, by reason; no address is kept.",
             reason=HTTP_REFUSALS,
+        )
+
+        self.terminal_refused = self._counter(
+            "terminal_refused_total",
+            "Requests on the listener for terminals that were not let in, by reason.",
+            reason=TERMINAL_REFUSALS,
         )
 
         self.store_bytes = self._gauge("store_bytes", "Space the event store takes on disk, in bytes.")

@@ -14,7 +14,9 @@ from typing import Any
 from gateway.api.parts import Parts
 from gateway.clock import Timekeeper
 from gateway.config import Config
+from gateway.config.values import Address
 from gateway.errors import StartError
+from gateway.terminals import TerminalDoor
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,14 @@ async def serve_pages(config: Config, parts: Parts, time: Timekeeper, told: Told
         group.create_task(_again_and_again(http, "page not served"), name="page-http")
         if config.api.https is not None:
             group.create_task(_again_and_again(https, "page not served on the network"), name="page-https")
+
+
+async def serve_terminals(door: TerminalDoor, listen: Address) -> None:
+    """For attendance terminals, until cancelled. Their network may come later: they keep what they have."""
+    server = await _loaded("gateway.api.terminal_server")
+    await _again_and_again(
+        lambda: server.serve_terminals(door, listen.host, listen.port), "terminals not served"
+    )
 
 
 async def _serve_https(config: Config, server: Any, app: Any, time: Timekeeper, told: Told) -> None:

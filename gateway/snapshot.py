@@ -67,6 +67,7 @@ class Viewer:
         self._devices = devices
         self._started = clock.now()
         self._pulse = asyncio.Event()
+        self.more_health: Callable[[], Sequence[HealthItem]] = tuple  # of parts made after this one
 
     def touch(self) -> None:
         """Something that people see has changed."""
@@ -169,6 +170,7 @@ class Viewer:
         self._uplink_health(add, buffer)
         if now.quality is not ClockQuality.SYNCED:
             add(f"clock_{now.quality.value}", Level.ATTENTION)
+        found += self.more_health()
         return found
 
     def _uplink_health(self, add: Callable[..., None], buffer: BufferView) -> None:

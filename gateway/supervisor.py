@@ -12,12 +12,14 @@ Storing what a device said is not the driver's: a failure of it rises in the cor
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from drivers.driver import Driver, EventsRefused
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError
 from drivers.events import DeviceEvent, DeviceReady
+from drivers.terminals import Record
 from gateway.clock import Clock
 from gateway.envelope import Draft
 from gateway.evidence.canonical import Json
@@ -35,6 +37,7 @@ ALARM_AFTER_S = 60.0
 LOOK_S = 5.0  # how often a missing device's time is looked at
 
 ONLINE, OFFLINE, FAULT, UNKNOWN = "online", "offline", "fault", "unknown"
+TakeRecords: TypeAlias = Callable[[str, Sequence[Record]], Awaitable[int]]  # how many were new
 _EVENTS = {ONLINE: "device.online", OFFLINE: "device.offline", FAULT: "device.fault"}
 
 
@@ -51,8 +54,12 @@ class DeviceTask:
         metrics: Metrics,
         changed: Callable[[], None],
         stored: Callable[[str, Sequence[Draft]], None] = lambda _device, _drafts: None,
+        take_records: TakeRecords | None = None,
     ) -> None:
-        """`changed`: people should look again; `stored`: what this device said is on disk now."""
+        """`changed`: people should look again; `stored`: what this device said is on disk now.
+
+        `take_records`: stores what a terminal has kept.
+        """
         self.id = view.id
         self._view = view  # without the counts, which change with each event
         self._events_total, self._last_event_ms = view.events_total, view.last_event_ms
@@ -62,6 +69,7 @@ class DeviceTask:
         self._metrics = metrics
         self._changed = changed
         self._stored = stored
+        self._take_records = take_records
         self._handing_over = 0
         self._told = UNKNOWN  # state that the last event spoke of
         self._dirty = asyncio.Event()
@@ -88,6 +96,16 @@ class DeviceTask:
         self._last_event_ms = self._clock.now().wall_ms
         self._changed()
         self._handing_over -= 1
+
+    async def recorded(self, records: Sequence[Record]) -> None:
+        """Records of this terminal, on disk when it returns; raises `EventsRefused`."""
+        if self._take_records is None:
+            raise EventsRefused("no_desk", "nobody takes the records of terminals here")
+        new = await self._take_records(self.id, records)
+        self._events_total += new
+        if new:
+            self._last_event_ms = self._clock.now().wall_ms
+        self._changed()
 
     def ready(self, info: DeviceReady) -> None:
         """The device answered after its link was opened."""

@@ -128,6 +128,10 @@ class SimulatedFaceModule:
         """Somebody else's VERIFY runs in the module."""
         self._begin(MsgId.VERIFY, partial(self._verify, Verify(timeout_s), wire))
 
+    def factory_reset(self) -> None:
+        """Whoever has the module in hand empties it."""
+        self.users.clear()
+
     async def serve(self, wire: Wire) -> None:
         """Start up, then answer until the wire is pulled."""
         decoder = HostDecoder()

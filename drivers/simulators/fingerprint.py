@@ -106,6 +106,10 @@ class SimulatedModule:
         """As if the finger had been enrolled."""
         self.library[slot] = finger.template
 
+    def factory_reset(self) -> None:
+        """Whoever has the module in hand empties it."""
+        self.library.clear()
+
     async def serve(self, wire: Wire) -> None:
         """Say that it is ready and answer until the wire is pulled. Its library outlives that."""
         decoder = CommandDecoder(self._address)

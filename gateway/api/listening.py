@@ -11,29 +11,29 @@ BACKLOG = 128
 _REFUSALS: Mapping[int, tuple[str, str]] = {
     errno.EADDRINUSE: (
         "port_in_use",
-        "the port is taken by another program; see which with `ss -ltnp`, stop it or set another [api] {key}",
+        "the port is taken by another program; see which with `ss -ltnp`, stop it or set another {where}",
     ),
     errno.EACCES: (
         "port_permission",
-        "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher port in [api] {key}",
+        "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher port in {where}",
     ),
     errno.EADDRNOTAVAIL: (
         "address_not_here",
-        "this machine has no such address; see `ip address` and correct [api] {key}",
+        "this machine has no such address; see `ip address` and correct {where}",
     ),
 }
 
 
-def listen(host: str, port: int, *, key: str = "listen") -> socket.socket:
+def listen(host: str, port: int, *, where: str = "[api] listen") -> socket.socket:
     """A listening TCP socket. Names are not looked up (start must not wait for DNS), `localhost` is 127.0.0.1.
 
-    `key`: of the configuration, for refusals.
+    `where`: the key of the configuration, for refusals.
     """
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError as exc:
         raise StartError(
-            "address_invalid", f"api: cannot listen on {host!r}: give an IP address, e.g. 127.0.0.1"
+            "address_invalid", f"{where}: cannot listen on {host!r}: give an IP address, e.g. 127.0.0.1"
         ) from exc
     listener = socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6, socket.SOCK_STREAM)
     try:
@@ -45,8 +45,8 @@ def listen(host: str, port: int, *, key: str = "listen") -> socket.socket:
         code, todo = _REFUSALS.get(
             exc.errno or 0, ("listen_failed", exc.strerror or "the system gives no reason")
         )
-        told = todo.format(key=key)
-        raise StartError(code, f"api: cannot listen on {_shown(address, port)}: {told}") from exc
+        told = todo.format(where=where)
+        raise StartError(code, f"{where}: cannot listen on {_shown(address, port)}: {told}") from exc
     listener.setblocking(False)  # noqa: FBT003 - the standard library's own signature
     return listener
 

@@ -5,26 +5,25 @@
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
-from gateway.access.closed import ClosedAccess
 from gateway.access.model import PEOPLE, Role
-from gateway.api import examples
+from gateway.api import examples, kiosk_examples
 from gateway.api.fields import FIELDS
 from gateway.api.gate import SESSION_COOKIE
 from gateway.api.problems import MEDIA_TYPE, documented
 from gateway.api.routes import all_routes, is_for_this_machine, roles_of
-from gateway.view import Snapshot
 
 DESCRIPTION = """\
-One gateway: its devices, its durable store, the uplink to the center, its clock; and the door to it.
+One gateway: its devices, its durable store, the uplink to the center, its clock; its kiosks; and the door to it.
 
-- Nothing of the state identifies a person: events are masked before they reach this interface.
+- What stands under `data` and `operations` is read-only and identifies nobody: events are masked before they reach it.
+- What stands under `kiosk` needs the token of a kiosk and serves that kiosk only. A POST needs an `Idempotency-Key`.
 - Times are UTC in milliseconds since 1970 (`*_ms`); `null` where not known.
 - Errors are problem documents (RFC 9457) with a stable `code` and a `hint`; pages for people answer with pages.
 - Fields may be added; none is renamed or removed within `/api/v1`. Unknown states and codes must be tolerated.
@@ -32,6 +31,7 @@ One gateway: its devices, its durable store, the uplink to the center, its clock
 - Plain HTTP on the machine itself, HTTPS on the network; there is no CORS.
 """
 VERSION = "1"
+KIOSK_STREAM = "/api/v1/kiosk/events"
 SESSION, KIOSK = "session", "kioskToken"
 SCHEMES = {
     SESSION: {
@@ -54,6 +54,7 @@ def describe(app: FastAPI) -> None:
     app.version = VERSION
     app.openapi_tags = [
         {"name": "data", "description": "The state, for programs"},
+        {"name": "kiosk", "description": "One kiosk, by its token"},
         {"name": "operations", "description": "Metrics and probes"},
         {"name": "page", "description": "For people"},
         {"name": "sign-in", "description": "The door"},
@@ -69,7 +70,11 @@ def describe(app: FastAPI) -> None:
                 for operation in path.values():
                     for answer in operation["responses"].values():
                         _correct_media_type(answer)
-            _describe_stream(app.openapi_schema["paths"]["/api/v1/stream"]["get"]["responses"]["200"])
+            paths = app.openapi_schema["paths"]
+            _describe_stream(paths["/api/v1/stream"], "Snapshot", examples.STREAM)
+            if KIOSK_STREAM in paths:
+                _describe_stream(paths[KIOSK_STREAM], "KioskState", kiosk_examples.STREAM)
+            _drop_unused(app.openapi_schema["components"]["schemas"])
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI's documented way to extend it
@@ -116,15 +121,21 @@ def _correct_media_type(answer: dict[str, Any]) -> None:
         answer["content"] = {MEDIA_TYPE: {"schema": schema, **content[MEDIA_TYPE]}}
 
 
-def _describe_stream(answer: dict[str, Any]) -> None:
+def _describe_stream(path: dict[str, Any], schema: str, example: str) -> None:
     """Say what stands in the data of an event; FastAPI knows only that it is text."""
-    content = answer["content"]["text/event-stream"]
+    content = path["get"]["responses"]["200"]["content"]["text/event-stream"]
     content["itemSchema"]["properties"]["data"] = {
         "type": "string",
         "contentMediaType": "application/json",
-        "contentSchema": {"$ref": "#/components/schemas/Snapshot"},
+        "contentSchema": {"$ref": f"#/components/schemas/{schema}"},
     }
-    content["example"] = examples.STREAM
+    content["example"] = example
+
+
+def _drop_unused(schemas: dict[str, Any]) -> None:
+    """FastAPI's own form of a refused parameter, which no route answers with."""
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
 
 
 def rendered(app: FastAPI) -> str:
@@ -132,23 +143,12 @@ def rendered(app: FastAPI) -> str:
     return json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n"
 
 
-class _Nothing:
-    """A gateway whose routes are described and never called."""
-
-    def snapshot(self) -> Snapshot:
-        raise NotImplementedError
-
-    def changes(self) -> AsyncIterator[Snapshot]:
-        raise NotImplementedError
-
-
 def main(target: Path) -> None:
     """Write the description."""
-    from gateway.api.parts import Parts
+    from gateway.api.nothing import nothing
     from gateway.api.server import create_app  # it imports this module
 
-    parts = Parts(viewed=_Nothing(), metrics=bytes, access=ClosedAccess())
-    target.write_text(rendered(create_app(parts)), encoding="utf-8")
+    target.write_text(rendered(create_app(nothing())), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from gateway.access.model import Access
 from gateway.api.limits import LIMITS, Limits
+from gateway.checkin.kiosks import Kiosks
+from gateway.checkin.persons import Persons
 from gateway.view import Viewed
 
 
@@ -15,6 +17,8 @@ class Parts:
     viewed: Viewed
     metrics: Callable[[], bytes]
     access: Access
+    persons: Persons | None = None
+    kiosks: Kiosks | None = None  # None: no routes for kiosks
     hosts: Collection[str] = ()  # names and addresses that it answers to, beside those of this machine itself
     refused: Callable[[str], None] = lambda _reason: None  # counts requests that were turned away
     limits: Limits = LIMITS

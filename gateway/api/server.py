@@ -19,18 +19,25 @@ from gateway.api.connection import HEAD_S, Connection
 from gateway.api.data_routes import data_routes
 from gateway.api.gate import Gate
 from gateway.api.guard import LOOPBACK_NAMES, Guard
+from gateway.api.kiosk_gate import at_desk_of
+from gateway.api.kiosk_pages import kiosk_pages
+from gateway.api.kiosk_routes import kiosk_routes
 from gateway.api.listening import listen, url_of
 from gateway.api.openapi import describe
 from gateway.api.page_routes import page_routes
 from gateway.api.parts import Parts
+from gateway.api.person_routes import person_routes
 from gateway.api.problems import add_problem_handlers
+from gateway.api.refusals import add_refusal_handler
 from gateway.api.routes import all_routes, stream_check
 from gateway.api.session_routes import add_door_handlers, session_routes
 from gateway.api.throttle import Throttle, ThrottleDoor
 from gateway.web.assets import load_assets
 from gateway.web.bar import Bars
+from gateway.web.kiosk import KioskRenderer
 from gateway.web.messages import load_catalogue
 from gateway.web.page import PageRenderer
+from gateway.web.persons import PersonsRenderer
 from gateway.web.sign_in import DoorRenderer
 
 GRACE_S = 1  # for answers that are being written; streams end at once
@@ -69,8 +76,19 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(
         data_routes(parts.viewed, gate=gate, metrics=parts.metrics, catalogue=catalogue, stopping=stopping)
     )
+    if parts.persons is not None:
+        persons = PersonsRenderer(catalogue, assets)
+        app.include_router(
+            person_routes(parts.persons, parts.viewed, gate, renderer=persons, stopping=stopping)
+        )
+    if parts.kiosks is not None:
+        at_desk = at_desk_of(parts.kiosks, gate)
+        kiosk = KioskRenderer(catalogue, assets)
+        app.include_router(kiosk_pages(parts, at_desk, renderer=kiosk, stopping=stopping))
+        app.include_router(kiosk_routes(parts, at_desk, stopping=stopping))
     bars.paths = frozenset(route.path for route in all_routes(app))
     add_problem_handlers(app)
+    add_refusal_handler(app)
     add_door_handlers(app)
     # The last one added is the first that a request meets.
     app.add_middleware(BodyLimit, most=parts.limits.body, refused=parts.refused)
@@ -99,7 +117,7 @@ async def serve_https(
     on_listening: Callable[[str], None] | None = None,
 ) -> None:
     """The same for the network, by HTTPS only."""
-    await serve_on(app, listen(host, port, key="https"), context=context, on_listening=on_listening)
+    await serve_on(app, listen(host, port, where="[api] https"), context=context, on_listening=on_listening)
 
 
 async def serve_on(
@@ -108,8 +126,12 @@ async def serve_on(
     *,
     context: ssl.SSLContext | None = None,
     on_listening: Callable[[str], None] | None = None,
+    dated: bool = True,
 ) -> None:
-    """Serve on an open socket until cancelled; the socket is closed in the end. With `context`, TLS only."""
+    """Serve on an open socket until cancelled; the socket is closed in the end.
+
+    With `context`, TLS only. `dated`: answers carry `Date`.
+    """
     server = _Server(
         uvicorn.Config(
             app,
@@ -119,6 +141,7 @@ async def serve_on(
             interface="asgi3",
             log_config=None,
             log_level="error",  # what a client sends that is no HTTP is not worth a line in the journal each time
+            date_header=dated,
             access_log=False,
             server_header=False,
             proxy_headers=False,  # nobody stands in front; a client's word about its address is not believed

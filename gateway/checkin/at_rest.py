@@ -32,6 +32,7 @@ class Purpose(StrEnum):
 
     APPLIED = "applied"
     INCOMING = "incoming"
+    ENROLMENT = "enrolment"  # a row of `gateway.checkin.references`
 
 
 class RosterSeal:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
 from drivers.factors import Factor
 from gateway.checkin.roster import Method
+from gateway.checkin.schedule import Where
 from gateway.ingest.facts import Fact
 
 METHOD_OF: Mapping[Factor, Method] = {Factor.FINGER: Method.FINGER, Factor.FACE: Method.FACE}
@@ -21,6 +23,7 @@ class Visitor:
     methods: frozenset[Method]  # second factors that the roster allows
     ended: bool = False  # supervision is over
     protected: bool = False  # 未成年人: no part of the name on the kiosk
+    reenrol: bool = False  # templates of theirs count no more: to be enrolled anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,14 @@ class RosterState:
     version: int
     age_s: int
     expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person who reported is told of the duty to do so."""
+
+    where: Where | None  # this moment, to the duty of today; None: the clock is not set, the center judges
+    next_day: date | None  # the next one; None: there is none, or nobody can say
 
 
 class Directory(Protocol):
@@ -46,6 +57,10 @@ class Directory(Protocol):
 
     def by_slot(self, module: str, slot: int) -> Visitor | None:
         """Whose finger or face is kept there."""
+        ...
+
+    def standing(self, ref: str) -> Standing | None:
+        """How this moment and the next one lie to the duty of somebody; None: has no duty here."""
         ...
 
 
@@ -74,6 +89,26 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     STOPPED = "stopped"  # the gateway
     CUT_OFF = "cut_off"  # the power went, or the disk took no ending
+    # Of a terminal's record, which begins and ends in one:
+    CLOCK_UNKNOWN = "clock_unknown"  # nobody vouches for our clock, so that nobody knows how old it is
+    OFFLINE_RECORD = "offline_record"  # old by the terminal's clock, or that clock is wrong
+    ONE_FACTOR = (
+        "one_factor"  # only a finger, a face, a card or a password, or one that the roster does not allow
+    )
+    STATUS_UNCLEAR = "status_unclear"  # the key pressed at the terminal does not fit what the kiosk is for
+    NO_KIOSK = "no_kiosk"  # the terminal stands at no kiosk
+    UNREADABLE_RECORD = "unreadable_record"
+
+
+def review_reason(state: RosterState | None, person: Visitor | None) -> Reason | None:
+    """Why staff must look at it before anything is decided; None: nothing of the roster speaks against it."""
+    if state is None:
+        return Reason.NO_ROSTER
+    if person is None:
+        return Reason.UNKNOWN_PERSON
+    if state.expired:
+        return Reason.ROSTER_EXPIRED
+    return Reason.SUPERVISION_ENDED if person.ended else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +118,8 @@ class Shown:
     outcome: Outcome
     reason: str | None = None  # code of the catalogue
     name: str | None = field(default=None, repr=False)
+    standing: Standing | None = None  # of a report that counted
+    recalled_ms: int | None = None  # told again after a restart: when it was
 
 
 # -- what a session wants done; carried out in this order ----------------------------------------------------
@@ -93,12 +130,13 @@ class Store:
     """Commit these together, then say `stored` or `refused` of this session.
 
     `goes_on`: the session is not over with them. That is kept with them, so that a start after a crash knows
-    which session was cut off.
+    which session was cut off. `ending`: what will be shown of it, where it is over.
     """
 
     session: str
     facts: Sequence[Fact]
     goes_on: bool
+    ending: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from gateway.checkin import incoming
 from gateway.checkin.at_rest import Purpose, RosterKeys
@@ -48,6 +48,22 @@ class InForce:
     known_since: Mapping[str, Moment]
 
 
+class Companion(Protocol):
+    """What else is kept of a roster."""
+
+    async def opened(self, roster: Roster) -> None:
+        """This one is in force at the start, before another is taken."""
+        ...
+
+    def put(self, roster: Roster, box: Outbox) -> None:
+        """This one comes into force: in the transaction that says so, on the db thread."""
+        ...
+
+    async def taken(self, roster: Roster) -> None:
+        """It has."""
+        ...
+
+
 class _Known(Exception):  # noqa: N818 - the very roster that is in force: nothing to do
     pass
 
@@ -55,7 +71,17 @@ class _Known(Exception):  # noqa: N818 - the very roster that is in force: nothi
 class RosterKeeper:
     """Holds the roster in force."""
 
-    def __init__(self, *, folder: Path, keys: RosterKeys, store: Store, ingest: Ingest, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        keys: RosterKeys,
+        store: Store,
+        ingest: Ingest,
+        clock: Clock,
+        companion: Companion | None = None,
+    ) -> None:
+        self._companion = companion
         self.in_force: InForce | None = None
         self._folder = folder
         self._keys = keys
@@ -77,6 +103,8 @@ class RosterKeeper:
                 self.in_force = _in_force(roster, stored, {})
                 await self._note(UNREADABLE, None)
                 log.info("roster in force", extra=_facts(roster))
+                if self._companion is not None:
+                    await self._companion.opened(roster)
         await self._take_all()
 
     async def run(self) -> None:
@@ -136,12 +164,14 @@ class RosterKeeper:
             sealed=sealed,
         )
         await self._ingest.record_with(
-            "system.roster_applied", _said(roster, now), partial(self._replace, stored)
+            "system.roster_applied", _said(roster, now), partial(self._replace, stored, roster)
         )
         self.in_force = _in_force(roster, stored, _known_since(self.in_force, roster))
         log.info("roster applied", extra=_facts(roster))
+        if self._companion is not None:
+            await self._companion.taken(roster)
 
-    def _replace(self, stored: StoredRoster, box: Outbox) -> None:
+    def _replace(self, stored: StoredRoster, roster: Roster, box: Outbox) -> None:
         """In the transaction of the event; raises `RosterError` (roster_version)."""
         before = rosters.current()
         usable = self.in_force is not None
@@ -155,6 +185,8 @@ class RosterKeeper:
                 "have the center issue it with a higher one",
             )
         rosters.put(stored)
+        if self._companion is not None:
+            self._companion.put(roster, box)
         box.note(REFUSED, None)
         box.note(UNREADABLE, None)
 

@@ -31,6 +31,7 @@ from gateway.checkin.facts import (
     StopAsking,
     Store,
     Visitor,
+    review_reason,
 )
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.roster import Method
@@ -82,8 +83,26 @@ class Session:
         self._card: Card | None = None
         self._tries = 0
         self._due_s: float | None = None  # when patience ends
+        self.tried: str | None = None  # why the last try of the second factor failed
         self._asked = False  # devices have been asked, and not told to stop
         self._ending: Shown | None = None  # to be shown when it is stored
+
+    @property
+    def due_s(self) -> float | None:
+        """When patience ends, for the kiosk's bar; None: nothing is waited for."""
+        return self._due_s
+
+    @property
+    def tries_left(self) -> int:
+        """Of the second factor."""
+        return TRIES - self._tries
+
+    def recall(self, session: str, purpose: Purpose | None, shown: Shown, now_s: float) -> Sequence[Action]:
+        """Tell how the last session ended: the process died, and whoever stood here may not have seen it."""
+        if self.stage is not Stage.IDLE:
+            return []
+        self.id, self.purpose = session, purpose
+        return self._show(shown, now_s)
 
     # -- inputs ---------------------------------------------------------------------------------------
 
@@ -111,13 +130,21 @@ class Session:
             return self._identify(card)
         return self._anew(card, now_s)
 
-    def factor(self, session: str, factor: Factor, result: Identified) -> Sequence[Action]:
-        """What a device of this kiosk answered when it was asked for this session."""
+    def factor(
+        self, session: str, factor: Factor, result: Identified, *, reported_by: str | None = None
+    ) -> Sequence[Action]:
+        """What a device of this kiosk answered when it was asked for this session, or a terminal found out."""
         if self.stage is not Stage.PROVING or self.person is None or session != self.id:
             return []  # of a session that is over
+        source: dict[str, Json] = {} if reported_by is None else {"reported_by": reported_by}
         if not isinstance(result, Matched):
-            return self._tried(self._refused(factor, {"reason": result.reason}))
-        where: dict[str, Json] = {"module": result.module, "slot": result.slot, "score": result.score}
+            return self._tried(self._refused(factor, {"reason": result.reason, **source}))
+        where: dict[str, Json] = {
+            "module": result.module,
+            "slot": result.slot,
+            "score": result.score,
+            **source,
+        }
         whose = self._directory.by_slot(result.module, result.slot)
         if whose is None:
             return self._tried(self._refused(factor, {"reason": Reason.UNASSIGNED, **where}))
@@ -135,7 +162,10 @@ class Session:
         """A member of staff, signed in, says that it is the person of this session."""
         if self.stage is not Stage.PROVING or session != self.id:
             return []
-        return self._complete(Method.STAFF, data={"staff": staff, "staff_reason": reason})
+        data: dict[str, Json] = {"staff": staff, "staff_reason": reason}
+        if self.person is not None and self.person.reenrol:
+            data["reenrol"] = True
+        return self._complete(Method.STAFF, data=data)
 
     def leave(self, reason: Reason = Reason.CANCELLED) -> Sequence[Action]:
         """The person pressed cancel, or the gateway stops."""
@@ -173,7 +203,7 @@ class Session:
     def _begin(self, now_s: float) -> list[Action]:
         self.id = self._new_id()
         self._card = self.person = self.purpose = None
-        self._tries, self._ending, self._asked = 0, None, False
+        self._tries, self._ending, self._asked, self.tried = 0, None, False, None
         self._due_s = now_s + STEP_S
         return [Clear()]
 
@@ -216,17 +246,11 @@ class Session:
 
     def _review(self) -> Reason | None:
         """Why staff must look at it before anything is decided."""
-        state = self._directory.state
-        if state is None:
-            return Reason.NO_ROSTER
-        if self.person is None:
-            return Reason.UNKNOWN_PERSON
-        if state.expired:
-            return Reason.ROSTER_EXPIRED
-        return Reason.SUPERVISION_ENDED if self.person.ended else None
+        return review_reason(self._directory.state, self.person)
 
     def _tried(self, fact: Fact) -> list[Action]:
         self._tries += 1
+        self.tried = str(fact.data["reason"])
         if self._tries >= TRIES:
             return self._end(Outcome.REJECTED, Reason.FACTOR_FAILED, {"tries": self._tries}, fact)
         return self._keep(fact)
@@ -249,10 +273,14 @@ class Session:
         if self._card is not None:
             body["card_event"] = self._card.event_id
         name = None if self.person is None or self.person.protected else self.person.name
-        self._ending = Shown(outcome, reason, name if outcome is not Outcome.ABANDONED else None)
+        standing = None
+        if outcome is Outcome.COMPLETED and self.purpose is Purpose.REPORT and self.person is not None:
+            standing = self._directory.standing(self.person.ref)
+        name = name if outcome is not Outcome.ABANDONED else None
+        self._ending = Shown(outcome, reason, name, standing)
         ended = self._fact(f"checkin.{outcome}", body)
         self.stage, self._due_s = Stage.STORING, None
-        return [*stop, Store(self.id, [*before, ended], goes_on=False)]
+        return [*stop, Store(self.id, [*before, ended], goes_on=False, ending=self._ending)]
 
     def _show(self, shown: Shown, now_s: float) -> list[Action]:
         if shown.outcome is Outcome.ABANDONED:

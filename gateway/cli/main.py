@@ -16,7 +16,20 @@ from typing import NoReturn
 from gateway import __version__
 from gateway.errors import GatewayError
 
-COMMANDS = ("run", "demo", "simulate", "receive", "decode", "outbox", "verify", "backup", "restore", "roster")
+COMMANDS = (
+    "run",
+    "demo",
+    "simulate",
+    "receive",
+    "decode",
+    "outbox",
+    "verify",
+    "backup",
+    "restore",
+    "roster",
+    "user",
+    "kiosk",
+)
 EXIT_USAGE = 64  # EX_USAGE: never one of the codes by which a command answers
 EXIT_INTERRUPTED = 130
 

@@ -1,19 +1,32 @@
-"""`zhijiao simulate`: a device that is not there, on a port that looks like a real one."""
+"""`zhijiao simulate`: a device that is not there, on a port that looks like a real one, or over HTTP."""
 
 import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from gateway.errors import StartError
+
+TERMINAL = "terminal.zk_adms"
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     parser = commands.add_parser("simulate", help="play a device on a pty", description=__doc__)
-    parser.add_argument("kind", choices=["idcard.sam"], help="what to play")
-    parser.add_argument("--port", type=Path, required=True, help="name the port gets, as udev would make it")
+    parser.add_argument("kind", choices=["idcard.sam", TERMINAL], help="what to play")
+    parser.add_argument("--port", type=Path, help="name the port gets, as udev would make it (idcard.sam)")
+    parser.add_argument("--to", help="address:port of the gateway's [terminals] listen (terminal.zk_adms)")
+    parser.add_argument(
+        "--serial", default="TEST001", help="serial number of the terminal (default: TEST001)"
+    )
+    parser.add_argument("--repeat", type=float, default=0.0, help="share of uploads that come twice, 0 to 1")
+    parser.add_argument("--cut", type=float, default=0.0, help="share of uploads that break off, 0 to 1")
+    parser.add_argument("--stale-stamp", action="store_true", help="its count of what it sent stands still")
+    parser.add_argument("--templates", action="store_true", help="sends templates that nobody asked for")
+    parser.add_argument("--in-2000", action="store_true", help="its clock was never set")
     parser.add_argument("--seed", type=int, default=1, help="same seed, same invented people (default: 1)")
     parser.add_argument("--interval", type=float, default=5.0, help="seconds between people (default: 5)")
     parser.add_argument("--dwell", type=float, default=1.0, help="seconds a read card stays (default: 1)")
@@ -26,8 +39,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(args: argparse.Namespace) -> int:
     """Play until interrupted."""
+    if args.kind == TERMINAL:
+        asyncio.run(_until_stopped(_terminal(args)))
+        return 0
+    if args.port is None:
+        raise StartError("simulate", f"{args.kind} needs --port, the name its port gets")
     try:
-        asyncio.run(_play(args))
+        asyncio.run(_until_stopped(_idcard(args)))
     except OSError as exc:
         raise StartError(
             "simulate", f"{args.port}: {exc.strerror}; choose another place for the port"
@@ -35,20 +53,39 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _play(args: argparse.Namespace) -> None:
+def _idcard(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
     from drivers.simulators.counter import run_idcard
 
-    playing = asyncio.create_task(
-        run_idcard(
-            args.port,
-            seed=args.seed,
-            interval_s=args.interval,
-            dwell_s=args.dwell,
-            bad_share=args.bad,
-            unplug_share=args.unplug,
-            tell=_tell,
-        )
+    return run_idcard(
+        args.port,
+        seed=args.seed,
+        interval_s=args.interval,
+        dwell_s=args.dwell,
+        bad_share=args.bad,
+        unplug_share=args.unplug,
+        tell=_tell,
     )
+
+
+def _terminal(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
+    from drivers.simulators.terminal import SimulatedTerminal, TerminalFaults, run_terminal
+
+    host, _, port = (args.to or "").rpartition(":")
+    if not host or not port.isdigit():
+        raise StartError("simulate", f"{TERMINAL} needs --to ADDRESS:PORT, the gateway's [terminals] listen")
+    faults = TerminalFaults(
+        repeat=args.repeat,
+        cut=args.cut,
+        stale_stamp=args.stale_stamp,
+        templates=args.templates,
+        in_2000=args.in_2000,
+    )
+    terminal = SimulatedTerminal(host, int(port), args.serial, faults=faults, seed=args.seed)
+    return run_terminal(terminal, interval_s=args.interval, tell=_tell)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, object]) -> None:
+    playing = asyncio.create_task(work)
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, playing.cancel)
     await asyncio.wait({playing})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from gateway.config.key import Key
-from gateway.config.values import choice, text, texts
+from gateway.config.values import FLAG, choice, text, texts
 
 DEVICE_ID: Final = r"[a-z0-9-]{1,32}"  # a level of an MQTT topic
 OWN_DEVICE_ID: Final = "gateway"  # events of the gateway itself carry this device id
@@ -56,7 +56,7 @@ class KioskConfig:
         tuple[str, ...],
         Key(
             kind=texts(DEVICE_ID, "the ids of devices"),
-            what="The devices that stand at this kiosk; a device stands at one kiosk.",
+            what="The devices that stand at this kiosk; a device stands at one kiosk. A terminal may have none.",
             when="When a device is bound to another kiosk.",
             example='["idcard-1"]',
         ),
@@ -79,3 +79,20 @@ class KioskConfig:
             when="Where a kiosk serves one purpose only, or has no screen.",
         ),
     ] = ANY_PURPOSE
+    terminal: Annotated[
+        bool,
+        Key(
+            kind=FLAG,
+            what="The kiosk is a terminal of another maker that reports cards and fingers or faces itself, through "
+            "the interface (docs/api.md). Its word is then the evidence.",
+            when="Only for a terminal that the center has approved for it.",
+        ),
+    ] = False
+    printer: Annotated[
+        bool,
+        Key(
+            kind=FLAG,
+            what="A printer stands at this kiosk: a check-in that counts offers to print a receipt.",
+            when="Where people are given a receipt on paper.",
+        ),
+    ] = False

@@ -19,6 +19,7 @@ from gateway.config.values import (
     HTTPS,
     LISTEN,
     PATH,
+    TERMINALS_LISTEN,
     TIMEZONE,
     Address,
     Broker,
@@ -288,6 +289,14 @@ class CheckinConfig:
             when="Never in China.",
         ),
     ] = DEFAULT_TIMEZONE
+    erase_unknown_slots: Annotated[
+        bool,
+        Key(
+            kind=FLAG,
+            what="Delete templates that a fingerprint or face module holds and nobody here enrolled.",
+            when="true once everybody's templates are on the roster; false while an older system's are in use.",
+        ),
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +365,23 @@ class ApiConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalsConfig:
+    """Attendance terminals that come by HTTP, on a listener of their own. They can neither encrypt nor sign in."""
+
+    listen: Annotated[
+        Address | None,
+        Key(
+            kind=TERMINALS_LISTEN,
+            what="Where terminals reach the gateway; the address on their own isolated network (VLAN or cable), "
+            "on which nothing else is. Pages and interface are not served there.",
+            when="Together with the first device of a kind terminal.*.",
+            default="no listener",
+            example='"10.1.2.3:8081"',
+        ),
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     """What is written to standard error, which systemd keeps in the journal."""
 
@@ -388,6 +414,7 @@ class Config:
     store: StoreConfig = StoreConfig()
     checkin: CheckinConfig = CheckinConfig()
     api: ApiConfig = ApiConfig()
+    terminals: TerminalsConfig = TerminalsConfig()
     log: LogConfig = LogConfig()
     devices: tuple[DeviceConfig, ...] = ()
     kiosks: tuple[KioskConfig, ...] = ()
@@ -401,6 +428,7 @@ TABLES: Final[Mapping[str, type]] = {
     "store": StoreConfig,
     "checkin": CheckinConfig,
     "api": ApiConfig,
+    "terminals": TerminalsConfig,
     "log": LogConfig,
     "device": DeviceConfig,
     "kiosk": KioskConfig,

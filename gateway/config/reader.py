@@ -16,6 +16,7 @@ from gateway.config.model import LISTS, TABLES, Config, defaults_of, head_of, ke
 from gateway.config.problems import ConfigFileError, Problem, nearest
 from gateway.config.values import BadValue, Broker
 
+TERMINAL_KINDS: Final = "terminal."
 MAX_BYTES = 1 << 20  # a larger file is not a configuration
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 # Unknown keys after which people write a secret itself; the answer is always a file.
@@ -61,6 +62,7 @@ class _Reader:
         self._check_identity(tables["gateway"])
         self._check_uplink(tables["uplink"])
         self._check_api(tables["api"])
+        self._check_terminals(tables["terminals"], devices)
         if self.problems:
             return None
         if "event_kid" not in tables["keys"]:
@@ -152,6 +154,13 @@ class _Reader:
             values = self._values("kiosk", at, item)
             if values.get("id") in names:
                 self._tell("duplicate", (*at, "id"), "is a device or kiosk already", "choose another name")
+            if values.get("devices") == () and not values.get("terminal"):
+                self._tell(
+                    "bad_value",
+                    (*at, "devices"),
+                    "must be a list of the ids of devices, at least one",
+                    'write it like ["idcard-1"]; only with terminal = true there may be none',
+                )
             for device in values.get("devices", ()):
                 self._check_bound((*at, "devices"), device, devices, bound)
             if keys_of(KioskConfig).keys() <= values.keys():
@@ -223,6 +232,26 @@ class _Reader:
                 f"does not match org {org}",
                 f'write "gw-{org}-{gateway_id[-2:]}"',
             )
+
+    def _check_terminals(self, table: Mapping[str, Any], devices: Sequence[DeviceConfig]) -> None:
+        terminals = [device for device in devices if device.kind.startswith(TERMINAL_KINDS)]
+        if terminals and "listen" in table and table["listen"] is None:
+            self._tell(
+                "missing_key",
+                ("device", terminals[0].table_index, "kind"),
+                "needs [terminals] listen: a terminal comes to the gateway",
+                'add [terminals] and below it listen = "10.1.2.3:8081", the address on the terminals\' network',
+            )
+        serials: set[object] = set()
+        for device in terminals:
+            serial = device.settings.get("serial")
+            if serial in serials:
+                self._tell(
+                    "duplicate",
+                    ("device", device.table_index, "serial"),
+                    "another device has this serial number",
+                )
+            serials.add(serial if isinstance(serial, str) else None)
 
     def _check_uplink(self, uplink: Mapping[str, Any]) -> None:
         broker = uplink.get("broker")

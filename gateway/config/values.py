@@ -95,12 +95,12 @@ def text(pattern: str, form: str) -> Kind[str]:
 
 
 def texts(pattern: str, form: str) -> Kind[tuple[str, ...]]:
-    """A list of strings that each wholly match `pattern`, none twice, at least one."""
+    """A list of strings that each wholly match `pattern`, none twice."""
     compiled = re.compile(pattern, re.ASCII)
     whole = f"a list of {form}"
 
     def parse(value: object) -> tuple[str, ...]:
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list):
             raise BadValue(f"must be {whole}, not {_toml_type(value)}", 'write it like ["one", "two"]')
         if not all(isinstance(one, str) and compiled.fullmatch(one) for one in value):
             raise BadValue(f"must be {whole}")
@@ -223,6 +223,26 @@ def _parse_listen(value: object) -> Address:
     return Address(url.hostname, port)
 
 
+def _parse_terminals_listen(value: object) -> Address:
+    form = "must be address:port, like 10.1.2.3:8081"
+    if not isinstance(value, str):
+        raise BadValue(f"{form}, not {_toml_type(value)}", _quote_it(value))
+    try:
+        url = urlsplit(f"//{value}")
+        port = url.port
+        address = ipaddress.ip_address(url.hostname or "")
+    except ValueError:
+        raise BadValue(form, "a number as address, and a port up to 65535") from None
+    if "@" in value or url.path or url.query or url.fragment or port is None:
+        raise BadValue(form)
+    if address.is_unspecified:
+        raise BadValue(
+            "must be one address of this machine",
+            "terminals speak in the clear: name the address on their own, isolated network",
+        )
+    return Address(str(address), port)
+
+
 def _parse_https(value: object) -> Address:
     form = "must be address:port, like 0.0.0.0:8443 or [::]:8443"
     if not isinstance(value, str):
@@ -258,6 +278,7 @@ FLAG: Kind[bool] = Kind("true or false", _parse_flag)
 PATH: Kind[Path] = Kind("a path", _parse_path)
 BROKER: Kind[Broker] = Kind("mqtts://host:port or mqtt://host:port", _parse_broker)
 LISTEN: Kind[Address] = Kind("address:port of this machine", _parse_listen)
+TERMINALS_LISTEN: Kind[Address] = Kind("address:port, the address a number", _parse_terminals_listen)
 HTTPS: Kind[Address] = Kind("address:port, the address in numbers", _parse_https)
 HOSTS: Kind[tuple[str, ...]] = Kind("a list of host names and addresses", _parse_hosts)
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.demo import broker
+from gateway.demo.access import ensure_access
 from gateway.demo.children import Child, zhijiao
 from gateway.demo.keys import ACK_KID, DemoKeys
 from gateway.demo.roster import UNEXPECTED, write_roster
@@ -94,6 +95,8 @@ async def _start(
     ports = {f"idcard-{n}": state / "ports" / f"idcard-{n}" for n in range(1, options.readers + 1)}
     config = _write_config(state, keys, chosen.port, ports)
     show.fact("roster", await _import_roster(state, keys, config, readers=options.readers))
+    for name, text in (await asyncio.to_thread(ensure_access, state, keys, config)).items():
+        show.fact(name, text)
 
     async def child(name: str, *command: str) -> Child:
         started = await Child.start(name, command, state)

@@ -76,7 +76,7 @@ class DemoKeys:
         self.ops_key.unlink(missing_ok=True)  # one that the new trust file will not name
         for path, key in ((self.event_key, event), (self.ack_key, ack), (self.seal_key, seal)):
             _write_key(path, key)
-        _write_secret(self.hmac_key, secrets.token_hex(32).encode() + b"\n")
+        write_secret(self.hmac_key, secrets.token_hex(32).encode() + b"\n")
         trusted = (
             TrustedKey(self.event_kid, Role.GATEWAY, self.gateway, event.public_key().public_bytes_raw()),
             TrustedKey(ACK_KID, Role.ACK, None, ack.public_key().public_bytes_raw()),
@@ -100,10 +100,11 @@ class DemoKeys:
 
 
 def _write_key(path: Path, key: Ed25519PrivateKey | X25519PrivateKey) -> None:
-    _write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_secret(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def _write_secret(path: Path, content: bytes) -> None:
+def write_secret(path: Path, content: bytes) -> None:
+    """Replace a file that only its owner may read."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

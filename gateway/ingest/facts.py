@@ -1,6 +1,6 @@
 """What a device said, as the contract says it: type, subject, data. One row per kind of device event."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from drivers.events import CardRead, CardRefused, DeviceEvent
@@ -16,6 +16,18 @@ class Fact:
     subject: str
     data: dict[str, Json]
     restricted: bool
+    id: str | None = None  # where it must be known before it is stored; else it gets one
+
+
+@dataclass(frozen=True, slots=True)
+class RecordFact:
+    """A fact out of a device's own memory: its identity is derived, so that storing it twice is one fact."""
+
+    id: str  # UUIDv8
+    device: str  # whose event it is
+    fact: Fact
+    personal: dict[str, Json] = field(default_factory=dict, repr=False)  # for the center alone
+    content: bytes | None = field(default=None, repr=False)  # of which a keyed hash is told
 
 
 def fact_of(device: str, event: DeviceEvent, event_id: str, sealer: Sealer) -> Fact:

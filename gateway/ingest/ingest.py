@@ -9,6 +9,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from drivers.driver import EventsRefused
@@ -18,9 +19,10 @@ from gateway.envelope import GATEWAY_DEVICE, Draft, check
 from gateway.errors import ContractError, StoreRefused
 from gateway.event_types import TYPES, event_class
 from gateway.evidence.canonical import Json
-from gateway.ingest.facts import Fact, fact_of
+from gateway.ingest.facts import Fact, RecordFact, fact_of
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import LossCause, Metrics
+from gateway.store import records as known_records
 from gateway.store.outbox import Outbox
 from gateway.store.room import Level
 from gateway.store.store import Store
@@ -78,13 +80,33 @@ class Ingest:
         return committed
 
     async def store(
-        self, facts: Sequence[Fact], device: str, *, note: tuple[str, str | None] | None = None
+        self,
+        facts: Sequence[Fact],
+        device: str,
+        *,
+        note: tuple[str, str | None] | None = None,
+        notes: Mapping[str, str | None] | None = None,
     ) -> list[Committed]:
-        """Store these together, in this order, and the note with them; raises `StoreRefused`: none was stored.
+        """Store these together, in this order, and the notes with them; raises `StoreRefused`: none was stored.
 
         One that cannot be encoded (code unencodable) is told in a `device.fault` instead, and none is stored:
         nobody may be told that it counts.
         """
+        stamp = self._clock.now()
+        drafts = [self._checked(fact, fact.id or uuid7(stamp.wall_ms), device, stamp) for fact in facts]
+        unencodable = [draft for draft, fact in zip(drafts, facts, strict=True) if draft.type != fact.type]
+        if unencodable:
+            await self._append(unencodable, stamp)
+            raise StoreRefused(
+                "unencodable", "an event could not be encoded; see the device.fault and the log"
+            )
+        kept = [*(notes or {}).items(), *([] if note is None else [note])]
+        return await self._append(drafts, stamp, kept)
+
+    async def store_with(
+        self, facts: Sequence[Fact], device: str, change: Callable[[Outbox], object]
+    ) -> list[Committed]:
+        """Store these together with the change that they speak of: all or nothing. As `store` and `record_with`."""
         stamp = self._clock.now()
         drafts = [self._checked(fact, uuid7(stamp.wall_ms), device, stamp) for fact in facts]
         unencodable = [draft for draft, fact in zip(drafts, facts, strict=True) if draft.type != fact.type]
@@ -93,11 +115,66 @@ class Ingest:
             raise StoreRefused(
                 "unencodable", "an event could not be encoded; see the device.fault and the log"
             )
-        return await self._append(drafts, stamp, note)
+
+        def work(box: Outbox) -> list[Committed]:
+            change(box)
+            return box.append(drafts, stamp) if drafts else []
+
+        committed = await self._store.run(work)
+        self._note_taken()
+        for draft in drafts:
+            self._committed_of[draft.type](1)
+        return committed
+
+    async def store_records(self, found: Sequence[RecordFact], memory: str) -> int:
+        """Store what is not stored yet, all or none of it; how many were new. Raises `StoreRefused`.
+
+        `memory`: the device that keeps the records and sends them again until they are taken, so that a refusal
+        is no loss.
+        """
+        stamp = self._clock.now()
+        drafts = {one.id: self._record_draft(one, stamp) for one in found}
+
+        def work(box: Outbox) -> list[Draft]:
+            known = known_records.known(list(drafts))
+            new = [draft for draft in drafts.values() if draft.id not in known]
+            known_records.add([(one.n, one.id) for one in box.append(new, stamp)], memory)
+            return new
+
+        try:
+            new = await self._store.run(work)
+        except StoreRefused as exc:
+            self._note_refusal(exc, 0)
+            raise
+        self._note_taken()
+        for draft in new:
+            self._committed_of[draft.type](1)
+        self._metrics.device_events.labels(device=memory).inc(len(new))
+        return len(new)
+
+    def _record_draft(self, found: RecordFact, stamp: Stamp) -> Draft:
+        fact = found.fact
+        data = dict(fact.data)
+        if found.content is not None:
+            data["hmac"] = self._sealer.content_hash(found.content)
+        if found.personal:
+            data |= self._sealer.seal(found.id, found.personal)
+        return self._checked(
+            Fact(fact.type, fact.subject, data, fact.restricted), found.id, found.device, stamp
+        )
 
     async def notes(self, prefix: str) -> dict[str, str]:
         """Notes that were kept with facts, without the prefix; raises `StoreRefused`."""
         return await self._store.read(lambda box: box.notes(prefix))
+
+    def said(self, device: str, event: DeviceEvent) -> Fact:
+        """What somebody else's device said, to be stored with what follows of it; raises `ContractError`."""
+        event_id = uuid7(self._clock.now().wall_ms)
+        return replace(fact_of(device, event, event_id, self._sealer), id=event_id)
+
+    def keyed_hash(self, content: bytes) -> str:
+        """Says whether two contents are the same, and nothing else: they may identify somebody."""
+        return self._sealer.content_hash(content)
 
     async def record_with(
         self, kind: str, data: dict[str, Json], change: Callable[[Outbox], object]
@@ -180,12 +257,12 @@ class Ingest:
         return True
 
     async def _append(
-        self, drafts: Sequence[Draft], stamp: Stamp, note: tuple[str, str | None] | None = None
+        self, drafts: Sequence[Draft], stamp: Stamp, notes: Sequence[tuple[str, str | None]] = ()
     ) -> list[Committed]:
         kinds = Counter([draft.type for draft in drafts])
         # Counted when it happens, not when the caller hears of it: that one may be gone by then.
         told = partial(self._told, kinds)
-        return await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX}, note=note, told=told)
+        return await self._store.append(drafts, stamp, patient=kinds.keys() == {FIX}, notes=notes, told=told)
 
     def _told(self, kinds: Mapping[str, int], error: BaseException | None) -> None:
         if isinstance(error, StoreRefused):

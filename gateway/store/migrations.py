@@ -48,6 +48,24 @@ CREATE TABLE roster (version INTEGER NOT NULL PRIMARY KEY, digest BLOB NOT NULL,
     sealed BLOB NOT NULL)
 """
 
+_ACCESS = """
+CREATE TABLE account (name TEXT NOT NULL PRIMARY KEY, role TEXT NOT NULL, hash TEXT NOT NULL,
+    generation INTEGER NOT NULL, created_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,
+    disabled INTEGER NOT NULL, must_change INTEGER NOT NULL);
+CREATE TABLE kiosk_token (kiosk TEXT NOT NULL PRIMARY KEY, digest BLOB NOT NULL, created_ms INTEGER NOT NULL,
+    source TEXT);
+CREATE TABLE lockout (account TEXT NOT NULL, source TEXT NOT NULL, failures INTEGER NOT NULL,
+    known INTEGER NOT NULL, boot TEXT NOT NULL, mono_ms INTEGER NOT NULL, remaining_ms INTEGER NOT NULL,
+    PRIMARY KEY (account, source)) WITHOUT ROWID
+"""
+
+_ENROLMENTS = "CREATE TABLE enrolment (digest BLOB NOT NULL PRIMARY KEY, sealed BLOB NOT NULL)"
+
+_DEVICE_RECORDS = """
+CREATE TABLE device_record (n INTEGER NOT NULL PRIMARY KEY, id BLOB NOT NULL UNIQUE, device TEXT NOT NULL);
+CREATE INDEX device_record_device ON device_record (device, n)
+"""
+
 
 def _script(text: str) -> Callable[[SqliteDatabase], None]:
     """A step of statements; each alone, because a script would end the transaction."""
@@ -98,6 +116,9 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0003_commands": _commands,
     "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
     "0005_roster": _script(_ROSTER),
+    "0006_access": _script(_ACCESS),
+    "0007_enrolments": _script(_ENROLMENTS),
+    "0008_device_records": _script(_DEVICE_RECORDS),
 }
 
 

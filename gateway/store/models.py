@@ -97,4 +97,49 @@ class RosterRow(Model):
         table_name = "roster"
 
 
-TABLES = (Epoch, Event, Waiting, Rejected, Day, State, RosterRow)
+class AccountRow(Model):
+    """Somebody of the office who may sign in (`accounts`)."""
+
+    name = TextField(primary_key=True)
+    role = TextField()
+    hash = TextField()
+    generation = IntegerField()
+    created_ms = IntegerField()
+    changed_ms = IntegerField()
+    disabled = IntegerField()
+    must_change = IntegerField()
+
+    class Meta:
+        table_name = "account"
+
+
+class KioskTokenRow(Model):
+    """What a kiosk is known by (`accounts`)."""
+
+    kiosk = TextField(primary_key=True)
+    digest = BlobField()
+    created_ms = IntegerField()
+    source = TextField(null=True)
+
+    class Meta:
+        table_name = "kiosk_token"
+
+
+class LockoutRow(Model):
+    """Who has to wait before the next try (`accounts`)."""
+
+    account = TextField()
+    source = TextField()
+    failures = IntegerField()
+    known = IntegerField()
+    boot = TextField()
+    mono_ms = IntegerField()
+    remaining_ms = IntegerField()
+
+    class Meta:
+        table_name = "lockout"
+        primary_key = CompositeKey("account", "source")
+        without_rowid = True
+
+
+TABLES = (Epoch, Event, Waiting, Rejected, Day, State, RosterRow, AccountRow, KioskTokenRow, LockoutRow)

@@ -19,11 +19,13 @@ from gateway.clock import Stamp
 from gateway.errors import StartError, StoreRefused
 from gateway.store.commands import COMMAND_TABLES
 from gateway.store.database import PAGE_SIZE, StoreDamaged, open_database, translate
+from gateway.store.enrolments import ENROLMENT_TABLES
 from gateway.store.folder import sync_folder
 from gateway.store.lock import lock_of, take
 from gateway.store.migrations import migrate
 from gateway.store.models import TABLES
 from gateway.store.proof import check_tail
+from gateway.store.records import RECORD_TABLES
 from gateway.store.room import Room
 from gateway.store.salvage import salvage, salvage_here
 from gateway.store.salvage_account import Extent
@@ -184,7 +186,7 @@ def _mended(aside: Path, path: Path, stamp: Stamp, statement: Statement | None, 
         database = open_database(aside, max_pages=None)
         try:
             migrate(database, stamp.wall_ms)
-            database.bind((*TABLES, *COMMAND_TABLES))
+            database.bind((*TABLES, *COMMAND_TABLES, *ENROLMENT_TABLES, *RECORD_TABLES))
             beside = _kept_name(path, aside)
             return salvage_here(database, beside, cause=cause, witness=statement) is not None
         finally:
@@ -204,7 +206,7 @@ def _usable(path: Path, max_pages: int | None, stamp: Stamp) -> SqliteDatabase:
     database = open_database(path, max_pages=max_pages)
     try:
         migrate(database, stamp.wall_ms)
-        database.bind((*TABLES, *COMMAND_TABLES))
+        database.bind((*TABLES, *COMMAND_TABLES, *ENROLMENT_TABLES, *RECORD_TABLES))
         check_tail()
     except (PeeweeException, sqlite3.Error) as exc:
         database.close()

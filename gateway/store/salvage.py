@@ -30,6 +30,7 @@ from peewee import SqliteDatabase
 
 from gateway.spans import Spans
 from gateway.store import epochs, salvage_account
+from gateway.store.enrolments import ENROLMENT_COLUMNS, SUSPECT
 from gateway.store.epochs import Lost
 from gateway.store.salvage_account import Account, Extent, Told
 from gateway.store.salvage_rows import readable_rows
@@ -38,11 +39,14 @@ from gateway.store.witness import Statement
 
 FOUND = "salvage"  # state: what a salvage came to, until the next start has told it
 
-# Beside the events: what the center refused, how old they are, which orders were carried out, who is expected.
+# Beside the events: what the center refused, how old they are, which orders were carried out, which records
+# of devices are stored, who is expected, whose templates lie where, who may sign in, and who has to wait before
+# the next try.
 _KEPT_TABLES = {
     "rejected": ("n", "code", "message"),
     "day": ("day", "n"),
     "command": ("cmdid", "name", "received_ms", "status", "answer"),
+    "device_record": ("n", "id", "device"),
     "roster": (
         "version",
         "digest",
@@ -55,6 +59,19 @@ _KEPT_TABLES = {
         "applied_mono_ms",
         "sealed",
     ),
+    "enrolment": ENROLMENT_COLUMNS,
+    "account": (
+        "name",
+        "role",
+        "hash",
+        "generation",
+        "created_ms",
+        "changed_ms",
+        "disabled",
+        "must_change",
+    ),
+    "kiosk_token": ("kiosk", "digest", "created_ms", "source"),
+    "lockout": ("account", "source", "failures", "known", "boot", "mono_ms", "remaining_ms"),
 }
 
 
@@ -103,6 +120,13 @@ def salvage(
         _copy_state(source)
         for table, columns in _KEPT_TABLES.items():
             _copy_table(source, into, table, columns)
+        if lost or not _whole(source, "enrolment"):
+            epochs.set_state(SUSPECT, cause)
+        # Of a record whose event is lost the mark is lost, too: its device sends it again.
+        into.execute_sql(
+            "DELETE FROM device_record WHERE n NOT IN (SELECT n FROM event) "
+            "AND n >= (SELECT coalesce(min(n), 0) FROM event)"
+        )
     return found
 
 
@@ -128,6 +152,8 @@ def salvage_here(
         lost = salvage_account.as_few([*_untold(here), *account.finish()])
         found = Salvage(beside.name, cause, account.kept, tuple(lost))
         epochs.set_state(FOUND, found.as_text())
+        if lost or not _whole(here, "enrolment"):
+            epochs.set_state(SUSPECT, cause)
     return found
 
 
@@ -184,6 +210,16 @@ def _copy_table(
     places = ", ".join("?" for _ in columns)
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
     into.connection().executemany(insert, _readable(source, table, columns))
+
+
+def _whole(source: sqlite3.Connection, table: str) -> bool:
+    """Whether every row of a table can be read. One that is not there has none."""
+    try:
+        if source.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None:
+            source.execute(f"SELECT * FROM {table}").fetchall()  # noqa: S608
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _readable(

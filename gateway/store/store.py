@@ -247,19 +247,19 @@ class Store:
         recorded: Stamp,
         *,
         patient: bool = False,
-        note: tuple[str, str | None] | None = None,
+        notes: Sequence[tuple[str, str | None]] = (),
         told: Told | None = None,
     ) -> list[Committed]:
         """Store events in this order; returns when they are on disk. Raises `StoreRefused`: nothing was stored.
 
         `patient` ones may wait up to a second for company, so that a flood of positions wears the card less.
-        `note`: a small fact, kept (or with None forgotten) in the same transaction. `told`: see `DbThread.run`.
+        `notes`: small facts, kept (or with None forgotten) in the same transaction. `told`: see `DbThread.run`.
         """
 
         def work() -> list[Committed]:
             committed = self._outbox.append(drafts, recorded)
-            if note is not None:
-                self._outbox.note(*note)
+            for key, value in notes:
+                self._outbox.note(key, value)
             return committed
 
         return await self._db.run(work, Kind.PATIENT if patient else Kind.WRITE, told=told)

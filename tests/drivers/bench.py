@@ -16,6 +16,7 @@ from drivers.links.link import Link
 from drivers.links.memory_link import MemoryLink
 from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.wire import Wire
+from drivers.terminals import Record
 from firmware_protocols.idcard_sam.commands import Command
 
 DEADLINE_S = 20.0
@@ -76,6 +77,13 @@ class RecordingHost:
         self.refusing = False
         self.offered_at: list[float] = []
         self.commit_s = 0.0
+        self.records: list[Record] = []
+
+    async def recorded(self, records: Sequence[Record]) -> None:
+        await asyncio.sleep(self.commit_s)
+        if self.refusing:
+            raise EventsRefused("store_full", "no room")
+        self.records += records
 
     async def committed(self, events: Sequence[DeviceEvent]) -> None:
         self.offered_at.append(asyncio.get_running_loop().time())

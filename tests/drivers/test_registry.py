@@ -19,6 +19,7 @@ EXAMPLES: dict[str, Settings] = {
     "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
     "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
     "idcard.sam": {"port": "/dev/serial/by-id/usb-Test"},
+    "terminal.zk_adms": {"serial": "TEST001", "address": "10.1.2.0/28"},
 }
 
 
@@ -39,7 +40,8 @@ def test_kinds_are_imported_only_when_they_are_asked_for() -> None:
 
 def test_simulators_need_nothing_but_the_standard_library() -> None:
     program = (
-        "import sys, drivers.simulators.counter, drivers.simulators.face, drivers.simulators.fingerprint\n"
+        "import sys, drivers.simulators.counter, drivers.simulators.face, drivers.simulators.fingerprint, "
+        "drivers.simulators.terminal\n"
         "foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "foreign -= {'drivers', 'firmware_protocols', '__main__'}\n"
         "sys.exit(f'imported: {foreign}' if {n for n in foreign if not n.startswith('_')} else 0)"
@@ -145,5 +147,30 @@ def test_settings_of_a_face_module_are_read_with_their_defaults() -> None:
 def test_wrong_setting_of_a_face_module_is_named(settings: Settings, code: str, text: str) -> None:
     with pytest.raises(SettingsError) as caught:
         build("face.efaa_xor16", "face-1", settings, RecordingHost())
+    assert caught.value.code == code
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "text"),
+    [
+        ({"serial": None}, "missing_setting", "'serial' is missing"),
+        ({"address": None}, "missing_setting", "'address' is missing"),
+        ({"address": "terminal.local"}, "wrong_type", "'address' must be an address like"),
+        ({"address": "10.1.2.3/28"}, "wrong_type", "'address' must be an address like"),
+        ({"address": "0.0.0.0/0"}, "out_of_range", "'address' allows 4294967296 addresses"),
+        ({"address": "fd00::/64"}, "out_of_range", "'address' allows"),
+        ({"timezone": "Asia/Jinan"}, "out_of_range", "'timezone' is no time zone"),
+        ({"card_and_finger": 256}, "out_of_range", "'card_and_finger' must be 0 to 255"),
+        ({"card_and_finger": 1}, "out_of_range", "'card_and_finger' is 1, which says something else"),
+        ({"card_and_finger": 9, "card_and_face": 9}, "out_of_range", "'card_and_face' is 9, which says"),
+        ({"trusted": True}, "unknown_setting", "unknown setting 'trusted'"),
+    ],
+)
+def test_wrong_setting_of_a_terminal_is_named(changed: dict[str, object], code: str, text: str) -> None:
+    table = {"serial": "TEST001", "address": "10.1.2.3", **changed}
+    given = {name: value for name, value in table.items() if value is not None}
+    with pytest.raises(SettingsError) as caught:
+        build("terminal.zk_adms", "door-1", given, RecordingHost())
     assert caught.value.code == code
     assert text in str(caught.value)

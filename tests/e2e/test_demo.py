@@ -53,6 +53,8 @@ def test_it_shows_acknowledged_cards_and_goes_on_where_it_was(tmp_path: Path) ->
     assert any("settled" in line and "system.roster_applied" in line for line in first.splitlines())
     again = play(tmp_path / "demo")
     assert "system.roster_applied" in again
+    (signs_in,) = [line for line in first.splitlines() if line.startswith("  sign in ")]
+    assert signs_in in again.splitlines(), "the accounts are those of before"
     assert "#1 " not in again, "the epoch goes on"
     assert min(settled(again)) > max(settled(first)) - 3
     report = [

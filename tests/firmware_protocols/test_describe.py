@@ -11,6 +11,7 @@ import firmware_protocols.efaa_xor16.describe_encrypted
 import firmware_protocols.gb11643.describe
 import firmware_protocols.idcard_sam.describe
 import firmware_protocols.zfm.describe
+import firmware_protocols.zk_adms.describe
 from firmware_protocols.describing import Describer, Field
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import FAMILIES, describer
@@ -31,6 +32,7 @@ DESCRIBERS: dict[str, Describer] = {
     "zfm": firmware_protocols.zfm.describe.BOTH,
     "zfm-grow": firmware_protocols.zfm.describe.GROW,
     "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,
+    "zk-adms": firmware_protocols.zk_adms.describe,
 }
 ALL = [*IDCARD, *GB11643, *EFAA, *ZFM]
 GOOD = [vector for vector in ALL if vector.valid]

@@ -1,6 +1,7 @@
 """The API describes itself completely, and the committed description is the one that is served."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -8,13 +9,15 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from gateway import view
 from gateway.api import answers
 from gateway.api.fields import FIELDS
+from gateway.api.nothing import nothing
 from gateway.api.openapi import main
-from tests.gateway.memory_access import app_of
-from tests.ui.scripted import ScriptedGateway, healthy
+from gateway.api.refusals import KINDS
+from gateway.api.server import create_app
 
 PAGES = ("/sign-in", "/account")  # a form that did not work is shown again, and says why
 DOCS = Path(__file__).parents[2] / "docs"
@@ -22,7 +25,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @pytest.fixture(scope="module")
 def described() -> dict[str, Any]:
-    return app_of(ScriptedGateway(healthy())).openapi()
+    return served().openapi()
+
+
+def served() -> FastAPI:
+    return create_app(nothing())
 
 
 def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
@@ -34,7 +41,7 @@ def test_the_committed_description_is_the_served_one(tmp_path: Path) -> None:
 
 
 async def test_the_description_is_served(described: dict[str, Any]) -> None:
-    app = app_of(ScriptedGateway(healthy()))
+    app = served()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         answer = await client.get("/openapi.json")
         assert answer.json() == described
@@ -67,10 +74,17 @@ def test_every_error_is_a_problem_document(described: dict[str, Any]) -> None:
                 seen.add(entry["example"]["code"])
             elif status.startswith(("4", "5")):
                 assert (path, status) == ("/readyz", "503"), f"{path} {status}"
-    assert seen == {
-        *("host_not_allowed", "not_signed_in", "not_allowed", "too_large"),
-        *("bad_parameter", "too_many", "internal_error", "unavailable"),
+    of_all = {
+        "host_not_allowed",
+        "not_signed_in",
+        "not_allowed",
+        "too_large",
+        "bad_parameter",
+        "internal_error",
     }
+    of_kiosks = {"key_missing", "no_such_kiosk", "in_flight", "key_reused", "foreign_page", "unavailable"}
+    assert seen == of_all | of_kiosks | {"too_many"}
+    assert set(KINDS) <= set(re.findall(r"`([a-z_]+)`", json.dumps(described["paths"], ensure_ascii=False)))
     assert "HTTPValidationError" not in described["components"]["schemas"]
 
 

@@ -22,6 +22,15 @@ COMMANDS = {
     "restore": "restore",
     "roster import": "roster_import",
     "roster status": "roster_status",
+    "user add": "user_add",
+    "user list": "user_list",
+    "user password": "user_password",
+    "user disable": "user_disable",
+    "user enable": "user_enable",
+    "user remove": "user_remove",
+    "kiosk token": "kiosk_token",
+    "kiosk list": "kiosk_list",
+    "kiosk revoke": "kiosk_revoke",
 }
 
 
@@ -44,7 +53,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-@pytest.mark.parametrize("command", ["outbox", "roster"])
+@pytest.mark.parametrize("command", ["outbox", "roster", "user", "kiosk"])
 def test_every_part_is_on_the_page(command: str) -> None:
     parts = {f"{command} {name}" for name in children(parser_of(command))}
     assert {name for name in COMMANDS if name.startswith(command)} == parts
@@ -76,7 +85,15 @@ def test_the_common_exit_codes_are_those_of_the_errors() -> None:
 
 
 def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
-    for words in (("outbox", "verify", "--jsno"), ("outbox",), ("verify",), ("backup",), ("roster",)):
+    for words in (
+        ("outbox", "verify", "--jsno"),
+        ("outbox",),
+        ("verify",),
+        ("backup",),
+        ("roster",),
+        ("user",),
+        ("kiosk",),
+    ):
         told = zhijiao(*words)
         assert told.code == EXIT_USAGE
         assert "--help" in told.err
@@ -89,6 +106,10 @@ def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path)
         words += ["--out", tmp_path / "out"]
     if command in {"restore", "roster import"}:
         words.append(tmp_path / "file")
+    if command.startswith(("user", "kiosk")) and not command.endswith("list"):
+        words.append("name-1")
+    if command == "user add":
+        words += ["--role", "staff"]
     told = zhijiao(*words)
     assert told.code == ConfigError.exit_code
     assert told.err.startswith("zhijiao: ")

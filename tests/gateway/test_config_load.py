@@ -183,3 +183,9 @@ def test_reading_it_needs_no_heavy_library() -> None:
     script = f"import sys, gateway.config; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_terminal_needs_no_device_of_ours(config_folder: ConfigFolder) -> None:
+    text = '[[kiosk]]\nid = "terminal-1"\ndevices = []\nterminal = true\n'
+    (kiosk,) = load(config_folder.write_complete(text)).kiosks
+    assert (kiosk.devices, kiosk.terminal, kiosk.printer) == ((), True, False)

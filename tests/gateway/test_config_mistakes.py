@@ -9,6 +9,20 @@ from drivers.errors import SettingsError
 from gateway.config import ConfigFileError, load, setting_error
 from tests.gateway.config_files import IDENTITY, KEYS, ConfigFolder, folder
 
+TWO_TERMINALS = """\
+[terminals]
+listen = "10.1.2.3:8081"
+[[device]]
+id = "t"
+kind = "terminal.zk_adms"
+serial = "A1"
+address = "10.1.2.3"
+[[device]]
+id = "u"
+kind = "terminal.zk_adms"
+serial = "A1" #!
+address = "10.1.2.4"
+"""
 CANARY = "canary-7f3a91"
 
 # name: (text, code, what the message must say). The line to be named carries the mark "#!".
@@ -142,6 +156,27 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "[api] certificate_file: needs https as well",
     ),
     "listen without port": ('[api]\nlisten = "127.0.0.1" #!\n', "bad_value", "like 127.0.0.1:8080"),
+    "terminals for everyone": (
+        '[terminals]\nlisten = "0.0.0.0:8081" #!\n',
+        "bad_value",
+        "name the address on their own, isolated network",
+    ),
+    "terminals by name": (
+        '[terminals]\nlisten = "gateway.local:8081" #!\n',
+        "bad_value",
+        "a number as address",
+    ),
+    "terminals without port": ('[terminals]\nlisten = "10.1.2.3" #!\n', "bad_value", "like 10.1.2.3:8081"),
+    "terminal without listener": (
+        '[[device]]\nid = "t"\nkind = "terminal.zk_adms" #!\nserial = "A1"\naddress = "10.1.2.3"\n',
+        "missing_key",
+        "needs [terminals] listen",
+    ),
+    "two terminals with one number": (
+        TWO_TERMINALS,
+        "duplicate",
+        "another device has this serial number",
+    ),
     "device without kind": (
         '[[device]] #!\nid = "a"\n',
         "missing_key",

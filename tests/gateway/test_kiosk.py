@@ -1,7 +1,7 @@
 """A kiosk at work: inputs in order, devices asked and left alone in time, the screen after the disk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -13,6 +13,7 @@ from gateway.checkin.facts import Outcome, RosterState, Shown
 from gateway.checkin.kiosk import MOST_WAITING, Kiosk, KioskView
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.session import SHOWN_S, STEP_S, Stage
+from gateway.clock import ManualClock
 from gateway.errors import StoreRefused
 from gateway.ingest.facts import Fact
 from tests.gateway.test_session import ANNA, BORIS, MODULE, PEOPLE, Roster
@@ -76,9 +77,12 @@ class Desk:
         self.views: list[KioskView] = []
         self.disk = asyncio.Event()
         self.disk.set()
+        self.after_commit = asyncio.Event()
+        self.after_commit.set()
         self.refusal: StoreRefused | None = None
         self.storing = 0  # times that something went to the disk
         self.now_s = 0.0
+        self.time = ManualClock()
         ids = iter(range(1, 1000))
         self.kiosk = Kiosk(
             "kiosk-1",
@@ -89,10 +93,11 @@ class Desk:
             changed=lambda: self.views.append(self.kiosk.view),
             only=only,
             clock=lambda: self.now_s,
+            stamp=self.time.now,
         )
 
     async def store(
-        self, facts: Sequence[Fact], device: str, *, note: tuple[str, str | None] | None = None
+        self, facts: Sequence[Fact], device: str, *, notes: Mapping[str, str | None] | None = None
     ) -> None:
         assert device == "kiosk-1"
         self.storing += 1
@@ -100,13 +105,16 @@ class Desk:
         if self.refusal is not None:
             raise self.refusal
         self.facts += facts
-        if note is not None:
-            self.noted[note[0]] = note[1] or ""
-            if note[1] is None:
-                del self.noted[note[0]]
+        for key, value in (notes or {}).items():
+            self.noted.pop(key, None)
+            if value is not None:
+                self.noted[key] = value
+        await self.after_commit.wait()
 
     async def notes(self, prefix: str) -> dict[str, str]:
-        return {key.removeprefix(prefix): value for key, value in self.noted.items()}
+        return {
+            key.removeprefix(prefix): value for key, value in self.noted.items() if key.startswith(prefix)
+        }
 
     def card(self, ref: str) -> None:
         assert self.kiosk.card(f"hmac-{ref}", f"event-{ref}")
@@ -312,7 +320,7 @@ async def test_an_ending_forgets_what_was_noted_of_its_session() -> None:
         assert desk.noted
         desk.finger.press(PEOPLE.index(ANNA))
         await desk.stage(Stage.SHOWN)
-        assert desk.noted == {}
+        assert list(desk.noted) == ["ended:kiosk-1"]
 
 
 async def test_a_session_whose_ending_the_disk_refused_is_ended_when_it_takes_events_again() -> None:
@@ -355,3 +363,128 @@ async def test_a_driver_with_a_bug_is_asked_again() -> None:
         desk.finger.press(PEOPLE.index(ANNA))
         await desk.stage(Stage.SHOWN)
         assert desk.types[-1] == "checkin.completed"
+
+
+# -- a process that dies at any point ------------------------------------------------------------------------
+
+
+def dead_after(desk: Desk) -> Callable[[], Desk]:
+    """What starts again where `desk` died: the same disk."""
+
+    def make() -> Desk:
+        again = Desk()
+        again.noted = dict(desk.noted)
+        again.time.mono_ms = desk.time.mono_ms + 20_000
+        again.time.wall_ms = desk.time.wall_ms + 20_000
+        return again
+
+    return make
+
+
+async def killed_between_commit_and_screen() -> Desk:
+    """The ending is on disk; nobody has heard of it."""
+    async with at_work() as desk:
+        await proving(desk)
+        desk.after_commit.clear()
+        desk.finger.press(PEOPLE.index(ANNA))
+        await until(lambda: desk.types[-1:] == ["checkin.completed"], "the commit")
+        assert desk.kiosk.view.shown is None
+    return desk
+
+
+async def test_what_was_on_disk_when_the_process_died_is_what_the_kiosk_tells() -> None:
+    desk = await killed_between_commit_and_screen()
+    async with at_work(dead_after(desk)) as again:
+        await again.stage(Stage.SHOWN)
+        shown = again.kiosk.view.shown
+        assert shown is not None
+        assert (shown.outcome, shown.recalled_ms) == (Outcome.COMPLETED, desk.time.wall_ms)
+        assert (shown.name, again.kiosk.view.purpose) == (None, Purpose.REPORT)
+        assert again.facts == [], "nothing is recorded twice"
+        assert again.finger.lights == []
+        again.now_s += SHOWN_S
+        await again.stage(Stage.IDLE)
+        assert again.kiosk.view.hint is None
+
+
+@pytest.mark.parametrize("later_ms", [121_000, -30_000])
+async def test_an_ending_of_long_ago_is_not_told_again(later_ms: int) -> None:
+    desk = await killed_between_commit_and_screen()
+
+    def make() -> Desk:
+        again = dead_after(desk)()
+        again.time.boot_id = "another"  # then only the calendar can tell
+        again.time.wall_ms = desk.time.wall_ms + later_ms
+        return again
+
+    async with at_work(make) as again:
+        again.card("p-boris")
+        await again.stage(Stage.CHOOSING)
+        assert all(view.shown is None for view in again.views)
+        ended = again.kiosk.endings.find("s1")
+        assert ended is not None
+        assert ended.outcome is Outcome.COMPLETED, "a program that asks is told all the same"
+
+
+async def test_whoever_was_cut_off_before_the_ending_is_told_that_it_does_not_count() -> None:
+    async with at_work() as desk:
+        await proving(desk)
+    async with at_work(dead_after(desk)) as again:
+        await until(lambda: again.kiosk.view.hint == "cut_off", "the hint")
+        assert again.types == ["checkin.abandoned"]
+        again.now_s += 61
+        await until(lambda: again.kiosk.view.hint is None, "the hint to go")
+
+
+# -- who watches ---------------------------------------------------------------------------------------------
+
+
+async def test_each_change_reaches_a_watcher_at_once_with_a_rising_number() -> None:
+    async with at_work() as desk:
+        views = desk.kiosk.changes(beat_s=30)
+        first = await anext(views)
+        assert first.stage is Stage.IDLE
+        desk.card("p-anna")
+        async with asyncio.timeout(1):
+            second = await anext(views)
+        assert (second.stage, second.name, second.number) == (Stage.CHOOSING, ANNA.name, first.number + 1)
+        await views.aclose()  # type: ignore[attr-defined]  # it is a generator
+
+
+async def test_a_slow_watcher_misses_views_and_not_the_last_one() -> None:
+    async with at_work() as desk:
+        views = desk.kiosk.changes(beat_s=30)
+        await anext(views)
+        await proving(desk)
+        desk.finger.press(PEOPLE.index(ANNA))
+        await desk.stage(Stage.SHOWN)
+        last = await anext(views)
+        assert last == desk.kiosk.view
+        assert last.number > 3
+        await views.aclose()  # type: ignore[attr-defined]
+
+
+async def test_silence_is_broken_for_whoever_watches() -> None:
+    async with at_work() as desk:
+        views = desk.kiosk.changes(beat_s=0.01)
+        async with asyncio.timeout(5):
+            assert (await anext(views)).number == (await anext(views)).number
+        await views.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_hint_does_not_wait_for_the_next_person() -> None:
+    async with at_work() as desk:
+        desk.kiosk.unread("card_auth")
+        await until(lambda: desk.kiosk.view.hint == "card_auth", "the hint")
+        desk.now_s += SHOWN_S
+        await until(lambda: desk.kiosk.view.hint is None, "the hint to go")
+
+
+async def test_another_card_ends_one_session_and_opens_the_next_in_one_transaction() -> None:
+    async with at_work(lambda: Desk(only=Purpose.REPORT)) as desk:
+        await proving(desk)
+        before = desk.storing
+        desk.card("p-boris")
+        await until(lambda: desk.types.count("checkin.opened") == 2, "the second session")
+        assert desk.types[1:] == ["checkin.abandoned", "checkin.opened"]
+        assert desk.storing == before + 1

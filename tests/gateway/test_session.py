@@ -16,6 +16,7 @@ from gateway.checkin.facts import (
     RosterState,
     Show,
     Shown,
+    Standing,
     StopAsking,
     Store,
     Visitor,
@@ -40,12 +41,16 @@ class Roster:
 
     def __init__(self) -> None:
         self.state: RosterState | None = RosterState(7, 60, expired=False)
+        self.standings: dict[str, Standing] = {}
 
     def by_card(self, number_hmac: str) -> Visitor | None:
         return next((one for one in PEOPLE if number_hmac == f"hmac-{one.ref}"), None)
 
     def by_slot(self, module: str, slot: int) -> Visitor | None:
         return PEOPLE[slot] if module == MODULE and 0 <= slot < len(PEOPLE) else None
+
+    def standing(self, ref: str) -> Standing | None:
+        return self.standings.get(ref)
 
 
 def card(person: Visitor | None, event: str = "event-1") -> Card:
