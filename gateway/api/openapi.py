@@ -116,7 +116,7 @@ def _describe_fields(schemas: Mapping[str, dict[str, Any]]) -> None:
 def _correct_media_type(answer: dict[str, Any]) -> None:
     """FastAPI files a problem's schema under the media type of the route's success."""
     content = answer.get("content", {})
-    if MEDIA_TYPE in content:
+    if MEDIA_TYPE in content and "schema" not in content[MEDIA_TYPE]:
         schema = next(entry["schema"] for entry in content.values() if "schema" in entry)
         answer["content"] = {MEDIA_TYPE: {"schema": schema, **content[MEDIA_TYPE]}}
 

@@ -4,20 +4,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.access.model import Role
-from gateway.api.problems import Responses
+from gateway.api.problems import MEDIA_TYPE, Responses, documented
 
 _HTML = {"text/html": {"example": '<!doctype html><html lang="zh-CN">…</html>'}}
 
 PAGE: Responses = {200: {"content": _HTML}}
-SEE_OTHER: Responses = {303: {"content": {"text/html": {"example": ""}}}}
-# The same form again, which says why.
+# The same form again, which says why; or the problem document of a door in front of it.
 REFUSED_PAGES: Responses = {
-    status: {"description": text, "content": _HTML}
+    status: {
+        "description": text,
+        "content": _HTML
+        | {
+            MEDIA_TYPE: {
+                "schema": {"$ref": "#/components/schemas/Problem"},
+                "example": documented(status)[status]["content"][MEDIA_TYPE]["example"],
+            }
+        },
+    }
     for status, text in {
+        400: "A field is empty, or the new password is not taken",
         401: "The account or the password is wrong",
-        403: "The form was sent by a page of another origin",
+        403: "The form was sent by a page of another origin, or this is not for the one who asks",
         429: "Too many tries; `Retry-After` says how long to wait",
-        503: "Nobody can sign in now: the store takes nothing, or another password is being checked",
+        503: "Not now: the store takes nothing, or another password is being checked",
     }.items()
 }
 ME: Responses = {

@@ -21,7 +21,7 @@ from gateway.api.gate import (
 from gateway.api.own_path import own_path
 from gateway.api.page_routes import LANG_COOKIE, chosen_lang, remember_lang
 from gateway.api.problems import documented
-from gateway.api.session_docs import ACCOUNT_FORM, ME, PAGE, REFUSED_PAGES, SEE_OTHER, SIGN_IN_FORM
+from gateway.api.session_docs import ACCOUNT_FORM, ME, PAGE, REFUSED_PAGES, SIGN_IN_FORM
 from gateway.api.throttle import Throttle, client_of_scope, retry_after
 from gateway.errors import GatewayError, StoreRefused
 from gateway.web.bar import Bars
@@ -85,9 +85,9 @@ def session_routes(
         "/sign-in",
         summary="Sign in",
         status_code=303,
-        response_class=HTMLResponse,
+        response_class=RedirectResponse,
         response_description="Signed in; the cookie `__Host-zhijiao` is the session",
-        responses=SEE_OTHER | REFUSED_PAGES | documented(400, 413, 500),
+        responses=documented(413, 500) | REFUSED_PAGES,
         openapi_extra=SIGN_IN_FORM,
     )
     async def sign_in(request: Request) -> Response:
@@ -118,9 +118,9 @@ def session_routes(
         "/sign-out",
         summary="Sign out",
         status_code=303,
-        response_class=HTMLResponse,
+        response_class=RedirectResponse,
         response_description="Signed out; the session has ended",
-        responses=SEE_OTHER | documented(400, 413, 500),
+        responses=documented(400, 413, 500),
     )
     async def sign_out(_who: Person, request: Request) -> Response:
         """Form field `csrf`, or the header `X-CSRF-Token`."""
@@ -145,9 +145,9 @@ def session_routes(
         "/account",
         summary="Change one's own password",
         status_code=303,
-        response_class=HTMLResponse,
+        response_class=RedirectResponse,
         response_description="Changed; all sessions of the account have ended",
-        responses=SEE_OTHER | REFUSED_PAGES | documented(400, 413, 500),
+        responses=documented(413, 500) | REFUSED_PAGES,
         openapi_extra=ACCOUNT_FORM,
     )
     async def change_password(who: Person, request: Request) -> Response:

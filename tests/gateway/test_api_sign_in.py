@@ -305,7 +305,7 @@ async def test_without_the_token_of_this_session_nothing_changes(
     other = access.begin(Role.STAFF).principal.csrf
     sent = cookies(access, Role.TECHNICIAN)
     token = other if token == "of another session" else token
-    headers = {**sent, **({CSRF_HEADER: token.encode()} if where == "header" else {})}
+    headers = httpx.Headers({**sent, **({CSRF_HEADER: token} if where == "header" else {})}, encoding="utf-8")
     query = {"csrf": token} if where == "query" else {}
     answer = await client.post(
         "/sign-out", headers=headers, params=query, data={"csrf": token} if where == "field" else {}
@@ -317,10 +317,8 @@ async def test_without_the_token_of_this_session_nothing_changes(
 # --- One's own password ---------------------------------------------------------------------------------------
 
 
-async def change(
-    client: httpx.AsyncClient, access: MemoryAccess, role: Role = Role.STAFF, **form: str
-) -> httpx.Response:
-    sent = cookies(access, role)
+async def change(client: httpx.AsyncClient, access: MemoryAccess, **form: str) -> httpx.Response:
+    sent = cookies(access, Role.STAFF)
     token = list(access.sessions.values())[-1].csrf
     return await client.post("/account", headers=sent, data={"csrf": token, **form})
 
