@@ -1,6 +1,6 @@
 """The configuration: one TOML file, read once, frozen, handed down. No settings object at module level.
 
-model      the keys: frozen dataclasses that also carry each key's explanation
+model      the keys: frozen dataclasses that also carry each key's explanation; doors: those of [api] and [terminals]
 key        how a key is read and explained      lists   devices and kiosks
 values     what a value may look like
 locator    on which line a key stands
@@ -10,10 +10,10 @@ problems   what is told to the person who wrote the file
 describe   docs/configuration.md and deploy/zhijiao.example.toml, made from the model
 """
 
+from gateway.config.doors import ApiConfig
 from gateway.config.lists import ANY_PURPOSE, DeviceConfig, KioskConfig
 from gateway.config.locator import locate
 from gateway.config.model import (
-    ApiConfig,
     Config,
     GatewayConfig,
     KeysConfig,
