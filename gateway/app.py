@@ -11,26 +11,13 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from drivers import registry
 from drivers.driver import Driver
 from drivers.errors import SettingsError
-from drivers.factors import FactorDevice
 from gateway import __version__
-from gateway.access.keeper import AccessKeeper
 from gateway.activity import Activity, Listener
-from gateway.api.parts import Parts
 from gateway.care import Caretaker
-from gateway.checkin.directory import DirectoryAt, RosterDirectory
-from gateway.checkin.enroller import Enroller
-from gateway.checkin.keeper import RosterKeeper
-from gateway.checkin.kiosks import Kiosks
-from gateway.checkin.modules import Modules
-from gateway.checkin.persons import Desk
-from gateway.checkin.reference_keeper import ReferenceKeeper
-from gateway.checkin.releases import Releases
-from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -46,7 +33,8 @@ from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
-from gateway.serving import Told, serve_pages, serve_terminals
+from gateway.office import Office
+from gateway.serving import Told, serve_pages
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -55,13 +43,11 @@ from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
-from gateway.terminals import TerminalDoor
 from gateway.uplink.documents import PROFILE
 from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
 from gateway.uplink.uplink import Uplink
-from gateway.uuid7 import uuid7
 from gateway.view import DeviceView
 
 log = logging.getLogger(__name__)
@@ -114,24 +100,7 @@ class _Gateway:
         self.notifier = notifier
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
-        self.references = ReferenceKeeper(store, self.ingest, keys.roster.seal, lambda: clock.now().wall_ms)
-        self.roster = RosterKeeper(
-            folder=config.gateway.state_dir,
-            keys=keys.roster,
-            store=store,
-            ingest=self.ingest,
-            clock=clock,
-            companion=self.references,
-        )
-        self.access = AccessKeeper(
-            folder=config.gateway.state_dir,
-            seal=keys.access,
-            store=store,
-            ingest=self.ingest,
-            clock=clock,
-            metrics=metrics,
-            kiosks=frozenset(kiosk.id for kiosk in config.kiosks),
-        )
+        self.office = Office(config, keys=keys, store=store, ingest=self.ingest, clock=clock, metrics=metrics)
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
         self.drivers: list[Driver] = []
@@ -188,69 +157,13 @@ class _Gateway:
         )
         if options.listener is not None:
             self.activity.listen(options.listener)
-        zone = ZoneInfo(config.checkin.timezone)
-        directory = RosterDirectory(self.roster, self.references, clock, zone)
-        self.desk = TerminalDesk(config.kiosks, directory=directory, ingest=self.ingest, clock=clock)
         for device in config.devices:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
         drivers = {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)}
-        self.modules = Modules(
-            {name: driver for name, driver in drivers.items() if isinstance(driver, FactorDevice)},
-            self._device_views,
-            self.references,
-            clock=clock,
-            changed=self.viewer.touch,
-            erase_unknown=config.checkin.erase_unknown_slots,
-            counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
-        )
-        self.door = TerminalDoor(drivers, ingest=self.ingest, clock=clock, metrics=metrics)
-        self.kiosks = Kiosks(
-            config.kiosks,
-            drivers,
-            # A terminal compares itself: which template lies in it, its maker's program knows.
-            directory=lambda kiosk: (
-                directory if kiosk.terminal else DirectoryAt(directory, self.modules, kiosk.devices)
-            ),
-            recorder=self.ingest,
-            new_id=lambda: uuid7(clock.now().wall_ms),
-            changed=self.viewer.touch,
-            stamp=clock.now,
-            zone=zone,
-        )
-        self.enroller = Enroller(
-            {
-                kiosk.id: (kiosk, one.devices)
-                for kiosk, one in zip(self.kiosks.all, config.kiosks, strict=True)
-            },
-            self.modules,
-            self.references,
-            directory,
-            clock=clock,
-            new_id=lambda: uuid7(clock.now().wall_ms),
-            changed=self.viewer.touch,
-            counted=lambda outcome: metrics.enrolments.labels(reason=outcome).inc(),
-        )
-
-        self.releases = Releases(
-            self.modules,
-            self.references,
-            clock=clock,
-            zone=zone,
-            changed=self.viewer.touch,
-            enrolling=self.enroller.people,
-        )
-        self.viewer.more_health = self.releases.health
-        self.persons = Desk(
-            self.references,
-            self.modules,
-            self.enroller,
-            self.releases,
-            ingest=self.ingest,
-            clock=clock,
-            zone=zone,
-        )
+        self.office.furnish(drivers, self.devices, self.viewer.touch)
+        self.viewer.more_health = self.office.health
 
     @classmethod
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
@@ -292,9 +205,7 @@ class _Gateway:
         await self.ingest.record(
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
-        await self.references.load()
-        await self.roster.load()
-        await self.access.load()
+        await self.office.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -320,10 +231,9 @@ class _Gateway:
                 )
                 await stop.wait()
                 self.notifier.stopping("stopping")
-                await self.enroller.close()
+                await self.office.stop_enrolling()
                 await _cancel(devices)
-                await self.kiosks.close()
-                await self.access.close()
+                await self.office.close()
                 await self.ingest.record("system.stopping", {})
                 await self.uplink.say_goodbye()
                 await _cancel(services)
@@ -339,18 +249,11 @@ class _Gateway:
         for task, driver in zip(self.devices, self.drivers, strict=True):
             devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
             devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
-        devices += [core.create_task(work, name=name) for name, work in self.kiosks.tasks().items()]
-        devices += [core.create_task(work, name=name) for name, work in self.modules.tasks().items()]
-        devices.append(core.create_task(self.releases.run(), name="releases"))
-        if self.config.terminals.listen is not None:
-            work = serve_terminals(self.door, self.config.terminals.listen)
-            devices.append(core.create_task(work, name="terminals"))
-            devices.append(core.create_task(self.door.until_damaged(), name="terminals-store"))
+        devices += [core.create_task(work, name=name) for name, work in self.office.at_devices().items()]
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
-            "roster": self.roster.run(),
-            "access": self.access.run(),
+            **self.office.services(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -374,24 +277,15 @@ class _Gateway:
             metrics=self.metrics,
             changed=self.viewer.touch,
             stored=self._device_stored,
-            take_records=self.desk.take,
+            take_records=self.office.desk.take,
         )
 
     def _device_stored(self, device: str, drafts: Sequence[Draft]) -> None:
-        self.kiosks.stored(device, drafts)  # made after the devices that it knows
+        self.office.stored(device, drafts)
 
     async def _serve_page(self) -> None:
-        parts = Parts(
-            viewed=self.viewer,
-            metrics=self.metrics.render,
-            access=self.access,
-            persons=self.persons,
-            kiosks=self.kiosks,
-            hosts=self.config.api.names,
-            refused=lambda reason: self.metrics.http_refused.labels(reason=reason).inc(),
-        )
         told = Told(http=self.options.on_page, https=self.options.on_https)
-        await serve_pages(self.config, parts, self.time, told)
+        await serve_pages(self.config, self.office.parts(self.viewer), self.time, told)
 
     async def _clock_notice(self, notice: ClockNotice) -> bool:
         """Record it; False when the store takes nothing now."""

@@ -1,0 +1,182 @@
+"""The office: what people meet. Roster, accounts, kiosks, enrolment and terminals, put together.
+
+Devices and uplink go on without it; it needs the devices, which are handed in once they are built.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from drivers.driver import Driver
+from drivers.factors import FactorDevice
+from gateway.access.keeper import AccessKeeper
+from gateway.api.parts import Parts
+from gateway.checkin.directory import DirectoryAt, RosterDirectory
+from gateway.checkin.enroller import Enroller
+from gateway.checkin.keeper import RosterKeeper
+from gateway.checkin.kiosks import Kiosks
+from gateway.checkin.modules import Modules
+from gateway.checkin.persons import Desk
+from gateway.checkin.reference_keeper import ReferenceKeeper
+from gateway.checkin.releases import Releases
+from gateway.checkin.terminals import TerminalDesk
+from gateway.clock import Clock
+from gateway.config import Config
+from gateway.envelope import Draft
+from gateway.ingest.ingest import Ingest
+from gateway.keyring import Keys
+from gateway.metrics import Metrics
+from gateway.serving import serve_terminals
+from gateway.store.store import Store
+from gateway.supervisor import DeviceTask
+from gateway.terminals import TerminalDoor
+from gateway.uuid7 import uuid7
+from gateway.view import DeviceView, HealthItem, Viewed
+
+Work = Coroutine[Any, Any, None]
+
+
+class Office:
+    """Roster, references and accounts from the start; `furnish` adds what stands on devices."""
+
+    def __init__(
+        self, config: Config, *, keys: Keys, store: Store, ingest: Ingest, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._config = config
+        self._store = store
+        self._ingest = ingest
+        self._clock = clock
+        self._metrics = metrics
+        self.zone = ZoneInfo(config.checkin.timezone)
+        self.references = ReferenceKeeper(store, ingest, keys.roster.seal, lambda: clock.now().wall_ms)
+        folder = config.gateway.state_dir
+        self.roster = RosterKeeper(
+            folder=folder,
+            keys=keys.roster,
+            store=store,
+            ingest=ingest,
+            clock=clock,
+            companion=self.references,
+        )
+        self.access = AccessKeeper(
+            folder=folder,
+            seal=keys.access,
+            store=store,
+            ingest=ingest,
+            clock=clock,
+            metrics=metrics,
+            kiosks=frozenset(kiosk.id for kiosk in config.kiosks),
+        )
+        self.directory = RosterDirectory(self.roster, self.references, clock, self.zone)
+        self.desk = TerminalDesk(config.kiosks, directory=self.directory, ingest=ingest, clock=clock)
+
+    def furnish(
+        self, drivers: Mapping[str, Driver], tasks: Sequence[DeviceTask], changed: Callable[[], None]
+    ) -> None:
+        """Add what stands on the devices; `changed`: something that a page shows did."""
+        config, clock, metrics = self._config, self._clock, self._metrics
+
+        def views() -> Sequence[DeviceView]:
+            return [task.view for task in tasks]
+
+        self.modules = Modules(
+            {name: driver for name, driver in drivers.items() if isinstance(driver, FactorDevice)},
+            views,
+            self.references,
+            clock=clock,
+            changed=changed,
+            erase_unknown=config.checkin.erase_unknown_slots,
+            counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
+        )
+        self.door = TerminalDoor(drivers, ingest=self._ingest, clock=clock, metrics=metrics)
+        self.kiosks = Kiosks(
+            config.kiosks,
+            drivers,
+            # A terminal compares itself: which template lies in it, its maker's program knows.
+            directory=lambda kiosk: (
+                self.directory if kiosk.terminal else DirectoryAt(self.directory, self.modules, kiosk.devices)
+            ),
+            recorder=self._ingest,
+            new_id=self._new_id,
+            changed=changed,
+            stamp=clock.now,
+            zone=self.zone,
+        )
+        bound = zip(self.kiosks.all, config.kiosks, strict=True)
+        self.enroller = Enroller(
+            {kiosk.id: (kiosk, one.devices) for kiosk, one in bound},
+            self.modules,
+            self.references,
+            self.directory,
+            clock=clock,
+            new_id=self._new_id,
+            changed=changed,
+            counted=lambda outcome: metrics.enrolments.labels(reason=outcome).inc(),
+        )
+        self.releases = Releases(
+            self.modules,
+            self.references,
+            clock=clock,
+            zone=self.zone,
+            changed=changed,
+            enrolling=self.enroller.people,
+        )
+        self.persons = Desk(
+            self.references,
+            self.modules,
+            self.enroller,
+            self.releases,
+            ingest=self._ingest,
+            clock=clock,
+            zone=self.zone,
+        )
+
+    async def load(self) -> None:
+        """Take up what is kept."""
+        await self.references.load()
+        await self.roster.load()
+        await self.access.load()
+
+    def at_devices(self) -> dict[str, Work]:
+        """By name: what ends with the devices."""
+        found = {**self.kiosks.tasks(), **self.modules.tasks(), "releases": self.releases.run()}
+        if self._config.terminals.listen is not None:
+            found["terminals"] = serve_terminals(self.door, self._config.terminals.listen)
+            found["terminals-store"] = self.door.until_damaged()
+        return found
+
+    def services(self) -> dict[str, Work]:
+        """By name: what ends last."""
+        return {"roster": self.roster.run(), "access": self.access.run()}
+
+    def health(self) -> Sequence[HealthItem]:
+        """Why not everything here is fine."""
+        return self.releases.health()
+
+    def stored(self, device: str, drafts: Sequence[Draft]) -> None:
+        """What a device said is on disk."""
+        self.kiosks.stored(device, drafts)
+
+    def parts(self, viewed: Viewed) -> Parts:
+        """What its pages are given."""
+        return Parts(
+            viewed=viewed,
+            metrics=self._metrics.render,
+            access=self.access,
+            persons=self.persons,
+            kiosks=self.kiosks,
+            hosts=self._config.api.names,
+            refused=lambda reason: self._metrics.http_refused.labels(reason=reason).inc(),
+        )
+
+    async def stop_enrolling(self) -> None:
+        """Before the devices end."""
+        await self.enroller.close()
+
+    async def close(self) -> None:
+        """After the devices have ended: what was begun is recorded."""
+        await self.kiosks.close()
+        await self.access.close()
+
+    def _new_id(self) -> str:
+        return uuid7(self._clock.now().wall_ms)
