@@ -22,6 +22,7 @@ from tests.bench.plan import Plan
 from tests.bench.report import Row, fact, limit
 from tests.broker import Mosquitto, free_port
 from tests.e2e.bench_center import Center, Counter, center
+from tests.signing_in import add_account, session_of
 
 VISITS = 40
 IDLE_S = 20.0
@@ -156,6 +157,7 @@ async def _idle(folder: Path) -> tuple[float, float]:
         counter = Counter(desk.port_of(1), seed=1)
         await counter.open(people=False)
         await desk.until(lambda: _page(port), "the page")
+        add_account(desk.config, folder)
         with _look_on(port):
             await asyncio.sleep(3)
             if desk.gateway is None:
@@ -169,9 +171,9 @@ async def _idle(folder: Path) -> tuple[float, float]:
 
 def _look_on(port: int) -> AbstractContextManager[object]:
     """A browser that has the page open."""
-    return cast(
-        "AbstractContextManager[object]", urllib.request.urlopen(f"http://127.0.0.1:{port}/live", timeout=60)
-    )
+    page = urllib.request.build_opener()
+    page.addheaders = list(session_of(port).items())
+    return cast("AbstractContextManager[object]", page.open(f"http://127.0.0.1:{port}/live", timeout=60))
 
 
 def _page(port: int) -> bool:

@@ -13,6 +13,7 @@ import trustme
 
 from tests.broker import Mosquitto, free_port
 from tests.e2e.bench_center import Center, center
+from tests.signing_in import add_account, session_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -23,7 +24,9 @@ def said(bench: Center, message: str) -> list[dict[str, str]]:
     return [line for line in told if line["msg"] == message]
 
 
-def status(port: int, path: str, trusted: Path | None = None) -> int | None:
+def status(
+    port: int, path: str, trusted: Path | None = None, headers: dict[str, str] | None = None
+) -> int | None:
     """What a client is answered; None where it is not."""
     made: http.client.HTTPConnection
     if trusted is None:
@@ -32,7 +35,7 @@ def status(port: int, path: str, trusted: Path | None = None) -> int | None:
         context = ssl.create_default_context(cafile=str(trusted))
         made = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
     with closing(made), suppress(OSError, http.client.HTTPException):
-        made.request("GET", path)
+        made.request("GET", path, headers=headers or {})
         with made.getresponse() as answer:
             return answer.status
     return None
@@ -60,6 +63,25 @@ async def test_a_gateway_serves_the_network_by_https_and_itself_in_the_clear(
         bench.start_gateway()
         await bench.until(lambda: status(secure, "/healthz", own) == 200, "https again")
         assert own.read_bytes() == before, "a restart is no reason for another certificate"
+
+
+async def test_a_technician_signs_in_to_a_running_gateway_and_no_longer_after_a_restart(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    port = free_port()
+    with center(tmp_path, mosquitto, readers=0, api_config=f'listen = "127.0.0.1:{port}"') as bench:
+        bench.start_gateway()
+        await bench.until(lambda: status(port, "/healthz") == 200, "the page")
+        with pytest.raises(ConnectionRefusedError, match="503"):
+            session_of(port)  # nobody has an account yet
+        add_account(bench.config, tmp_path)
+        session = session_of(port)
+        assert status(port, "/api/v1/snapshot", headers=session) == 200
+        assert status(port, "/staff/persons", headers=session) == 403
+        bench.stop_gateway()
+        bench.start_gateway()
+        await bench.until(lambda: status(port, "/healthz") == 200, "the page again")
+        assert status(port, "/api/v1/snapshot", headers=session) == 401
 
 
 async def test_a_certificate_that_is_missing_closes_https_only_and_is_taken_when_it_comes(

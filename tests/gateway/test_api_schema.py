@@ -18,6 +18,7 @@ from gateway.access.model import Role
 from gateway.api.buckets import Rate
 from gateway.api.gate import CSRF_HEADER
 from gateway.api.limits import Limits
+from gateway.api.nothing import nothing
 from gateway.view import Snapshot
 from tests.gateway.memory_access import MemoryAccess, app_of, cookies
 from tests.ui.scripted import ScriptedGateway, healthy
@@ -41,7 +42,13 @@ class Brief(ScriptedGateway):
 
 
 ACCESS = MemoryAccess()
-APP = app_of(Brief(healthy()), ACCESS, hosts={HOST}, limits=Limits(requests=MANY, sign_in=MANY))
+APP = app_of(
+    Brief(healthy()),
+    ACCESS,
+    hosts={HOST},
+    kiosks=nothing().kiosks,
+    limits=Limits(requests=MANY, sign_in=MANY),
+)
 schema = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
 
