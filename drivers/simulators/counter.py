@@ -9,6 +9,7 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from drivers.simulators.cards import (
     Card,
@@ -21,6 +22,7 @@ from drivers.simulators.cards import (
 from drivers.simulators.faults import FaultMix
 from drivers.simulators.idcard import Habit, SimulatedReader, sam_id
 from drivers.simulators.pty_host import PtyHost
+from drivers.simulators.wire import Wire
 from firmware_protocols.idcard_sam.commands import Command
 
 PATIENCE_S = 6.0  # then a person takes the card away, read or not
@@ -63,14 +65,14 @@ async def run_idcard(
     reader = SimulatedReader(sam_id=sam_id(seed), habit=habit, baud=baud, read_s=read_s, mix=mix)
     async with PtyHost(port_link) as port:
         tell(f"reader on {port_link}")
-        serving = asyncio.create_task(_serve(reader, port), name="simulated reader")
+        serving = asyncio.create_task(serve_port(reader, port), name="simulated reader")
         try:
-            for visit, sound in enumerate(cards(seed)):
-                if visit == visits:
+            for count, sound in enumerate(cards(seed)):
+                if count == visits:
                     break
                 due = loop.time() + interval_s
                 card = rng.choice(BAD_CARDS)(sound) if rng.random() < bad_share else sound
-                await _visit(reader, card, dwell_s, tell)
+                await visit(reader, card, dwell_s, tell)
                 if rng.random() < unplug_share:
                     await _trip_over_the_cable(port, tell)
                 await asyncio.sleep(max(gap_s, due - loop.time()))
@@ -80,13 +82,23 @@ async def run_idcard(
     return reader
 
 
-async def _serve(reader: SimulatedReader, port: PtyHost) -> None:
+class FarEnd(Protocol):
+    """A simulated device."""
+
+    async def serve(self, wire: Wire) -> None:
+        """Answer until the wire is pulled."""
+        ...
+
+
+async def serve_port(device: FarEnd, port: PtyHost) -> None:
+    """Play it on a port whenever that is plugged in."""
     while True:
         await port.until_plugged()
-        await reader.serve(port)
+        await device.serve(port)
 
 
-async def _visit(reader: SimulatedReader, card: Card, dwell_s: float, tell: Callable[[str], None]) -> None:
+async def visit(reader: SimulatedReader, card: Card, dwell_s: float, tell: Callable[[str], None]) -> None:
+    """Lay the card until it is read and `dwell_s` longer, or until patience ends."""
     reader.present(card)
     tell(f"{card.label} laid down")
     try:

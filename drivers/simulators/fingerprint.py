@@ -31,6 +31,7 @@ from firmware_protocols.zfm.packet import DEFAULT_ADDRESS, PREFIX_SIZE, READY, C
 SPOILING = Spoiling(noise=bytes.fromhex("00FFEF5A01"), size_at=PREFIX_SIZE - 2)
 LATE_S = 1.5  # later than a host waits
 TEMPLATE_SIZE = 512
+MODULE_BATCH = "0001"
 SCORE = 128
 PRESS_POSSIBLE_S = 8.0  # AutoEnroll and AutoIdentify give up after that
 
@@ -229,7 +230,15 @@ class SimulatedModule:
                 return r.Notepad(self._notepad.get(page, bytes(32)))
             case v.ReadProdInfo():
                 return r.ProductInfo(
-                    b"R503-SIM", b"0001", serial, b"\1\2", b"SIM", 192, 192, 1536, self._capacity
+                    b"R503-SIM",
+                    MODULE_BATCH.encode(),
+                    serial,
+                    b"\1\2",
+                    b"SIM",
+                    192,
+                    192,
+                    1536,
+                    self._capacity,
                 )
             case v.ReadUuid():
                 return r.ChipId(serial.ljust(32, b"\0"))

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Cookie, Depends, Response
+from fastapi import APIRouter, Cookie, Depends, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
@@ -27,9 +27,11 @@ from gateway.api.streams import until
 from gateway.checkin.persons import Persons, PersonView
 from gateway.errors import ContractError, StoreRefused
 from gateway.view import Viewed
+from gateway.web.bar import Bars
 from gateway.web.messages import Lang
 from gateway.web.persons import LABELS, PersonsRenderer
 
+PATH = "/staff/persons"
 HANDLE_BYTES = 18
 Remembered = Annotated[str | None, Cookie(alias=LANG_COOKIE)]
 
@@ -76,10 +78,16 @@ class _Handles:
 
 
 def person_routes(
-    persons: Persons, viewed: Viewed, gate: Gate, *, renderer: PersonsRenderer, stopping: asyncio.Event
+    persons: Persons,
+    viewed: Viewed,
+    *,
+    gate: Gate,
+    bars: Bars,
+    renderer: PersonsRenderer,
+    stopping: asyncio.Event,
 ) -> APIRouter:
     """Pages below `/staff/persons`."""
-    router = APIRouter(prefix="/staff/persons", include_in_schema=False)
+    router = APIRouter(prefix=PATH, include_in_schema=False)
     staff = gate.allow(Role.STAFF, Role.ADMIN)
     handles = _Handles(persons)
 
@@ -88,7 +96,9 @@ def person_routes(
         """Everybody."""
         listed = [(handles.of(who, one.ref), one) for one in persons.all()]
         # Thousands of rows take a small board a second: beside the loop.
-        page = await asyncio.to_thread(renderer.people, listed, viewed.snapshot(), who, _lang(lang))
+        page = await asyncio.to_thread(
+            renderer.people, listed, viewed.snapshot(), bars.of(who, PATH), _lang(lang)
+        )
         return HTMLResponse(page)
 
     @router.get("/{handle}", response_class=HTMLResponse)
@@ -102,19 +112,28 @@ def person_routes(
         except StoreRefused:
             raise HTTPException(503) from None
         page = renderer.person(
-            one, persons.enrolment(one.ref), viewed.snapshot(), who, _lang(lang), address=handle
+            one,
+            persons.enrolment(one.ref),
+            viewed.snapshot(),
+            bars.of(who, f"{PATH}/{handle}"),
+            _lang(lang),
+            address=handle,
         )
         return HTMLResponse(page)
 
     @router.get("/{handle}/live", response_class=EventSourceResponse)
     async def live(
-        handle: str, who: Annotated[Principal, Depends(staff)], lang: Lang = Lang.ZH
+        handle: str, request: Request, who: Annotated[Principal, Depends(staff)], lang: Lang = Lang.ZH
     ) -> AsyncIterator[ServerSentEvent]:
         """The page's own stream: regions that changed."""
         ref = handles.person(who, handle).ref
         shown: dict[str, str] = {}
+        stays = gate.stays(request)
         async with aclosing(until(stopping, viewed.changes())) as changes:
             async for snapshot in changes:
+                if not stays():
+                    yield ServerSentEvent(event="gone", raw_data="{}")
+                    return
                 one = persons.of(ref)
                 if one is None:
                     return

@@ -79,7 +79,9 @@ def create_app(parts: Parts) -> FastAPI:
     if parts.persons is not None:
         persons = PersonsRenderer(catalogue, assets)
         app.include_router(
-            person_routes(parts.persons, parts.viewed, gate, renderer=persons, stopping=stopping)
+            person_routes(
+                parts.persons, parts.viewed, gate=gate, bars=bars, renderer=persons, stopping=stopping
+            )
         )
     if parts.kiosks is not None:
         at_desk = at_desk_of(parts.kiosks, gate)

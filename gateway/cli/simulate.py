@@ -11,13 +11,17 @@ from typing import Any
 from gateway.errors import StartError
 
 TERMINAL = "terminal.zk_adms"
+KIOSK = "kiosk"  # a card reader and a fingerprint module, and the same people at both
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     parser = commands.add_parser("simulate", help="play a device on a pty", description=__doc__)
-    parser.add_argument("kind", choices=["idcard.sam", TERMINAL], help="what to play")
-    parser.add_argument("--port", type=Path, help="name the port gets, as udev would make it (idcard.sam)")
+    parser.add_argument("kind", choices=["idcard.sam", KIOSK, TERMINAL], help="what to play")
+    parser.add_argument(
+        "--port", type=Path, help="name the port gets, as udev would make it (idcard.sam, kiosk)"
+    )
+    parser.add_argument("--finger-port", type=Path, help="the same of the fingerprint module (kiosk)")
     parser.add_argument("--to", help="address:port of the gateway's [terminals] listen (terminal.zk_adms)")
     parser.add_argument(
         "--serial", default="TEST001", help="serial number of the terminal (default: TEST001)"
@@ -45,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if args.port is None:
         raise StartError("simulate", f"{args.kind} needs --port, the name its port gets")
     try:
-        asyncio.run(_until_stopped(_idcard(args)))
+        asyncio.run(_until_stopped(_kiosk(args) if args.kind == KIOSK else _idcard(args)))
     except OSError as exc:
         raise StartError(
             "simulate", f"{args.port}: {exc.strerror}; choose another place for the port"
@@ -63,6 +67,21 @@ def _idcard(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
         dwell_s=args.dwell,
         bad_share=args.bad,
         unplug_share=args.unplug,
+        tell=_tell,
+    )
+
+
+def _kiosk(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
+    from drivers.simulators.kiosk import run_kiosk
+
+    if args.finger_port is None:
+        raise StartError("simulate", "kiosk needs --finger-port, the name the module's port gets")
+    return run_kiosk(
+        args.port,
+        args.finger_port,
+        seed=args.seed,
+        interval_s=args.interval,
+        bad_share=args.bad,
         tell=_tell,
     )
 

@@ -39,7 +39,7 @@ def ensure_access(state: Path, keys: DemoKeys, config: Path) -> dict[str, str]:
     _hand_over(state / "gateway", keys, passwords, held, anew=not known)
     told = {"sign in": "  ".join(f"{name} {password}" for name, password in passwords.items())}
     if kiosks:
-        told["kiosks"] = f"tokens in {', '.join(f'{kiosk}.token' for kiosk in kiosks)}"
+        told["kiosks"] = ", ".join(f"{kiosk}: open /kiosk/pair#{tokens[kiosk]}" for kiosk in kiosks)
     return told
 
 

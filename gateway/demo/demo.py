@@ -58,6 +58,18 @@ id = "{id}"
 kind = "idcard.sam"
 port = "{port}"
 """
+KIOSK = """
+[[device]]
+id = "finger-1"
+kind = "finger.zfm"
+family = "grow"
+port = "{port}"
+
+[[kiosk]]
+id = "kiosk-1"
+devices = ["idcard-1", "finger-1"]
+purpose = "report"
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +120,7 @@ async def _start(
     await _until_listening(chosen.port, brokers)
     receiver = await child("receiver", *_receive(keys, chosen.port, state))
     readers = [
-        await child(
-            name,
-            *zhijiao("simulate", "idcard.sam", "--port", str(port), "--seed", str(seed)),
-            *("--interval", str(options.interval_s), "--bad", str(options.bad)),
-        )
+        await child(name, *_far_end(seed, port, state, options))
         for seed, (name, port) in enumerate(ports.items(), start=1)
     ]
     gateway = await child("gateway", *zhijiao("run", "--config", str(config), "--watch"))
@@ -131,6 +139,19 @@ async def _start(
         show.title("stopping")
         for task in tasks:
             task.cancel()
+
+
+def _far_end(seed: int, port: Path, state: Path, options: DemoOptions) -> tuple[str, ...]:
+    """The first counter is a kiosk: whoever lays a card there also gives a finger."""
+    habits = ("--seed", str(seed), "--interval", str(options.interval_s), "--bad", str(options.bad))
+    if seed == 1:
+        finger = ("--finger-port", str(_finger_port(state)))
+        return zhijiao("simulate", "kiosk", "--port", str(port), *finger, *habits)
+    return zhijiao("simulate", "idcard.sam", "--port", str(port), *habits)
+
+
+def _finger_port(state: Path) -> Path:
+    return state / "ports" / "finger-1"
 
 
 async def _import_roster(state: Path, keys: DemoKeys, config: Path, *, readers: int) -> str:
@@ -168,6 +189,7 @@ def _write_config(state: Path, keys: DemoKeys, port: int, ports: dict[str, Path]
         org=ORG, gateway=GATEWAY, state=state, keys=keys, host=broker.HOST, port=port, page=page
     )
     text += "".join(DEVICE.format(id=name, port=path) for name, path in ports.items())
+    text += KIOSK.format(port=_finger_port(state))
     path = state / "zhijiao.toml"
     path.write_text(text)
     return path

@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
+from drivers.simulators.fingerprint import MODULE_BATCH
+from drivers.simulators.kiosk import MODULE_SERIAL, STRANGER
 from drivers.simulators.people import people
 from gateway.checkin.signed_file import number_key_check, sign_roster
 from gateway.clock import iso_ms
@@ -14,7 +16,7 @@ from gateway.evidence.keys import load_signer
 from gateway.ingest.sealing import Sealer
 
 OF_EACH_READER = 40  # persons; whoever comes after them is not on the roster
-UNEXPECTED = 7  # every so many is left out: somebody unknown comes to every counter
+UNEXPECTED = STRANGER  # every so many is left out: somebody unknown comes to every counter
 _WINDOWS: list[Json] = [["00:00", "24:00"]]  # a demo may be started at night
 
 
@@ -41,10 +43,17 @@ def write_roster(path: Path, keys: DemoKeys, org: str, seeds: Sequence[int], now
     return len(persons)
 
 
+def _reference(slot: int) -> dict[str, Json]:
+    """The finger that the first counter's module holds."""
+    module = f"{MODULE_BATCH}-{(MODULE_SERIAL % 1).decode()}"
+    return {"method": "finger", "module": module, "slot": slot, "enrolment": f"demo-{slot:04d}"}
+
+
 def _persons(sealer: Sealer, gateway: str, seeds: Sequence[int], today: date) -> Iterator[dict[str, Json]]:
     numbers: set[str] = set()
     cards = [card for seed in seeds for card in islice(people(seed), OF_EACH_READER)]
-    for serial, card in enumerate(cards, start=1):
+    for place, card in enumerate(cards):
+        serial = place + 1
         number = sealer.number_hash(card.id_number)
         if serial % UNEXPECTED == 0 or number in numbers:
             continue
@@ -68,6 +77,6 @@ def _persons(sealer: Sealer, gateway: str, seeds: Sequence[int], today: date) ->
                 "day_off": "keep",
             },
             "leave": [],
-            "references": [],
+            "references": [] if place >= OF_EACH_READER else [_reference(place + 1)],
             "trackers": [],
         }

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gateway.access.model import Principal
 from gateway.checkin.enroller import EnrolView
 from gateway.checkin.persons import CONSENT, PersonView
 from gateway.view import Level, Snapshot
 from gateway.web import wording
 from gateway.web.assets import Assets
+from gateway.web.bar import Bar
 from gateway.web.messages import Catalogue, Lang, Speaker
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -47,17 +47,17 @@ class PersonsRenderer:
         return self._assets.version
 
     def people(
-        self, listed: Sequence[tuple[str, PersonView]], snapshot: Snapshot, who: Principal, lang: Lang
+        self, listed: Sequence[tuple[str, PersonView]], snapshot: Snapshot, bar: Bar, lang: Lang
     ) -> str:
         """The list; each person with the handle of their page."""
-        return self._render("persons.html", snapshot, lang, who=who, listed=listed, address="")
+        return self._render("persons.html", snapshot, lang, bar=bar, listed=listed, address="")
 
     def person(
         self,
         one: PersonView,
         enrolment: EnrolView | None,
         snapshot: Snapshot,
-        who: Principal,
+        bar: Bar,
         lang: Lang,
         *,
         address: str,
@@ -68,7 +68,7 @@ class PersonsRenderer:
             "person.html",
             snapshot,
             lang,
-            who=who,
+            bar=bar,
             one=one,
             enrolment=enrolment,
             address=address,

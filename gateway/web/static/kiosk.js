@@ -64,7 +64,7 @@ function tick() {
   if (source !== null && now - heardAt > SILENCE_MS) lose();
   if (total === 0) return;
   const left = Math.max(0, deadline - now);
-  const bar = screen.querySelector(".bar i");
+  const bar = screen.querySelector(".patience i");
   if (bar !== null) bar.style.transform = "scaleX(" + Math.min(1, left / total).toFixed(4) + ")";
   const seconds = screen.querySelector("[data-seconds]");
   if (seconds !== null) seconds.textContent = String(Math.ceil(left / 1000));

@@ -22,6 +22,7 @@ function connect() {
     }
     for (const [id, html] of Object.entries(update.regions)) show(document.getElementById(id), html);
   });
+  source.addEventListener("gone", () => location.reload()); // the session has ended
   source.onerror = lose;
 }
 
