@@ -177,6 +177,6 @@ def _look_on(port: int) -> AbstractContextManager[object]:
 
 
 def _page(port: int) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/sign-in") as answer:
         return bool(answer.status == 200)
     return False

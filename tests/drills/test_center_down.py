@@ -47,7 +47,7 @@ async def an_hour(bench: Center, peer: Peer, port: int) -> tuple[int, int]:
 
 
 def page_answers(port: int) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+    with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/sign-in", timeout=5) as answer:
         return bool(answer.status == 200)
     return False
 
