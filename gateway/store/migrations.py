@@ -12,6 +12,7 @@ from peewee import IntegerField, Model, SqliteDatabase, TextField
 from gateway.errors import ContractError, StartError
 from gateway.evidence import canonical
 from gateway.store.commands import COMMAND_TABLES
+from gateway.store.diary import TABLES_SQL
 from gateway.store.transaction import transaction
 
 
@@ -98,6 +99,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0003_commands": _commands,
     "0004_ends_of_closed_epochs": _ends_of_closed_epochs,
     "0005_roster": _script(_ROSTER),
+    "0008_diary": _script(TABLES_SQL),
 }
 
 
