@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
 from drivers.factors import Factor
 from gateway.checkin.roster import Method
+from gateway.checkin.schedule import Where
+from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact
 
 METHOD_OF: Mapping[Factor, Method] = {Factor.FINGER: Method.FINGER, Factor.FACE: Method.FACE}
@@ -32,6 +35,28 @@ class RosterState:
     expired: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a person who reported is told of the duty to do so."""
+
+    where: Where | None  # this moment, to the duty of today; None: the clock is not set, the center judges
+    next_day: date | None  # the next one; None: there is none, or nobody can say
+    day: date | None = None  # of the duty that this fulfils or belongs to
+    late_arrival_of: str | None = None  # what was stated when nobody had come
+
+
+def standing_data(standing: Standing | None) -> dict[str, Json]:
+    """What the event of a report says of it."""
+    if standing is None or standing.where is None:
+        return {}
+    data: dict[str, Json] = {"counts_as": standing.where}
+    if standing.day is not None:
+        data["duty_day"] = standing.day.isoformat()
+    if standing.late_arrival_of is not None:
+        data["late_arrival_of"] = standing.late_arrival_of
+    return data
+
+
 class Directory(Protocol):
     """The roster, asked by what devices say."""
 
@@ -46,6 +71,10 @@ class Directory(Protocol):
 
     def by_slot(self, module: str, slot: int) -> Visitor | None:
         """Whose finger or face is kept there."""
+        ...
+
+    def standing(self, ref: str) -> Standing | None:
+        """How this moment and the next one lie to the duty of somebody; None: has no duty here."""
         ...
 
 
@@ -83,6 +112,7 @@ class Shown:
     outcome: Outcome
     reason: str | None = None  # code of the catalogue
     name: str | None = field(default=None, repr=False)
+    standing: Standing | None = None  # of a report that counted
 
 
 # -- what a session wants done; carried out in this order ----------------------------------------------------

@@ -31,6 +31,7 @@ from gateway.checkin.facts import (
     StopAsking,
     Store,
     Visitor,
+    standing_data,
 )
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.roster import Method
@@ -249,7 +250,12 @@ class Session:
         if self._card is not None:
             body["card_event"] = self._card.event_id
         name = None if self.person is None or self.person.protected else self.person.name
-        self._ending = Shown(outcome, reason, name if outcome is not Outcome.ABANDONED else None)
+        standing = None
+        if outcome is Outcome.COMPLETED and self.purpose is Purpose.REPORT and self.person is not None:
+            standing = self._directory.standing(self.person.ref)
+            body |= standing_data(standing)
+        name = name if outcome is not Outcome.ABANDONED else None
+        self._ending = Shown(outcome, reason, name, standing)
         ended = self._fact(f"checkin.{outcome}", body)
         self.stage, self._due_s = Stage.STORING, None
         return [*stop, Store(self.id, [*before, ended], goes_on=False)]
