@@ -20,9 +20,9 @@ from drivers.errors import SettingsError
 from gateway import __version__
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
-from gateway.checkin.directory import RosterDirectory
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.kiosks import Kiosks
+from gateway.checkin.staff_day import StaffDay
 from gateway.clock import (
     ClockNotice,
     ClockStepped,
@@ -45,7 +45,7 @@ from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE, Levels, Row
 from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
-from gateway.supervisor import DeviceTask
+from gateway.supervisor import ONLINE, DeviceTask
 from gateway.systemd import Notifier, watchdog
 from gateway.uplink.documents import PROFILE
 from gateway.uplink.requests import RequestFailed
@@ -168,10 +168,21 @@ class _Gateway:
             task = self._device_task(device)
             self.devices.append(task)
             self.drivers.append(build_driver(config, device, task))
+        self.day = StaffDay(
+            path=config.gateway.state_dir / STORE_FILE,
+            store=store,
+            ingest=self.ingest,
+            keeper=self.roster,
+            clock=clock,
+            zone=ZoneInfo(config.checkin.timezone),
+            kiosks=config.kiosks,
+            kinds={device.id: device.kind for device in config.devices},
+            online=lambda: {task.view.id for task in self.devices if task.view.state == ONLINE},
+        )
         self.kiosks = Kiosks(
             config.kiosks,
             {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)},
-            directory=RosterDirectory(self.roster, clock, ZoneInfo(config.checkin.timezone)),
+            directory=self.day.directory,
             recorder=self.ingest,
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=self.viewer.touch,
@@ -218,6 +229,7 @@ class _Gateway:
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
         await self.roster.load()
+        await self.day.load()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -265,6 +277,7 @@ class _Gateway:
             "uplink": self.uplink.run(),
             **self.care.tasks(),
             "roster": self.roster.run(),
+            **self.day.tasks(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -339,6 +352,7 @@ class _Gateway:
         self.metrics.commit_seconds.observe(seconds)
         self.metrics.commit_batch_events.observe(len(events))
         self.activity.committed(events)
+        self.day.committed(events, rows)
         self.sender.committed(rows, [(e.n, e.mono_ms) for e in events if e.lane == URGENT_LANE])
         self.viewer.touch()
 
