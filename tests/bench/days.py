@@ -65,7 +65,7 @@ async def fill(store: Store, events: int, persons: int, now_ms: int) -> None:
 
 async def main(events: int, persons: int) -> None:
     """Print the figures."""
-    with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder), RELEASED_MS + DAY)
         world.power_on()
         roster = people(persons)
