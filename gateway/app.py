@@ -315,6 +315,7 @@ class _Gateway:
         self.metrics.commit_seconds.observe(seconds)
         self.metrics.commit_batch_events.observe(len(events))
         self.activity.committed(events)
+        self.office.committed(events, rows)
         self.sender.committed(rows, [(e.n, e.mono_ms) for e in events if e.lane == URGENT_LANE])
         self.viewer.touch()
 

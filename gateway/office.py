@@ -19,6 +19,8 @@ from gateway.checkin.modules import Modules
 from gateway.checkin.persons import Desk
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.checkin.releases import Releases
+from gateway.checkin.said import Said
+from gateway.checkin.staff_day import StaffDay
 from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import Clock
 from gateway.config import Config
@@ -27,8 +29,11 @@ from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.serving import serve_terminals
+from gateway.store.outbox import Row
+from gateway.store.reading import STORE_FILE
 from gateway.store.store import Store
-from gateway.supervisor import DeviceTask
+from gateway.store.tail import Committed
+from gateway.supervisor import ONLINE, DeviceTask
 from gateway.terminals import TerminalDoor
 from gateway.uuid7 import uuid7
 from gateway.view import DeviceView, HealthItem, Viewed
@@ -67,7 +72,8 @@ class Office:
             metrics=metrics,
             kiosks=frozenset(kiosk.id for kiosk in config.kiosks),
         )
-        self.directory = RosterDirectory(self.roster, self.references, clock, self.zone)
+        self.said = Said()
+        self.directory = RosterDirectory(self.roster, self.references, clock, self.zone, self.said)
         self.desk = TerminalDesk(config.kiosks, directory=self.directory, ingest=ingest, clock=clock)
 
     def furnish(
@@ -113,6 +119,19 @@ class Office:
             changed=changed,
             counted=lambda outcome: metrics.enrolments.labels(reason=outcome).inc(),
         )
+        self.day = StaffDay(
+            path=config.gateway.state_dir / STORE_FILE,
+            store=self._store,
+            ingest=self._ingest,
+            keeper=self.roster,
+            directory=self.directory,
+            said=self.said,
+            clock=clock,
+            zone=self.zone,
+            kiosks=config.kiosks,
+            kinds={device.id: device.kind for device in config.devices},
+            online=lambda: {view.id for view in views() if view.state == ONLINE},
+        )
         self.releases = Releases(
             self.modules,
             self.references,
@@ -136,6 +155,7 @@ class Office:
         await self.references.load()
         await self.roster.load()
         await self.access.load()
+        await self.day.load()
 
     def at_devices(self) -> dict[str, Work]:
         """By name: what ends with the devices."""
@@ -147,7 +167,7 @@ class Office:
 
     def services(self) -> dict[str, Work]:
         """By name: what ends last."""
-        return {"roster": self.roster.run(), "access": self.access.run()}
+        return {"roster": self.roster.run(), "access": self.access.run(), **self.day.tasks()}
 
     def health(self) -> Sequence[HealthItem]:
         """Why not everything here is fine."""
@@ -156,6 +176,10 @@ class Office:
     def stored(self, device: str, drafts: Sequence[Draft]) -> None:
         """What a device said is on disk."""
         self.kiosks.stored(device, drafts)
+
+    def committed(self, events: Sequence[Committed], rows: Sequence[Row]) -> None:
+        """These are on disk."""
+        self.day.committed(events, rows)
 
     def parts(self, viewed: Viewed) -> Parts:
         """What its pages are given."""

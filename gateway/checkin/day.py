@@ -68,6 +68,7 @@ class Hours:
     study_s: int
     service_s: int
     open_pairs: int  # an in without an out, or the reverse: not counted
+    unsure_pairs: int = 0  # a length that nobody can tell, or at both at once: not counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,10 @@ class DayBook(Protocol):
 
     async def day(self, day: date) -> Day:
         """One day; reads the store beside the loop."""
+        ...
+
+    async def month(self, first: date) -> Sequence[Hours]:
+        """Study and service of everybody from the day `first` to the end of its month."""
         ...
 
     def changes(self) -> AsyncIterator[None]:

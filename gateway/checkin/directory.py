@@ -2,21 +2,33 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import date, timedelta, tzinfo
 
 from gateway.checkin.facts import RosterState, Standing, Visitor
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.modules import Modules
 from gateway.checkin.reference_keeper import ReferenceKeeper
-from gateway.checkin.roster import Method, Person
-from gateway.checkin.schedule import Where, local_day, next_occurrence, occurrence_at
+from gateway.checkin.roster import Method, Person, Roster
+from gateway.checkin.said import Said
+from gateway.checkin.schedule import Where, local_day, next_occurrence, occurrence_at, occurrences
 from gateway.clock import Clock, ClockQuality
+
+_DAY = timedelta(days=1)
 
 
 class RosterDirectory:
     """`facts.Directory` over the running gateway's roster. `zone`: the center's; a day is a day there."""
 
-    def __init__(self, keeper: RosterKeeper, references: ReferenceKeeper, clock: Clock, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        keeper: RosterKeeper,
+        references: ReferenceKeeper,
+        clock: Clock,
+        zone: tzinfo,
+        said: Said | None = None,
+    ) -> None:
+        """`said`: what was stated of whom, for a late arrival to refer to."""
+        self._said = said or Said()
         self._keeper = keeper
         self._references = references
         self._clock = clock
@@ -50,17 +62,32 @@ class RosterDirectory:
         person = None if in_force is None else in_force.roster.of_ref(ref)
         if in_force is None or person is None or person.schedule is None:
             return None
-        now, workdays = self._clock.now(), in_force.roster.head.workdays
+        now = self._clock.now()
         if now.quality is ClockQuality.UNSYNCED:
             return Standing(None, None)
-        duty = occurrence_at(person, workdays, self._zone, now.wall_ms)
-        where = Where.NOT_DUE if duty is None else duty.where(now.wall_ms)
-        today = local_day(now.wall_ms, self._zone)
-        again = duty is not None and where in {Where.EARLY, Where.OUTSIDE} and now.wall_ms < duty.close_ms
-        following = next_occurrence(
-            person, workdays, self._zone, today if again else today + timedelta(days=1)
+        return self.standing_at(in_force.roster, person, now.wall_ms)
+
+    def standing_at(self, roster: Roster, person: Person, at_ms: int) -> Standing:
+        """The same of any moment."""
+        workdays, today = roster.head.workdays, local_day(at_ms, self._zone)
+        duty = occurrence_at(person, workdays, self._zone, at_ms)
+        where = Where.NOT_DUE if duty is None else duty.where(at_ms)
+        again = duty is not None and where in {Where.EARLY, Where.OUTSIDE} and at_ms < duty.close_ms
+        following = next_occurrence(person, workdays, self._zone, today if again else today + _DAY)
+        return Standing(
+            where,
+            None if following is None else following.day,
+            None if duty is None or duty.on_leave else duty.day,
+            self._late_arrival(roster, person, where, today),
         )
-        return Standing(where, None if following is None else following.day)
+
+    def _late_arrival(self, roster: Roster, person: Person, where: Where, today: date) -> str | None:
+        """What was stated of the last duty, where this is the first check-in since then and before the next."""
+        said = self._said.of(person.ref)
+        if said is None or said.day > today or where in {Where.ON_TIME, Where.LATE}:
+            return None
+        since = occurrences(person, roster.head.workdays, self._zone, said.day + _DAY, today + _DAY)
+        return None if any(not duty.on_leave for duty in since) else said.event
 
     def _seen(self, person: Person | None) -> Visitor | None:
         if person is None:

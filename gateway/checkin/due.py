@@ -50,6 +50,7 @@ class Reason(StrEnum):
     UNAVAILABLE = "unavailable"  # gateway or kiosk could not take check-ins
     CHECKIN_TIME = "checkin_time"  # there is a check-in that may be the one
     OUTSIDE_WINDOW = "outside_window"  # somebody came on the day, before or between the windows
+    REVIEW = "review"  # a check-in that may be the one waits for staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class CheckIn:
     person: str
     at: Moment
     unsynced: bool
+    claimed_ms: int | None = None  # by somebody's word it was then: entered by hand, and counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Record:
     applied: Moment  # when the roster came into force
     known_since: Mapping[str, Moment]  # whom the rosters before had, with the same number and duties
     said: Mapping[tuple[str, date], Statement]  # by person and day
+    waiting: Sequence[CheckIn] = ()  # for the decision of staff
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,7 @@ def assess(
     roster: Roster, record: Record, now: Now, zone: tzinfo, first: date, end: date
 ) -> list[Assessment]:
     """Every duty from the day `first` up to, not including, the day `end`, in the order of the roster."""
-    judge = _Judge(roster, record, now)
+    judge = Judge(roster, record, now)
     return [
         judged
         for person in roster.persons
@@ -131,7 +134,7 @@ def assess(
     ]
 
 
-class _Judge:
+class Judge:
     """What is the same for all persons, looked up once."""
 
     def __init__(self, roster: Roster, record: Record, now: Now) -> None:
@@ -143,8 +146,15 @@ class _Judge:
         self._applied_ms = record.timeline.place(record.applied).latest_ms
         self._check_ins: dict[str, list[tuple[CheckIn, Placed]]] = {}
         for one in record.check_ins:
-            placed = record.timeline.place(one.at)
-            self._check_ins.setdefault(one.person, []).append((one, placed))
+            self._check_ins.setdefault(one.person, []).append((one, self._placed(one)))
+        self._waiting: dict[str, list[Placed]] = {}
+        for one in record.waiting:
+            self._waiting.setdefault(one.person, []).append(self._placed(one))
+
+    def _placed(self, one: CheckIn) -> Placed:
+        if one.claimed_ms is not None:
+            return Placed(one.claimed_ms, one.claimed_ms)
+        return self._record.timeline.place(one.at)
 
     def of(self, person: Person, duties: Sequence[Occurrence]) -> Iterable[Assessment]:
         """The duties of one person, in order."""
@@ -215,6 +225,8 @@ class _Judge:
             return Reason.CALENDAR_UNKNOWN
         if any(_may_be(duty, placed) for _, placed in came):
             return Reason.CHECKIN_TIME
+        if any(_may_be(duty, placed) for placed in self._waiting.get(duty.person, ())):
+            return Reason.REVIEW
         if any(_is_outside(duty, placed) for _, placed in came):
             return Reason.OUTSIDE_WINDOW
         return None if coverage(duty, self._up).through else Reason.UNAVAILABLE

@@ -9,6 +9,7 @@ from typing import Protocol
 from drivers.factors import Factor
 from gateway.checkin.roster import Method
 from gateway.checkin.schedule import Where
+from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact
 
 METHOD_OF: Mapping[Factor, Method] = {Factor.FINGER: Method.FINGER, Factor.FACE: Method.FACE}
@@ -41,6 +42,20 @@ class Standing:
 
     where: Where | None  # this moment, to the duty of today; None: the clock is not set, the center judges
     next_day: date | None  # the next one; None: there is none, or nobody can say
+    day: date | None = None  # of the duty that this fulfils or belongs to
+    late_arrival_of: str | None = None  # what was stated when nobody had come
+
+
+def standing_data(standing: Standing | None) -> dict[str, Json]:
+    """What the event of a report says of it."""
+    if standing is None or standing.where is None:
+        return {}
+    data: dict[str, Json] = {"counts_as": standing.where}
+    if standing.day is not None:
+        data["duty_day"] = standing.day.isoformat()
+    if standing.late_arrival_of is not None:
+        data["late_arrival_of"] = standing.late_arrival_of
+    return data
 
 
 class Directory(Protocol):

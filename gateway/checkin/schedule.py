@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
+from functools import lru_cache
 
 from gateway.checkin.roster import DayOff, Person, Repeat, Schedule
 from gateway.checkin.workdays import MOST_OFF, Workdays
@@ -83,10 +84,9 @@ def occurrences(
         return ()
     first, end = max(first, person.since), min(end, person.until + _DAY)
     found: dict[date, tuple[list[date], bool]] = {}
-    for nominal in nominal_days(schedule, first - _MARGIN, end + _MARGIN):
+    for nominal, moved in _moved_days(schedule, workdays, first - _MARGIN, end + _MARGIN):
         if not person.since <= nominal <= person.until:
             continue
-        moved = _moved(nominal, schedule.day_off, workdays)
         if moved is None or not first <= moved[0] < end:
             continue
         day, known = moved
@@ -141,6 +141,17 @@ def nominal_days(schedule: Schedule, first: date, end: date) -> Iterator[date]:
                 year, month = (year, month + 1) if month < 12 else (year + 1, 1)
 
 
+@lru_cache(maxsize=256)  # thousands of persons share a few schedules
+def _moved_days(
+    schedule: Schedule, workdays: Workdays, first: date, end: date
+) -> tuple[tuple[date, tuple[date, bool] | None], ...]:
+    """The nominal days of a stretch, and what became of each."""
+    return tuple(
+        (nominal, _moved(nominal, schedule.day_off, workdays))
+        for nominal in nominal_days(schedule, first, end)
+    )
+
+
 def _moved(nominal: date, day_off: DayOff, workdays: Workdays) -> tuple[date, bool] | None:
     """(day, whether every day that was looked at is known); None: the duty falls away."""
     if day_off is DayOff.KEEP:
@@ -157,26 +168,32 @@ def _moved(nominal: date, day_off: DayOff, workdays: Workdays) -> tuple[date, bo
 def _occurrence(
     person: Person, schedule: Schedule, day: date, nominal: tuple[date, ...], zone: tzinfo, *, known: bool
 ) -> Occurrence:
-    day_start_ms, day_end_ms = _midnight(day, zone), _midnight(day + _DAY, zone)
-    windows = tuple(
-        (max(day_start_ms, _begin(day, one.open, zone)), min(day_end_ms, _end(day, one.close, zone)))
-        for one in schedule.windows
-    )
-    close_ms = windows[-1][1]
+    day_start_ms, day_end_ms, windows = _times(schedule, day, zone)
     return Occurrence(
         person=person.ref,
         day=day,
         nominal=nominal,
         day_start_ms=day_start_ms,
         windows=windows,
-        late_until_ms=min(close_ms + schedule.grace_min * 60_000, day_end_ms),
+        late_until_ms=min(windows[-1][1] + schedule.grace_min * 60_000, day_end_ms),
         day_end_ms=day_end_ms,
         on_leave=person.on_leave(day),
         known=known,
     )
 
 
-def _midnight(day: date, zone: tzinfo) -> int:
+@lru_cache(maxsize=256)
+def _times(schedule: Schedule, day: date, zone: tzinfo) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    """Begin and end of the day, and the windows."""
+    day_start_ms, day_end_ms = midnight_ms(day, zone), midnight_ms(day + _DAY, zone)
+    windows = tuple(
+        (max(day_start_ms, _begin(day, one.open, zone)), min(day_end_ms, _end(day, one.close, zone)))
+        for one in schedule.windows
+    )
+    return day_start_ms, day_end_ms, windows
+
+
+def midnight_ms(day: date, zone: tzinfo) -> int:
     """Where clocks leap over midnight, the leap is it."""
     return _both(day, time(), zone)[0]
 
@@ -186,7 +203,7 @@ def _begin(day: date, at: time, zone: tzinfo) -> int:
 
 
 def _end(day: date, at: time | None, zone: tzinfo) -> int:
-    return _midnight(day + _DAY, zone) if at is None else max(_both(day, at, zone))
+    return midnight_ms(day + _DAY, zone) if at is None else max(_both(day, at, zone))
 
 
 def _both(day: date, at: time, zone: tzinfo) -> tuple[int, int]:

@@ -32,6 +32,7 @@ from gateway.checkin.facts import (
     Store,
     Visitor,
     review_reason,
+    standing_data,
 )
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.roster import Method
@@ -276,6 +277,7 @@ class Session:
         standing = None
         if outcome is Outcome.COMPLETED and self.purpose is Purpose.REPORT and self.person is not None:
             standing = self._directory.standing(self.person.ref)
+            body |= standing_data(standing)
         name = name if outcome is not Outcome.ABANDONED else None
         self._ending = Shown(outcome, reason, name, standing)
         ended = self._fact(f"checkin.{outcome}", body)

@@ -102,6 +102,27 @@ class Timeline:
             return Placed(min(low, earliest), max(min(high, FOREVER_MS), latest))
         return Placed(earliest, latest)
 
+    def stretch(
+        self, boot: str, first_ms: int, end_ms: int, reach: tuple[int, int]
+    ) -> tuple[int, int] | None:
+        """From when to when on the clock of a boot it was that time; None where nobody can be sure of it.
+
+        `reach`: the first and last moment of the boot that is asked about. Without drift: leave room for it.
+        """
+        groups = self._groups.get(boot)
+        if not groups or len(groups) > 1:
+            return None
+        low, high = self._limits[boot]
+        pairings = groups[0]
+        ends = min(reach[0], pairings[0].at.mono_ms), max(reach[1], pairings[-1].at.mono_ms)
+        if (
+            self._by_pairings(Moment(boot, ends[1]))[0] > high
+            or self._by_pairings(Moment(boot, ends[0]))[1] < low
+        ):
+            return None
+        offsets = [one.wall_ms - one.at.mono_ms for one in pairings]
+        return first_ms - max(offsets), end_ms - min(offsets)
+
     def certain(self, spans: Iterable[Span]) -> list[tuple[int, int]]:
         """What true time the spans cover whatever the clocks got wrong, rising and apart."""
         found = []

@@ -8,7 +8,7 @@ caller, who must not confirm it.
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -194,6 +194,31 @@ class Ingest:
         committed = await self._store.run(work)
         self._note_taken()
         self._committed_of[kind](1)
+        return committed
+
+    async def store_chosen(
+        self, facts: Sequence[Fact], device: str, choose: Callable[[Outbox], Collection[int]]
+    ) -> list[Committed | None]:
+        """Store those of these that `choose` names, by index, in the transaction in which it looks.
+
+        For what must be said once: whether it was said already is asked where nothing can come between. One
+        that was not chosen is None. Raises `StoreRefused` (also unencodable): nothing was stored.
+        """
+        stamp = self._clock.now()
+        drafts = [self._checked(fact, uuid7(stamp.wall_ms), device, stamp) for fact in facts]
+        if any(draft.type != fact.type for draft, fact in zip(drafts, facts, strict=True)):
+            raise StoreRefused("unencodable", "an event could not be encoded; see the log")
+
+        def work(box: Outbox) -> list[Committed | None]:
+            chosen = sorted(choose(box))
+            placed = dict(zip(chosen, box.append([drafts[one] for one in chosen], stamp), strict=True))
+            return [placed.get(index) for index in range(len(drafts))]
+
+        committed = await self._store.run(work)
+        self._note_taken()
+        for draft, one in zip(drafts, committed, strict=True):
+            if one is not None:
+                self._committed_of[draft.type](1)
         return committed
 
     def draft(self, kind: str, data: dict[str, Json], stamp: Stamp, *, device: str = GATEWAY_DEVICE) -> Draft:

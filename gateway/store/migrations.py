@@ -12,6 +12,7 @@ from peewee import IntegerField, Model, SqliteDatabase, TextField
 from gateway.errors import ContractError, StartError
 from gateway.evidence import canonical
 from gateway.store.commands import COMMAND_TABLES
+from gateway.store.diary import TABLES_SQL
 from gateway.store.transaction import transaction
 
 
@@ -119,6 +120,7 @@ MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
     "0006_access": _script(_ACCESS),
     "0007_enrolments": _script(_ENROLMENTS),
     "0008_device_records": _script(_DEVICE_RECORDS),
+    "0009_diary": _script(TABLES_SQL),
 }
 
 

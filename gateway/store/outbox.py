@@ -11,6 +11,7 @@ from gateway.envelope import Draft, Place, reissued, seal
 from gateway.errors import ContractError, StoreRefused
 from gateway.event_types import TYPES, event_class, is_urgent
 from gateway.evidence.jws import Signer
+from gateway.store import diary
 from gateway.store.database import StoreDamaged
 from gateway.store.epochs import EpochView
 from gateway.store.models import Event, State, Waiting
@@ -84,10 +85,21 @@ class Outbox:
         connection = self._database.connection()
         connection.executemany("INSERT INTO event (n, hash, recorded_ms, wire) VALUES (?, ?, ?, ?)", events)
         connection.executemany("INSERT INTO waiting (lane, n) VALUES (?, ?)", [(c.lane, c.n) for c in placed])
+        noted = [
+            (row.n, row.wire) for row, draft in zip(rows, drafts, strict=True) if draft.type in diary.KEPT
+        ]
+        if noted:
+            diary.keep(connection, noted)
         self._ledger.pending = Tail(epoch, first_n, seq, previous)
         self._ledger.fresh.extend(placed)
         self._ledger.rows.extend(rows)
         return placed
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what is asked and kept in the same transaction (`diary`)."""
+        connection: sqlite3.Connection = self._database.connection()
+        return connection
 
     def lineage(self) -> list[EpochView]:
         """All epochs, oldest first. Each closed one says where it ended; the running one is in memory."""

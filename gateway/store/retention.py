@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from peewee import SqliteDatabase, fn
 
+from gateway.store import diary
 from gateway.store.models import Day, Event
 
 STEP = 500  # events looked at in one transaction: a few ms on a slow card
@@ -75,6 +76,7 @@ class Purge:
         self._looked = (Event.select(fn.MIN(Event.n)).scalar() or 1) - 1
         if self._today is not None:
             self._forget_days(self._today - self._retention.days)
+            diary.forget(self._database.connection(), self._cutoff(self._retention.days))
 
     def _forget_days(self, oldest: int) -> None:
         """Of the days before, the newest is enough."""

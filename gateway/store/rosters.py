@@ -5,6 +5,7 @@ roster nothing stays (`secure_delete`). `put` and `current` run inside a transac
 """
 
 import json
+import sqlite3
 from dataclasses import asdict, dataclass, fields
 from typing import Self
 
@@ -67,6 +68,12 @@ def current() -> StoredRoster | None:
     """The roster in force. What damage left in a column is no reason to stop: then it does not open."""
     row = RosterRow.select(*map(SQL, _COLUMNS)).tuples().first()
     return None if row is None else _of_row(row)
+
+
+def is_current(connection: sqlite3.Connection, digest: bytes) -> bool:
+    """Whether this is the roster in force, without reading it."""
+    row = connection.execute("SELECT digest FROM roster").fetchone()
+    return row is not None and row[0] == digest
 
 
 def put(roster: StoredRoster) -> None:

@@ -29,7 +29,7 @@ from pathlib import Path
 from peewee import SqliteDatabase
 
 from gateway.spans import Spans
-from gateway.store import epochs, salvage_account
+from gateway.store import diary, epochs, salvage_account
 from gateway.store.enrolments import ENROLMENT_COLUMNS, SUSPECT
 from gateway.store.epochs import Lost
 from gateway.store.salvage_account import Account, Extent, Told
@@ -72,6 +72,10 @@ _KEPT_TABLES = {
     ),
     "kiosk_token": ("kiosk", "digest", "created_ms", "source"),
     "lockout": ("account", "source", "failures", "known", "boot", "mono_ms", "remaining_ms"),
+    # Made again from the events as well, at the start: what is in either is known. Not when check-ins could
+    # be taken: of the time before a salvage nobody can say that nothing of it is missing.
+    "diary": diary.DIARY_COLUMNS,
+    "diary_tick": diary.TICK_COLUMNS,
 }
 
 
@@ -149,6 +153,7 @@ def salvage_here(
         here.executemany("DELETE FROM event WHERE n = ?", ((n,) for n in odd))
         here.execute("DELETE FROM waiting WHERE n NOT IN (SELECT n FROM event)")
         here.execute("DELETE FROM epoch")
+        epochs.set_state(diary.FILLED, None)
         lost = salvage_account.as_few([*_untold(here), *account.finish()])
         found = Salvage(beside.name, cause, account.kept, tuple(lost))
         epochs.set_state(FOUND, found.as_text())
@@ -200,7 +205,11 @@ def _untold(source: sqlite3.Connection) -> tuple[Lost, ...]:
 def _copy_state(source: sqlite3.Connection) -> None:
     """Standing alarms and the like; what cannot be read is found out anew."""
     for key, value in _readable(source, "state", ("key", "value")):
-        if isinstance(key, str) and isinstance(value, str) and key not in {FOUND, epochs.RESTORED}:
+        if (
+            isinstance(key, str)
+            and isinstance(value, str)
+            and key not in {FOUND, epochs.RESTORED, diary.FILLED}
+        ):
             epochs.set_state(key, value)
 
 

@@ -20,7 +20,7 @@ from gateway.envelope import Draft
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
-from gateway.store import starting
+from gateway.store import diary, starting
 from gateway.store.database import PAGE_SIZE, StoreDamaged
 from gateway.store.db_thread import Announce, DbThread, Kind, Told
 from gateway.store.epochs import EpochView
@@ -93,6 +93,8 @@ class Store:
 
     def _choose(self, stamp: Stamp, make: MakeEvent) -> Started:
         self._look()
+        if diary.fill(self._outbox.connection):
+            log.info("diary made from the events")
         return starting.choose(
             self._outbox,
             self._ledger,

@@ -1,6 +1,7 @@
 """One kiosk's sessions: every ending recorded, nothing shown before it is stored, two people never mixed."""
 
 from collections.abc import Sequence
+from datetime import date
 
 import pytest
 from hypothesis import settings
@@ -23,6 +24,7 @@ from gateway.checkin.facts import (
 )
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.roster import Method
+from gateway.checkin.schedule import Where
 from gateway.checkin.session import SHOWN_S, STEP_S, TRIES, Card, Session, Stage
 from gateway.event_types import TYPES
 from gateway.ingest.facts import Fact
@@ -410,3 +412,32 @@ class AnyOrder(RuleBasedStateMachine):
 
 AnyOrder.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 TestAnyOrder = AnyOrder.TestCase
+
+
+def test_a_report_says_how_it_lies_to_the_duty_and_nothing_else_does() -> None:
+    standing = Standing(Where.ON_TIME, date(2026, 11, 30), date(2026, 11, 23), "event-9")
+    for purpose, expected in [
+        (
+            Purpose.REPORT,
+            {"counts_as": "on_time", "duty_day": "2026-11-23", "late_arrival_of": "event-9"},
+        ),
+        (Purpose.STUDY_IN, {}),
+    ]:
+        kiosk = Kiosk()
+        kiosk.roster.standings[ANNA.ref] = standing
+        kiosk.touch(purpose)
+        kiosk.card(ANNA)
+        kiosk.finger(finger(ANNA))
+        data = kiosk.facts[-1].data
+        members = ("counts_as", "duty_day", "late_arrival_of")
+        assert {name: data[name] for name in members if name in data} == expected
+        assert kiosk.shown[-1].standing == (standing if expected else None)
+
+
+def test_with_an_unset_clock_nothing_is_said_of_the_duty() -> None:
+    kiosk = Kiosk()
+    kiosk.roster.standings[ANNA.ref] = Standing(None, None)
+    kiosk.touch()
+    kiosk.card(ANNA)
+    kiosk.finger(finger(ANNA))
+    assert "counts_as" not in kiosk.facts[-1].data
