@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.access.model import Access
+from gateway.api.staff_desk import StaffDesk
 from gateway.view import Viewed
 
 
@@ -14,3 +15,4 @@ class Parts:
     viewed: Viewed
     metrics: Callable[[], bytes]
     access: Access
+    staff: StaffDesk | None = None  # behind /staff and /evidence

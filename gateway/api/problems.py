@@ -44,6 +44,14 @@ _BY_STATUS: Mapping[int, _Kind] = {
         "The Host header names no address of this gateway",
         "Open the gateway by http://127.0.0.1 or http://localhost, or add the name to the configuration.",
     ),
+    401: _Kind(
+        "not_signed_in",
+        "Nobody is signed in, or the token is not known here",
+        "Sign in; a kiosk is paired with its token (docs/api.md).",
+    ),
+    403: _Kind(
+        "not_allowed", "This is not for the one who asks", "Use an account or a token that may do this."
+    ),
     404: _Kind("not_found", "There is nothing at this address", "See /openapi.json for what there is."),
     405: _Kind("method_not_allowed", "This address is read-only", "Use GET."),
     422: _Kind(

@@ -18,7 +18,9 @@ from gateway.api.guard import LOOPBACK_NAMES, Guard
 from gateway.api.listening import listen, url_of
 from gateway.api.openapi import describe
 from gateway.api.page_routes import page_routes
+from gateway.api.parts import Parts
 from gateway.api.problems import add_problem_handlers
+from gateway.api.staff_routes import staff_routes
 from gateway.view import Viewed
 from gateway.web.assets import load_assets
 from gateway.web.messages import load_catalogue
@@ -30,11 +32,16 @@ KEEP_ALIVE_S = 5
 
 
 def create_app(
-    viewed: Viewed, *, metrics: Callable[[], bytes], hosts: Collection[str] = LOOPBACK_NAMES
+    viewed: Viewed,
+    *,
+    metrics: Callable[[], bytes],
+    hosts: Collection[str] = LOOPBACK_NAMES,
+    parts: Parts | None = None,
 ) -> FastAPI:
     """The application: pages and API over what `viewed` shows.
 
     `hosts` are the names it answers to (IPv6 in []), beside the loopback numbers, which it always answers to.
+    `parts`: what the routes of those who sign in are given; without it there are none.
     """
     app = FastAPI(
         title="Zhijiao Gateway",
@@ -50,6 +57,8 @@ def create_app(
         page_routes(viewed, renderer=PageRenderer(catalogue, load_assets()), stopping=stopping)
     )
     app.include_router(data_routes(viewed, metrics=metrics, catalogue=catalogue, stopping=stopping))
+    if parts is not None and parts.staff is not None:
+        app.include_router(staff_routes(parts, parts.staff, catalogue=catalogue, stopping=stopping))
     add_problem_handlers(app)
     app.add_middleware(Guard, hosts=hosts)
     describe(app)

@@ -373,7 +373,7 @@ def test_no_script_or_style_stands_in_the_page(renderer: PageRenderer) -> None:
 
 def test_the_version_of_the_files_covers_templates_and_texts() -> None:
     assets = load_assets()
-    assert {"page.css", "page.js", "morph.js", "mark.svg"} == set(assets.files)
+    assert {"page.css", "page.js", "morph.js", "mark.svg"} <= set(assets.files)
     assert re.fullmatch(r"[0-9a-f]{12}", assets.version)
     with pytest.raises(KeyError):
         assets.url("page.php")
