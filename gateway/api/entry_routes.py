@@ -74,7 +74,7 @@ def entry_routes(office: Office, gate: Gate) -> APIRouter:
             day=frame.today.isoformat(),
             at=renderer.times.minute(frame.now_ms),
         )
-        return page(renderer.entry(frame, office.people(), form=asdict(form)), lang)
+        return page(renderer.entry(frame, office.people(), form=asdict(form), alarms=office.alarms()), lang)
 
     @router.post("", response_class=HTMLResponse)
     async def filled(
@@ -95,14 +95,16 @@ def entry_routes(office: Office, gate: Gate) -> APIRouter:
         lang = language(remembered)
         frame = office.frame(who, lang)
         form = asdict(Filled(key, ref, purpose, day, at, reason, more))
-        people = office.people()
+        people, alarms = office.people(), office.alarms()
         if step == "edit":
-            return page(renderer.entry(frame, people, form=form))
+            return page(renderer.entry(frame, people, form=form, alarms=alarms))
         try:
             entry = _understood(office, Filled(**form))
             if step == "check":
                 person = office.person(entry.ref)
-                return page(renderer.entry(frame, people, form=form, step="check", person=person))
+                return page(
+                    renderer.entry(frame, people, form=form, alarms=alarms, step="check", person=person)
+                )
             # Not cut off with the browser's line: what is being recorded is recorded.
             event = await asyncio.shield(
                 desk.book.enter(
@@ -116,9 +118,13 @@ def entry_routes(office: Office, gate: Gate) -> APIRouter:
             )
         except GatewayError as exc:
             said = renderer.error(exc.code, lang)
-            return page(renderer.entry(frame, people, form=form, error=said), status=status_of(exc))
+            return page(
+                renderer.entry(frame, people, form=form, alarms=alarms, error=said), status=status_of(exc)
+            )
         person = office.person(entry.ref)
-        return page(renderer.entry(frame, people, form=form, step="done", person=person, event=event))
+        return page(
+            renderer.entry(frame, people, form=form, alarms=alarms, step="done", person=person, event=event)
+        )
 
     return router
 

@@ -45,14 +45,14 @@ def rollcall_routes(office: Office, gate: Gate, *, stopping: asyncio.Event) -> A
         """What is open, and a form to begin one."""
         frame = office.frame(who, language(remembered, lang))
         shown = desk.audit.shown_to(who.name)
-        return page(renderer.rollcall(frame, desk.calls.open_now, people(), shown), lang)
+        return page(renderer.rollcall(frame, desk.calls.open_now, people(), shown, office.alarms()), lang)
 
     @router.get("/live", response_class=EventSourceResponse)
     async def live(
         who: Annotated[Principal, Depends(readers)], lang: Lang = Lang.ZH
     ) -> AsyncIterator[ServerSentEvent]:
         """The page's own stream."""
-        sent = ""
+        sent: dict[str, str] = {}
         spoke_s = 0.0
         end_s = time.monotonic() + STREAM_S
         sources = {"now": office.viewed.changes(), "calls": changed.changes()}
@@ -61,17 +61,20 @@ def rollcall_routes(office: Office, gate: Gate, *, stopping: asyncio.Event) -> A
                 if time.monotonic() > end_s:
                     return
                 frame = office.frame(who, lang)
-                html = renderer.calls(frame, desk.calls.open_now, people(), desk.audit.shown_to(who.name))
-                if html == sent and time.monotonic() - spoke_s < SPEAK_EVERY_S:
+                regions = {"grave": renderer.grave(frame, office.alarms())}
+                regions[REGION] = renderer.calls(
+                    frame, desk.calls.open_now, people(), desk.audit.shown_to(who.name)
+                )
+                if regions == sent and time.monotonic() - spoke_s < SPEAK_EVERY_S:
                     continue
                 spoke_s = time.monotonic()
                 update = {
                     "version": renderer.assets.version,
                     "title": None,
-                    "regions": {} if html == sent else {REGION: html},
+                    "regions": {name: html for name, html in regions.items() if sent.get(name) != html},
                     "trouble": "",
                 }
-                sent = html
+                sent = regions
                 yield ServerSentEvent(event="page", raw_data=json.dumps(update, ensure_ascii=False))
 
     @router.post("/open")

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from gateway.access.model import Principal
 from gateway.api.page_routes import LANG_COOKIE, YEAR_S
 from gateway.api.staff_desk import StaffDesk
-from gateway.checkin.alarm_board import open_alarms
+from gateway.checkin.alarm_board import OpenAlarm, open_alarms
 from gateway.checkin.day import Day
 from gateway.checkin.roster import Person
 from gateway.errors import ContractError, GatewayError, StoreRefused
@@ -51,12 +51,16 @@ class Office:
         """What a viewer sees of a day now."""
         return Seen(
             day=day,
-            alarms=open_alarms(self.desk.alarms()),
+            alarms=self.alarms(),
             kiosks=[(one.id, one.view) for one in self.desk.kiosks()],
             calls=self.desk.calls.open_now,
             people=self.people(),
             shown=self.desk.audit.shown_to(who.name),
         )
+
+    def alarms(self) -> Sequence[OpenAlarm]:
+        """Those that stand."""
+        return open_alarms(self.desk.alarms())
 
     def people(self) -> Sequence[Person]:
         """Everybody on the roster."""

@@ -107,6 +107,20 @@ def staff_pages(office: Office, gate: Gate, *, stopping: asyncio.Event) -> APIRo
                 update = {"version": renderer.assets.version, "regions": regions, **around}
                 yield ServerSentEvent(event="page", raw_data=json.dumps(update, ensure_ascii=False))
 
+    @router.get("/live/alarms", response_class=EventSourceResponse)
+    async def alarms(
+        who: Annotated[Principal, Depends(readers)], lang: Lang = Lang.ZH
+    ) -> AsyncIterator[ServerSentEvent]:
+        """For pages that follow nothing else: a grave alarm reaches whoever fills in a form, too."""
+        end_s = time.monotonic() + STREAM_S
+        async with aclosing(until(stopping, office.viewed.changes())) as changes:
+            async for _ in changes:
+                if time.monotonic() > end_s:
+                    return
+                html = renderer.grave(office.frame(who, lang), office.alarms())
+                update = {"version": renderer.assets.version, "regions": {"grave": html}, "trouble": ""}
+                yield ServerSentEvent(event="page", raw_data=json.dumps(update, ensure_ascii=False))
+
     @router.post("/vouch")
     async def vouch(
         who: Annotated[Principal, Depends(staff)],

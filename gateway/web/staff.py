@@ -105,7 +105,9 @@ class StaffRenderer:
         """Inner HTML of regions by their element ids."""
         context = self._context(frame)
         return {
-            name: self._templates.get_template(f"staff_{name}.html").render(context, seen=seen)
+            name: self._templates.get_template(f"staff_{name}.html").render(
+                context, seen=seen, alarms=seen.alarms
+            )
             for name in names
         }
 
@@ -134,6 +136,7 @@ class StaffRenderer:
         step: str = "form",
         person: Person | None = None,
         event: str | None = None,
+        alarms: Sequence[OpenAlarm] = (),
     ) -> str:
         """Manual entry: the form, the question whether it is right, or what was recorded."""
         return self._render(
@@ -145,19 +148,27 @@ class StaffRenderer:
             step=step,
             person=person,
             event=event,
+            grave=self.grave(frame, alarms),
+            script_texts=self._script_texts(frame.lang),
             weekday=_weekday(form["day"], self.speaker(frame.lang)),
             purposes=[one for one in Purpose if one is not Purpose.ENROL],
             reasons=staff_present.ENTRY_REASONS,
         )
 
     def rollcall(
-        self, frame: Frame, calls: Sequence[RollCall], people: Mapping[str, Person], shown: Collection[str]
+        self,
+        frame: Frame,
+        calls: Sequence[RollCall],
+        people: Mapping[str, Person],
+        shown: Collection[str],
+        alarms: Sequence[OpenAlarm],
     ) -> str:
         """The roll calls that are open, with a form to begin one."""
         return self._render(
             "staff_rollcall.html",
             frame,
             body=self.calls(frame, calls, people, shown),
+            grave=self.grave(frame, alarms),
             groups=_by_unit(list(people.values())),
             script_texts=self._script_texts(frame.lang),
         )
@@ -175,6 +186,10 @@ class StaffRenderer:
             answers=tuple(Answer),
             notes=tuple(Note),
         )
+
+    def grave(self, frame: Frame, alarms: Sequence[OpenAlarm]) -> str:
+        """Inner HTML of what lies over every page while a grave alarm stands."""
+        return self._render("staff_grave.html", frame, alarms=alarms)
 
     def sheets(self, frame: Frame, day: Day, part: Part, shown: Table) -> str:
         """The printed day: one section for each sheet of paper."""

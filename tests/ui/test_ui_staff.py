@@ -241,6 +241,20 @@ async def test_a_grave_alarm_fills_the_screen_until_somebody_has_seen_it(tab: Ta
     await expect(dialog).to_be_hidden()
 
 
+@pytest.mark.parametrize("path", ["staff/entry", "staff/rollcall"])
+async def test_a_grave_alarm_reaches_whoever_does_something_else(tab: Tab, desk: Desk, path: str) -> None:
+    page = await live(tab, desk, path)
+    title = await page.title()
+    event = uuid7(NOW_MS)
+    desk.office.raise_alarm("store_full/gateway", event)
+    await expect(page.locator("#alarm-dialog")).to_be_visible()
+    await expect(page).to_have_title(f"【报警 1】{title}")
+    await page.get_by_role("button", name="已看到").click()
+    await expect(page.locator("#alarm-dialog")).to_be_hidden()
+    await expect(page).to_have_title(title)
+    assert [one.data["alarm"] for one in desk.office.recorded.facts] == [event]
+
+
 async def test_without_a_gesture_the_page_says_that_it_is_mute(tab: Tab, desk: Desk) -> None:
     desk.office.raise_alarm()
     page = await live(tab, desk)

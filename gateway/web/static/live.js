@@ -29,7 +29,8 @@ export function follow(shown) {
   }
 
   function show(update) {
-    if (update.version !== body.dataset.version || (update.stamp && update.stamp !== body.dataset.stamp)) {
+    const old = update.version !== body.dataset.version || (update.stamp && update.stamp !== body.dataset.stamp);
+    if (old && !body.dataset.quiet) { // quiet: somebody fills in a form, which a reload would throw away
       location.reload(); // the gateway was updated, or another day or roster has begun: the frame here is old
       return;
     }
