@@ -285,7 +285,7 @@ class _Gateway:
 
     async def _serve_page(self) -> None:
         told = Told(http=self.options.on_page, https=self.options.on_https)
-        await serve_pages(self.config, self.office.parts(self.viewer), self.time, told)
+        await serve_pages(self.config, self.office.parts(self.viewer, self.alarms), self.time, told)
 
     async def _clock_notice(self, notice: ClockNotice) -> bool:
         """Record it; False when the store takes nothing now."""

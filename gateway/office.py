@@ -11,6 +11,8 @@ from drivers.driver import Driver
 from drivers.factors import FactorDevice
 from gateway.access.keeper import AccessKeeper
 from gateway.api.parts import Parts
+from gateway.api.staff_desk import StaffDesk
+from gateway.checkin.audit import Audit
 from gateway.checkin.directory import DirectoryAt, RosterDirectory
 from gateway.checkin.enroller import Enroller
 from gateway.checkin.keeper import RosterKeeper
@@ -19,12 +21,15 @@ from gateway.checkin.modules import Modules
 from gateway.checkin.persons import Desk
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.checkin.releases import Releases
+from gateway.checkin.rollcalls import RollCalls
+from gateway.checkin.roster import Roster
 from gateway.checkin.said import Said
 from gateway.checkin.staff_day import StaffDay
 from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import Clock
 from gateway.config import Config
 from gateway.envelope import Draft
+from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
@@ -150,12 +155,23 @@ class Office:
             zone=self.zone,
         )
 
+        self.calls = RollCalls(
+            self._store,
+            self._ingest,
+            clock,
+            config.gateway.id,
+            known=self._is_known,
+            present=self._present,
+            changed=changed,
+        )
+
     async def load(self) -> None:
         """Take up what is kept."""
         await self.references.load()
         await self.roster.load()
         await self.access.load()
         await self.day.load()
+        await self.calls.load()
 
     def at_devices(self) -> dict[str, Work]:
         """By name: what ends with the devices."""
@@ -167,7 +183,12 @@ class Office:
 
     def services(self) -> dict[str, Work]:
         """By name: what ends last."""
-        return {"roster": self.roster.run(), "access": self.access.run(), **self.day.tasks()}
+        return {
+            "roster": self.roster.run(),
+            "access": self.access.run(),
+            "rollcalls": self.calls.run(),
+            **self.day.tasks(),
+        }
 
     def health(self) -> Sequence[HealthItem]:
         """Why not everything here is fine."""
@@ -181,14 +202,27 @@ class Office:
         """These are on disk."""
         self.day.committed(events, rows)
 
-    def parts(self, viewed: Viewed) -> Parts:
+    def parts(self, viewed: Viewed, alarms: Alarms) -> Parts:
         """What its pages are given."""
+        desk = StaffDesk(
+            book=self.day.days,
+            kiosks=lambda: self.kiosks.all,
+            alarms=lambda: alarms.standing,
+            calls=self.calls,
+            audit=Audit(self._ingest, self._config.gateway.id),
+            roster=self._roster,
+            store=self._config.gateway.state_dir / STORE_FILE,
+            zone=self.zone,
+            now_ms=lambda: self._clock.now().wall_ms,
+            new_id=self._new_id,
+        )
         return Parts(
             viewed=viewed,
             metrics=self._metrics.render,
             access=self.access,
             persons=self.persons,
             kiosks=self.kiosks,
+            staff=desk,
             hosts=self._config.api.names,
             refused=lambda reason: self._metrics.http_refused.labels(reason=reason).inc(),
         )
@@ -201,6 +235,17 @@ class Office:
         """After the devices have ended: what was begun is recorded."""
         await self.kiosks.close()
         await self.access.close()
+
+    def _roster(self) -> Roster | None:
+        return None if self.roster.in_force is None else self.roster.in_force.roster
+
+    def _is_known(self, ref: str) -> bool:
+        roster = self._roster()
+        return roster is not None and roster.of_ref(ref) is not None
+
+    async def _present(self) -> Sequence[str]:
+        today = await self.day.days.day(self.day.days.today())
+        return [one.ref for one in today.here]
 
     def _new_id(self) -> str:
         return uuid7(self._clock.now().wall_ms)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from gateway.access.model import PEOPLE, Principal
 from gateway.api.gate import Gate
 from gateway.api.problems import documented
-from gateway.api.streams import until
+from gateway.api.streams import GONE, until
 from gateway.view import Snapshot, Viewed
 from gateway.web.bar import Bars
 from gateway.web.messages import Lang
@@ -59,7 +59,7 @@ def page_routes(
         async with aclosing(until(stopping, viewed.changes())) as snapshots:
             async for snapshot in snapshots:
                 if not stays():
-                    yield ServerSentEvent(event="gone", raw_data="{}")
+                    yield GONE
                     return
                 wanted = renderer.regions(snapshot, lang)
                 changed = {region: html for region, html in wanted.items() if shown.get(region) != html}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from gateway.access.model import Access
 from gateway.api.limits import LIMITS, Limits
+from gateway.api.staff_desk import StaffDesk
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.persons import Persons
 from gateway.view import Viewed
@@ -22,3 +23,4 @@ class Parts:
     hosts: Collection[str] = ()  # names and addresses that it answers to, beside those of this machine itself
     refused: Callable[[str], None] = lambda _reason: None  # counts requests that were turned away
     limits: Limits = LIMITS
+    staff: StaffDesk | None = None  # behind /staff and /evidence

@@ -23,7 +23,7 @@ from starlette.exceptions import HTTPException
 from gateway.access.model import Principal, Role
 from gateway.api.gate import Gate
 from gateway.api.page_routes import LANG_COOKIE
-from gateway.api.streams import until
+from gateway.api.streams import GONE, until
 from gateway.checkin.persons import Persons, PersonView
 from gateway.errors import ContractError, StoreRefused
 from gateway.view import Viewed
@@ -132,7 +132,7 @@ def person_routes(
         async with aclosing(until(stopping, viewed.changes())) as changes:
             async for snapshot in changes:
                 if not stays():
-                    yield ServerSentEvent(event="gone", raw_data="{}")
+                    yield GONE
                     return
                 one = persons.of(ref)
                 if one is None:

@@ -31,6 +31,7 @@ from gateway.api.problems import add_problem_handlers
 from gateway.api.refusals import add_refusal_handler
 from gateway.api.routes import all_routes, stream_check
 from gateway.api.session_routes import add_door_handlers, session_routes
+from gateway.api.staff_routes import staff_routes
 from gateway.api.throttle import Throttle, ThrottleDoor
 from gateway.web.assets import load_assets
 from gateway.web.bar import Bars
@@ -88,6 +89,10 @@ def create_app(parts: Parts) -> FastAPI:
         kiosk = KioskRenderer(catalogue, assets)
         app.include_router(kiosk_pages(parts, at_desk, renderer=kiosk, stopping=stopping))
         app.include_router(kiosk_routes(parts, at_desk, stopping=stopping))
+    if parts.staff is not None:
+        app.include_router(
+            staff_routes(parts, parts.staff, gate=gate, bars=bars, catalogue=catalogue, stopping=stopping)
+        )
     bars.paths = frozenset(route.path for route in all_routes(app))
     add_problem_handlers(app)
     add_refusal_handler(app)

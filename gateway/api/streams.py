@@ -7,7 +7,11 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeVar
 
+from fastapi.sse import ServerSentEvent
+
 T = TypeVar("T")
+# The session has ended: a page that hears it is loaded again, which leads to the sign-in.
+GONE = ServerSentEvent(event="gone", raw_data="{}")
 
 
 async def until(stop: asyncio.Event, source: AsyncIterator[T]) -> AsyncGenerator[T, None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Protocol
 
-from gateway.checkin.due import Reason, State
+from gateway.checkin.due import Coverage, Reason, State
 from gateway.checkin.purposes import Purpose
 
 
@@ -27,6 +27,8 @@ class Duty:
     came_ms: int | None = None  # of the check-in that counts, or of a late arrival
     late_arrival: bool = False
     by_staff: bool = False  # the second factor was the word of staff
+    said: str | None = None  # id of the statement that was recorded: missed, unassessed
+    coverage: Coverage | None = None  # how far check-ins could be taken, where that was stated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

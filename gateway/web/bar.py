@@ -19,9 +19,11 @@ class Page:
 
 
 PAGES = (
-    Page("/staff", "bar.staff", frozenset({Role.STAFF, Role.ADMIN})),
+    Page("/staff", "bar.staff", frozenset({Role.STAFF, Role.ADMIN, Role.AUDITOR})),
+    Page("/staff/entry", "entry.title", frozenset({Role.STAFF, Role.ADMIN})),
+    Page("/staff/rollcall", "rollcall.title", frozenset({Role.STAFF, Role.ADMIN, Role.AUDITOR})),
     Page("/staff/persons", "bar.persons", frozenset({Role.STAFF, Role.ADMIN})),
-    Page("/evidence", "bar.evidence", frozenset({Role.AUDITOR})),
+    Page("/evidence", "bar.evidence", frozenset({Role.AUDITOR, Role.ADMIN})),
     Page("/", "bar.status", PEOPLE),
 )
 # Where each role begins; who is not named here, or whose page is not there, begins at the status.

@@ -2,7 +2,7 @@
 // a selection, the focus and a screen reader's place survive an update. Elements with data-key keep their identity.
 
 // Attributes the person or the script sets; the server's HTML never knows them.
-const OURS = new Set(["open", "data-fresh"]);
+const OURS = new Set(["open", "data-fresh", "data-busy", "data-asked"]);
 
 export function morph(live, html) {
   const wanted = document.createElement("template");
