@@ -27,6 +27,7 @@ class Duty:
     came_ms: int | None = None  # of the check-in that counts, or of a late arrival
     late_arrival: bool = False
     by_staff: bool = False  # the second factor was the word of staff
+    came_unsure: bool = False  # somebody came whose time is not sure enough to say that it counts
     said: str | None = None  # id of the statement that was recorded: missed, unassessed
     coverage: Coverage | None = None  # how far check-ins could be taken, where that was stated
 

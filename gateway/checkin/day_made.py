@@ -94,13 +94,14 @@ class Maker:
         if self._in_force is None:
             return
         roster = self._in_force.roster
+        unsure = self._came_unsure(day)
         judge = Judge(roster, self._recalled.record(self._in_force), now)
         for person in roster.persons:
             duties = occurrences(person, roster.head.workdays, self._zone, day, day + _DAY)
             for judged in judge.of(person, duties):
-                yield self._duty(person, judged)
+                yield self._duty(person, judged, unsure.get(person.ref))
 
-    def _duty(self, person: Person, judged: Assessment) -> Duty:
+    def _duty(self, person: Person, judged: Assessment, unsure: Entry | None) -> Duty:
         arrival = None
         if judged.check_in is None and judged.said is not None:
             referring = self._recalled.late.get(judged.said.id)
@@ -110,6 +111,8 @@ class Maker:
         # Nothing is called missed here that was not said to the center.
         unsaid = judged.state is State.MISSED and judged.said is None
         came = self._by_id.get(judged.check_in or arrival or "")
+        unsure = unsure if came is None else None
+        shown = came or unsure
         return Duty(
             ref=person.ref,
             name=person.name,
@@ -119,10 +122,23 @@ class Maker:
             windows=() if person.schedule is None else tuple(_local(one) for one in person.schedule.windows),
             state=State.OVER if unsaid else judged.state,
             reason=judged.reason,
-            came_ms=None if came is None else self._best_ms(came),
+            said=None if judged.said is None else judged.said.id,
+            came_unsure=unsure is not None,
+            came_ms=None if shown is None else self._best_ms(shown),
             late_arrival=arrival is not None,
             by_staff=came is not None and self._by_staff(came),
         )
+
+    def _came_unsure(self, day: date) -> dict[str, Entry]:
+        """Reports of that day, as the clock showed it, whose true time nobody knows well enough; by person."""
+        found: dict[str, Entry] = {}
+        for one in self._recalled.entries:
+            if one.ref is None or one.verb != "completed" or _purpose(one) is not Purpose.REPORT:
+                continue
+            placed = self._recalled.placed(one)
+            if placed.latest_ms - placed.earliest_ms > SURE_MS and local_day(one.wall_ms, self._zone) == day:
+                found[one.ref] = one
+        return found
 
     def _by_staff(self, came: Entry) -> bool:
         return came.data.get("method") == Method.STAFF or came.id in self._recalled.decisions

@@ -152,3 +152,16 @@ async def test_changes_are_told_at_once_and_then_at_a_pace(
     await asyncio.wait_for(anext(changes), 2)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(changes), 0.3)
+
+
+async def test_who_came_while_nobody_vouched_for_the_time_is_seen_to_have_come(tmp_path: Path) -> None:
+    """Nothing is said of the duty; staff must not think that nobody was there."""
+    world = World(tmp_path, at("2026-11-23 08:00"))
+    world.power_on(ClockQuality.UNSYNCED)
+    async with world.running():
+        await world.apply(people(2))
+        await world.until(at("09:00"))
+        await world.comes(0)
+        came, other = (await run_of(world).day.book.day(MONDAY)).duties
+    assert (came.state, came.came_unsure, came.came_ms is not None) == (State.OPEN, True, True)
+    assert (other.came_unsure, other.came_ms) == (False, None)

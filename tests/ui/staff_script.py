@@ -221,6 +221,9 @@ class ScriptedBook:
     def today(self) -> date:
         return self.now
 
+    async def month(self, first: date) -> Sequence[Hours]:
+        return self.shown.hours
+
     async def day(self, day: date) -> Day:
         if isinstance(self.refusal, StoreRefused):
             raise self.refusal
