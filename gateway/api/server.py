@@ -9,6 +9,8 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Collection, Iterator
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 import uvicorn
 from fastapi import FastAPI
@@ -27,10 +29,15 @@ from gateway.web.page import PageRenderer
 GRACE_S = 1  # for answers that are being written; streams end at once
 MAX_CONNECTIONS = 64  # a page holds one stream; more than this on a box is a client gone wild
 KEEP_ALIVE_S = 5
+CENTER_ZONE = ZoneInfo("Asia/Shanghai")  # where a test or a description names none
 
 
 def create_app(
-    viewed: Viewed, *, metrics: Callable[[], bytes], hosts: Collection[str] = LOOPBACK_NAMES
+    viewed: Viewed,
+    *,
+    metrics: Callable[[], bytes],
+    zone: tzinfo = CENTER_ZONE,
+    hosts: Collection[str] = LOOPBACK_NAMES,
 ) -> FastAPI:
     """The application: pages and API over what `viewed` shows.
 
@@ -47,7 +54,7 @@ def create_app(
     app.state.stopping = stopping
     catalogue = load_catalogue()
     app.include_router(
-        page_routes(viewed, renderer=PageRenderer(catalogue, load_assets()), stopping=stopping)
+        page_routes(viewed, renderer=PageRenderer(catalogue, load_assets(), zone), stopping=stopping)
     )
     app.include_router(data_routes(viewed, metrics=metrics, catalogue=catalogue, stopping=stopping))
     add_problem_handlers(app)

@@ -5,6 +5,7 @@ One renderer for both, so that what arrives live can never look unlike what a re
 
 import json
 from collections.abc import Mapping
+from datetime import tzinfo
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gateway.view import EventView, Snapshot
 from gateway.web import present, wording
 from gateway.web.assets import Assets
 from gateway.web.messages import Catalogue, Lang, Speaker
+from gateway.web.times import Times, iso
 
 REGIONS = ("demo", "overall", "devices", "events", "uplink", "buffer", "clock")
 EVENTS_SHOWN = 20  # two screens; the API gives all that the snapshot holds
@@ -25,8 +27,10 @@ _TEMPLATES = Path(__file__).parent / "templates"
 class PageRenderer:
     """Templates, texts and files, loaded once."""
 
-    def __init__(self, catalogue: Catalogue, assets: Assets) -> None:
+    def __init__(self, catalogue: Catalogue, assets: Assets, zone: tzinfo) -> None:
+        """`zone`: the center's; every time on the page is meant in it."""
         self.assets = assets
+        self._times = Times(zone)
         self._catalogue = catalogue
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
@@ -37,9 +41,9 @@ class PageRenderer:
             auto_reload=False,
         )
         self._templates.filters.update(
-            time_of_day=wording.time_of_day,
-            date=wording.date,
-            iso=wording.iso,
+            time_of_day=self._times.time_of_day,
+            date=self._times.date,
+            iso=iso,
             size=wording.size,
             number=wording.number,
         )
@@ -99,12 +103,14 @@ class PageRenderer:
                 lang,
                 snapshot.uplink.ack_mode,
                 event.epoch != snapshot.buffer.epoch,
-                wording.day_if_not_today(event.time_ms, now),
+                self._times.day_if_not_today(event.time_ms, now),
             ),
             "events_shown": EVENTS_SHOWN,
-            "moment": lambda at_ms: wording.moment(at_ms, now),
+            "moment": lambda at_ms: self._times.moment(at_ms, now),
             "duration": lambda length_ms: wording.duration(length_ms, t),
-            "weekday": t(wording.weekday_key(now)),
+            "zone": self._times.zone_name(now, lang),
+            "zone_offset_ms": self._times.offset_ms(now),
+            "weekday": self._times.weekday(now, lang),
         }
 
     def _script_texts(self, lang: Lang) -> dict[str, str]:
