@@ -223,6 +223,7 @@ class Office:
             persons=self.persons,
             kiosks=self.kiosks,
             staff=desk,
+            zone=self.zone,
             hosts=self._config.api.names,
             refused=lambda reason: self._metrics.http_refused.labels(reason=reason).inc(),
         )

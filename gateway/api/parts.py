@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 from gateway.access.model import Access
 from gateway.api.limits import LIMITS, Limits
@@ -9,6 +11,8 @@ from gateway.api.staff_desk import StaffDesk
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.persons import Persons
 from gateway.view import Viewed
+
+CENTER_ZONE = ZoneInfo("Asia/Shanghai")  # where a test or a description names none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,4 +27,5 @@ class Parts:
     hosts: Collection[str] = ()  # names and addresses that it answers to, beside those of this machine itself
     refused: Callable[[str], None] = lambda _reason: None  # counts requests that were turned away
     limits: Limits = LIMITS
+    zone: tzinfo = CENTER_ZONE
     staff: StaffDesk | None = None  # behind /staff and /evidence

@@ -66,19 +66,27 @@ def create_app(parts: Parts) -> FastAPI:
     gate, throttle = Gate(parts.access, parts.refused), Throttle(parts.limits, parts.refused)
     app.include_router(
         session_routes(
-            parts.access, gate=gate, bars=bars, renderer=DoorRenderer(catalogue, assets), throttle=throttle
+            parts.access,
+            gate=gate,
+            bars=bars,
+            renderer=DoorRenderer(catalogue, assets, parts.zone),
+            throttle=throttle,
         )
     )
     app.include_router(
         page_routes(
-            parts.viewed, gate=gate, bars=bars, renderer=PageRenderer(catalogue, assets), stopping=stopping
+            parts.viewed,
+            gate=gate,
+            bars=bars,
+            renderer=PageRenderer(catalogue, assets, parts.zone),
+            stopping=stopping,
         )
     )
     app.include_router(
         data_routes(parts.viewed, gate=gate, metrics=parts.metrics, catalogue=catalogue, stopping=stopping)
     )
     if parts.persons is not None:
-        persons = PersonsRenderer(catalogue, assets)
+        persons = PersonsRenderer(catalogue, assets, parts.zone)
         app.include_router(
             person_routes(
                 parts.persons, parts.viewed, gate=gate, bars=bars, renderer=persons, stopping=stopping
@@ -86,7 +94,7 @@ def create_app(parts: Parts) -> FastAPI:
         )
     if parts.kiosks is not None:
         at_desk = at_desk_of(parts.kiosks, gate)
-        kiosk = KioskRenderer(catalogue, assets)
+        kiosk = KioskRenderer(catalogue, assets, parts.zone)
         app.include_router(kiosk_pages(parts, at_desk, renderer=kiosk, stopping=stopping))
         app.include_router(kiosk_routes(parts, at_desk, stopping=stopping))
     if parts.staff is not None:

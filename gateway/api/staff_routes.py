@@ -17,14 +17,14 @@ from gateway.web.assets import load_assets
 from gateway.web.bar import Bars
 from gateway.web.messages import Catalogue
 from gateway.web.staff import StaffRenderer
-from gateway.web.zoned import Zoned
+from gateway.web.times import Times
 
 
 def staff_routes(
     parts: Parts, desk: StaffDesk, *, gate: Gate, bars: Bars, catalogue: Catalogue, stopping: asyncio.Event
 ) -> APIRouter:
     """`/staff/…` and `/evidence`."""
-    renderer = StaffRenderer(catalogue, load_assets(), Zoned(desk.zone))
+    renderer = StaffRenderer(catalogue, load_assets(), Times(desk.zone))
     office = Office(desk, parts.viewed, renderer, bars)
     router = APIRouter()
     router.include_router(staff_pages(office, gate, stopping=stopping))

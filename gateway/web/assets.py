@@ -41,7 +41,7 @@ def load_assets() -> Assets:
     """Read `static/`; templates and texts only add to the version."""
     version = hashlib.sha256()
     files: dict[str, Asset] = {}
-    sources = [*_HERE.glob("static/*"), *_HERE.glob("templates/*"), _HERE / "messages.toml"]
+    sources = [*_HERE.glob("static/*"), *_HERE.glob("templates/*"), *_HERE.glob("locale/*")]
     for path in sorted(sources):
         content = path.read_bytes()
         version.update(path.name.encode() + b"\0" + hashlib.sha256(content).digest())

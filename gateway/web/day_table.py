@@ -11,7 +11,7 @@ from enum import StrEnum
 from gateway.checkin.day import Day, Duty, Visit
 from gateway.web.messages import Speaker
 from gateway.web.staff_present import in_order
-from gateway.web.zoned import Zoned
+from gateway.web.times import Times
 
 
 class Part(StrEnum):
@@ -39,7 +39,7 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
-def table(day: Day, part: Part, t: Speaker, times: Zoned) -> Table:
+def table(day: Day, part: Part, t: Speaker, times: Times) -> Table:
     """One table of the day."""
     heads = [t(f"export_column.{name}") for name in COLUMNS[part]]
     rows: Iterator[Sequence[str]]
@@ -55,7 +55,7 @@ def windows(duty: Duty) -> str:
     return ", ".join(f"{begin}-{end}" for begin, end in duty.windows)
 
 
-def _duty(duty: Duty, t: Speaker, times: Zoned) -> Sequence[str]:
+def _duty(duty: Duty, t: Speaker, times: Times) -> Sequence[str]:
     return (
         duty.ref,
         t("staff.protected") if duty.protected else duty.name,
@@ -70,7 +70,7 @@ def _duty(duty: Duty, t: Speaker, times: Zoned) -> Sequence[str]:
     )
 
 
-def _visit(visit: Visit, t: Speaker, times: Zoned) -> Sequence[str]:
+def _visit(visit: Visit, t: Speaker, times: Times) -> Sequence[str]:
     name = t("staff.protected") if visit.protected else visit.name or ""
     return (
         times.full(visit.at_ms),

@@ -2,32 +2,23 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from datetime import tzinfo
 
 from gateway.web.assets import Assets
+from gateway.web.environment import environment
 from gateway.web.kiosk_screen import Around, Line, Screens, ScreenView
 from gateway.web.messages import Catalogue
 
-_TEMPLATES = Path(__file__).parent / "templates"
 REGIONS = ("top", "screen")
 
 
 class KioskRenderer:
     """Templates, texts and files, loaded once."""
 
-    def __init__(self, catalogue: Catalogue, assets: Assets) -> None:
+    def __init__(self, catalogue: Catalogue, assets: Assets, zone: tzinfo) -> None:
         self.assets = assets
         self.screens = Screens(catalogue)
-        self._templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
+        self._templates = environment(zone)
         self._templates.globals["say"] = self.screens.say
         self._regions = {name: self._templates.get_template(f"kiosk_{name}.html") for name in REGIONS}
 

@@ -1,18 +1,20 @@
 """The message catalogue: every text a person reads, Chinese first, by a stable key.
 
-`messages.toml` is the only place where such texts stand. A text may have a second one below the key `<key>.do`:
-what to do about it. A code the catalogue does not know is shown as the code itself, never as an error: a newer
-driver may report what this page has no words for yet.
+`locale/zh.po` and `locale/en.po` are the only places where such texts stand: gettext files, read by Babel, that any
+translator's tool opens. The key is the msgid. A text may have a second one below the key `<key>.do`: what to do
+about it. A code the catalogue does not know is shown as the code itself, never as an error: a newer driver may
+report what this page has no words for yet.
 """
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 
-CATALOGUE_FILE = Path(__file__).parent / "messages.toml"
+from babel.messages.pofile import read_po
+
+LOCALE_FOLDER = Path(__file__).parent / "locale"
 
 
 class Lang(StrEnum):
@@ -90,19 +92,24 @@ class Speaker:
         return self.catalogue.find(self.lang, key)
 
 
-def _flatten(table: Mapping[str, object], prefix: str) -> Iterator[tuple[str, Text]]:
-    zh, en = table.get("zh"), table.get("en")
-    if isinstance(zh, str) and isinstance(en, str):
-        yield prefix, Text(zh=zh, en=en)
-    elif zh is not None or en is not None:
-        raise ValueError(f"{CATALOGUE_FILE.name}: {prefix} has one language only; give both zh and en")
-    for name, below in table.items():
-        if isinstance(below, dict):
-            yield from _flatten(below, f"{prefix}.{name}" if prefix else name)
+def _read(lang: Lang) -> dict[str, str]:
+    """Texts of one language by key. One that a translator marked as doubtful (fuzzy) counts as missing."""
+    with (LOCALE_FOLDER / f"{lang}.po").open("rb") as file:
+        found = read_po(file, abort_invalid=True)
+    return {
+        str(one.id): one.string
+        for one in found
+        if one.id and not one.fuzzy and isinstance(one.string, str) and one.string.strip()
+    }
 
 
 @lru_cache(maxsize=1)
 def load_catalogue() -> Catalogue:
-    """The catalogue shipped with this package; read once."""
-    with CATALOGUE_FILE.open("rb") as file:
-        return Catalogue(dict(_flatten(tomllib.load(file), "")))
+    """The catalogue shipped with this package; read once. `ValueError` where a language lacks a text."""
+    zh, en = _read(Lang.ZH), _read(Lang.EN)
+    halves = sorted(zh.keys() ^ en.keys())
+    if halves:
+        raise ValueError(
+            f"{', '.join(halves)}: in one language only; give both {LOCALE_FOLDER.name}/zh.po and en.po"
+        )
+    return Catalogue({key: Text(zh=text, en=en[key]) for key, text in zh.items()})

@@ -5,6 +5,7 @@ One renderer for both, so that what arrives live can never look unlike what a re
 
 import json
 from collections.abc import Mapping
+from datetime import tzinfo
 from functools import lru_cache
 
 from markupsafe import Markup
@@ -15,6 +16,7 @@ from gateway.web.assets import Assets
 from gateway.web.bar import Bar
 from gateway.web.environment import templates
 from gateway.web.messages import Catalogue, Lang, Speaker
+from gateway.web.times import Times
 
 REGIONS = ("demo", "overall", "devices", "events", "uplink", "buffer", "clock")
 EVENTS_SHOWN = 20  # two screens; the API gives all that the snapshot holds
@@ -24,10 +26,12 @@ ROWS_KEPT = 4 * EVENTS_SHOWN  # both languages, and each stage on the way
 class PageRenderer:
     """Templates, texts and files, loaded once."""
 
-    def __init__(self, catalogue: Catalogue, assets: Assets) -> None:
+    def __init__(self, catalogue: Catalogue, assets: Assets, zone: tzinfo) -> None:
+        """`zone`: the center's; every time on the page is meant in it."""
         self.assets = assets
+        self._times = Times(zone)
         self._catalogue = catalogue
-        self._templates = templates()
+        self._templates = templates(zone)
         self._regions = {name: self._templates.get_template(f"{name}.html") for name in REGIONS}
         self._page = self._templates.get_template("page.html")
         self._event = self._templates.get_template("event.html")
@@ -85,12 +89,14 @@ class PageRenderer:
                 lang,
                 snapshot.uplink.ack_mode,
                 event.epoch != snapshot.buffer.epoch,
-                wording.day_if_not_today(event.time_ms, now),
+                self._times.day_if_not_today(event.time_ms, now),
             ),
             "events_shown": EVENTS_SHOWN,
-            "moment": lambda at_ms: wording.moment(at_ms, now),
+            "moment": lambda at_ms: self._times.moment(at_ms, now),
             "duration": lambda length_ms: wording.duration(length_ms, t),
-            "weekday": t(wording.weekday_key(now)),
+            "zone": self._times.zone_name(now, lang),
+            "zone_offset_ms": self._times.offset_ms(now),
+            "weekday": self._times.weekday(now, t),
         }
 
     def _script_texts(self, lang: Lang) -> dict[str, str]:

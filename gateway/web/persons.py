@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from datetime import tzinfo
 
 from gateway.checkin.enroller import EnrolView
 from gateway.checkin.persons import CONSENT, PersonView
 from gateway.view import Level, Snapshot
-from gateway.web import wording
 from gateway.web.assets import Assets
 from gateway.web.bar import Bar
+from gateway.web.environment import templates
 from gateway.web.messages import Catalogue, Lang, Speaker
+from gateway.web.times import Times
 
-_TEMPLATES = Path(__file__).parent / "templates"
 LABELS = tuple(
     f"{hand}_{finger}"
     for hand in ("right", "left")
@@ -28,18 +26,10 @@ _GOOD = frozenset({"enrolled", "known"})
 class PersonsRenderer:
     """Templates and texts, loaded once."""
 
-    def __init__(self, catalogue: Catalogue, assets: Assets) -> None:
+    def __init__(self, catalogue: Catalogue, assets: Assets, zone: tzinfo) -> None:
         self._assets = assets
         self._catalogue = catalogue
-        self._templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._templates.filters.update(iso=wording.iso)
+        self._templates, self._times = templates(zone), Times(zone)
 
     @property
     def version(self) -> str:
@@ -101,7 +91,7 @@ class PersonsRenderer:
             "t": Speaker(self._catalogue, lang),
             "lang": lang,
             "assets": self._assets,
-            "moment": lambda at_ms: wording.moment(at_ms, now_ms),
+            "moment": lambda at_ms: self._times.moment(at_ms, now_ms),
             "level_of": level_of,
         }
         return self._templates.get_template(template).render({**context, **values})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from gateway.web import wording
 from gateway.web.assets import Assets
@@ -24,11 +25,11 @@ class Refusal:
 class DoorRenderer:
     """Small pages without scripts."""
 
-    def __init__(self, catalogue: Catalogue, assets: Assets) -> None:
+    def __init__(self, catalogue: Catalogue, assets: Assets, zone: tzinfo) -> None:
         self._catalogue = catalogue
         self._assets = assets
-        self._sign_in = templates().get_template("sign_in.html")
-        self._account = templates().get_template("account.html")
+        self._sign_in = templates(zone).get_template("sign_in.html")
+        self._account = templates(zone).get_template("account.html")
 
     def sign_in(
         self, lang: Lang, *, next_path: str, name: str = "", said: str = "", refusal: Refusal | None = None

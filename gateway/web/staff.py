@@ -4,9 +4,6 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from gateway.access.model import Principal, Role
 from gateway.checkin.alarm_board import OpenAlarm
@@ -19,10 +16,10 @@ from gateway.web import staff_present, wording
 from gateway.web.assets import Assets
 from gateway.web.bar import Bar
 from gateway.web.day_table import Part, Table, windows
+from gateway.web.environment import templates
 from gateway.web.messages import Catalogue, Lang, Speaker
-from gateway.web.zoned import Zoned
+from gateway.web.times import Times
 
-_TEMPLATES = Path(__file__).parent / "templates"
 DAY_REGIONS = ("summary", "review", "here", "duties", "visits")
 NOW_REGIONS = ("alarms", "grave", "kiosks", "calls")  # what also changes without the day
 ROWS_ON_SHEET = 22  # of A4 landscape, so that a sheet carries its own head and number
@@ -63,26 +60,12 @@ class Seen:
 class StaffRenderer:
     """Templates and texts, loaded once."""
 
-    def __init__(self, catalogue: Catalogue, assets: Assets, times: Zoned) -> None:
+    def __init__(self, catalogue: Catalogue, assets: Assets, times: Times) -> None:
         self.assets = assets
         self.times = times
         self._catalogue = catalogue
-        self._templates = Environment(
-            loader=FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._templates.filters.update(
-            iso=wording.iso,
-            number=wording.number,
-            minute=times.minute,
-            second=times.second,
-            full=times.full,
-            windows=windows,
-        )
+        self._templates = templates(times.zone)
+        self._templates.filters.update(windows=windows)
 
     def speaker(self, lang: Lang) -> Speaker:
         """The texts in one language."""

@@ -6,6 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -28,7 +29,7 @@ STATES: list[Callable[[], Snapshot]] = [
 
 @pytest.fixture(scope="module")
 def renderer() -> PageRenderer:
-    return PageRenderer(load_catalogue(), load_assets())
+    return PageRenderer(load_catalogue(), load_assets(), ZoneInfo("Asia/Shanghai"))
 
 
 class Outline(HTMLParser):

@@ -182,9 +182,9 @@ async def test_static_files_keep_for_ever_under_their_version_only(client: httpx
     version = address.split("/")[2]
     for wrong in (
         "/static/000000000000/page.css",
-        f"/static/{version}/messages.toml",
+        f"/static/{version}/zh.po",
         f"/static/{version}/../templates/page.html",
-        f"/static/{version}/..%2Fmessages.toml",
+        f"/static/{version}/..%2Flocale%2Fzh.po",
         f"/static/{version}/%2e%2e/%2e%2e/errors.py",
     ):
         answer = await client.get(wrong)

@@ -399,7 +399,7 @@ def test_only_whoever_serves_pays_for_the_web_framework() -> None:
 def test_serving_imports_nothing_that_is_not_needed() -> None:
     code = (
         "import sys, gateway.api.server\n"
-        "idle = {'multipart', 'httptools', 'websockets', 'uvloop', 'httpx', 'watchfiles', 'yaml',\n"
+        "idle = {'httptools', 'websockets', 'uvloop', 'httpx', 'watchfiles', 'yaml',\n"
         "        'starlette.testclient', 'starlette.templating', 'fastapi.testclient', 'email_validator', 'rich'}\n"
         "assert not idle & set(sys.modules), idle & set(sys.modules)\n"
     )

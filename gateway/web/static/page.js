@@ -6,7 +6,6 @@ import { morph } from "./morph.js";
 const SILENCE_MS = 25000; // the gateway speaks at least every 15 s; longer silence is a dead line that looks open
 const RETRY_MS = 1000; // first wait before a new attempt, growing by itself
 const RETRY_MAX_MS = 5000;
-const BEIJING_MS = 8 * 3600 * 1000;
 
 const body = document.body;
 const texts = JSON.parse(body.dataset.texts);
@@ -76,7 +75,7 @@ function tick() {
     bannerAge.textContent = age(Math.floor((now - heardAt) / 1000));
   } else {
     const clock = document.getElementById("now");
-    const at = new Date(Number(clock.dataset.nowMs) + (now - heardAt) + BEIJING_MS);
+    const at = new Date(Number(clock.dataset.nowMs) + (now - heardAt) + Number(clock.dataset.offsetMs));
     if (!Number.isNaN(at.getTime())) clock.textContent = at.toISOString().slice(11, 19);
   }
   if (source !== null && now - Math.max(heardAt, triedAt) > SILENCE_MS) lose();
