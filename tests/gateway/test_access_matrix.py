@@ -16,6 +16,7 @@ from gateway.api.routes import all_routes, is_for_this_machine, roles_of
 from gateway.checkin.persons import PersonView
 from tests.gateway.memory_access import KIOSK_TOKEN, MemoryAccess, app_of, cookies
 from tests.ui.scripted import ScriptedGateway, healthy
+from tests.ui.staff_script import Office as ScriptedOffice
 
 TABLE = Path(__file__).parents[2] / "docs" / "access-matrix.md"
 ROW = re.compile(r"\| (?P<method>[A-Z]+) \| `(?P<path>/[^`]*)` \| (?P<who>[a-z, ]+) \|")
@@ -112,7 +113,8 @@ class Door:
 def door() -> Door:
     """With every route there is."""
     access = MemoryAccess()
-    whole = app_of(ScriptedGateway(healthy()), access, kiosks=nothing().kiosks, persons=Nobody())
+    staff = ScriptedOffice().parts().staff
+    whole = app_of(ScriptedGateway(healthy()), access, kiosks=nothing().kiosks, persons=Nobody(), staff=staff)
     return Door(whole, access)
 
 
