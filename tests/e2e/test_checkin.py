@@ -123,7 +123,7 @@ def module_name(bench: Center) -> str:
     return str(came["data"]["serial"])
 
 
-def give_roster(bench: Center, module: str, numbers: Sequence[str]) -> None:
+def give_roster(bench: Center, module: str, numbers: Sequence[str], *, program: str = "gateway") -> None:
     """Sign a roster as the center does, and import it as a technician does."""
     hmac_key = bytes.fromhex(bench.keys.hmac_key.read_text().strip())
     sealer, now = Sealer(GATEWAY, hmac_key, None), datetime.now(UTC)
@@ -163,7 +163,7 @@ def give_roster(bench: Center, module: str, numbers: Sequence[str]) -> None:
     }
     file = bench.folder / "roster.jsonl"
     file.write_bytes(sign_roster(head, persons, load_signer(bench.keys.ops_key, OPS_KID)))
-    command = [sys.executable, "-m", "gateway", "roster", "import", str(file), "--config", str(bench.config)]
+    command = [sys.executable, "-m", program, "roster", "import", str(file), "--config", str(bench.config)]
     subprocess.run(command, check=True, cwd=ROOT, timeout=60, capture_output=True)
 
 
