@@ -5,16 +5,19 @@ figures are printed; the bounds are only those beyond which a person would walk 
 """
 
 import asyncio
+import base64
 import contextlib
 import itertools
 import json
 import math
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import cast
@@ -46,6 +49,7 @@ from tests.ui.test_ui_kiosk import PAINTED
 pytestmark = [pytest.mark.ui, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(170)]
 
 ROUNDS = 20 if os.environ.get("DRILLS") == "long" else 5
+MASKED = "测*某"  # of the roster
 PROGRAM = "tests.bench.stream_gateway"  # `zhijiao` with one more device kind, which stands for the trackers
 TRACKERS_RATE = 20.0  # events a second: twenty trackers, a fix each second
 STREAM = '[[device]]\nid = "stream"\nkind = "bench.stream"\nport = "{port}"\n'
@@ -91,8 +95,13 @@ class Trackers:
 class Desk:
     """The center, its kiosk, and a browser at it."""
 
-    def __init__(self, bench: Center, counter: Counter, module: Paced, page: Page, card: Card) -> None:
-        self.bench, self.counter, self.module, self.page, self.card = bench, counter, module, page, card
+    def __init__(
+        self, bench: Center, counter: Counter, module: Paced, page: Page, *, url: str, token: str
+    ) -> None:
+        self.bench, self.counter, self.module, self.page = bench, counter, module, page
+        self.url, self.token = url, token
+        self.card: Card = next(cards(4, RESIDENT))
+        self.person = cast("ResidentText", next(residents(4, RESIDENT)))
 
     async def lays_card(self) -> None:
         """Until the finger is asked for."""
@@ -144,10 +153,11 @@ async def desk(chromium: Browser, tmp_path: Path, broker: Mosquitto) -> AsyncIte
         broker.stop()
         context = await chromium.new_context(viewport={"width": 1024, "height": 600}, locale="zh-CN")
         page = await context.new_page()
-        await page.goto(f"http://127.0.0.1:{page_port}/kiosk/pair#{token}")
+        url = f"http://127.0.0.1:{page_port}"
+        await page.goto(f"{url}/kiosk/pair#{token}")
         await page.locator("[data-key=idle]").wait_for(timeout=20_000)
         with trackers:
-            yield Desk(bench, counter, module, page, next(cards(4, RESIDENT)))
+            yield Desk(bench, counter, module, page, url=url, token=token)
         await context.close()
         await module.close()
         await counter.close()
@@ -226,3 +236,72 @@ async def _said_after_start(page: Page) -> str:
 async def _next_person(desk: Desk) -> None:
     """The result goes when the next card is laid; here nobody waits for its fifteen seconds."""
     await asyncio.sleep(0.2)
+
+
+async def test_nothing_of_a_person_is_left_anywhere_in_clear(desk: Desk) -> None:
+    """After a check-in: not in the store, its log, a backup, the journal, the metrics, nor in the browser."""
+    await desk.lays_card()
+    desk.module.far.press(Finger(ANNA))
+    assert "已计入" in await desk.result()
+    shown = await desk.page.locator("#screen").inner_text()
+    assert MASKED in shown, "the greeting is there, so the canary can be seen"
+    stored_in_browser = await desk.page.evaluate(
+        "[localStorage.length, sessionStorage.length, document.cookie]"
+    )
+    assert stored_in_browser == [0, 0, ""]
+    assert "#" not in desk.page.url
+    assert desk.token not in desk.page.url
+    backup = desk.bench.folder / "backup.db"
+    metrics = await asyncio.to_thread(_leave, desk, backup)
+    kept = [path for path in desk.bench.store.parent.rglob("*") if path.is_file()]
+    assert {"events.db", "events.db-wal"} <= {path.name for path in kept}
+    places = {path.name: path.read_bytes() for path in [*kept, backup, desk.bench.log("gateway")]}
+    places |= {"metrics": metrics, "events at rest": _bodies(desk.bench)}
+    person = desk.person
+    secrets: set[str | bytes] = {
+        person.name,
+        person.id_number,
+        person.address,
+        MASKED,
+        desk.token,
+        Finger(ANNA).template,
+    }
+    found = [
+        (place, kind) for place, content in places.items() for kind in _spellings(secrets) if kind in content
+    ]
+    assert found == []
+    assert any(b"p-3" in content for content in places.values()), "the control: what may be there is found"
+
+
+def _leave(desk: Desk, backup: Path) -> bytes:
+    """Make a backup, as a technician does; the metrics, as Prometheus reads them."""
+    command = [
+        sys.executable,
+        "-m",
+        PROGRAM,
+        "backup",
+        "--out",
+        str(backup),
+        "--config",
+        str(desk.bench.config),
+    ]
+    subprocess.run(command, check=True, cwd=ROOT, timeout=60, capture_output=True)
+    with urllib.request.urlopen(f"{desk.url}/metrics") as answer:  # noqa: S310 - our own, on this machine
+        return bytes(answer.read())
+
+
+def _spellings(secrets: set[str | bytes]) -> Iterator[bytes]:
+    """As they might be written down."""
+    for secret in secrets:
+        raws = [secret] if isinstance(secret, bytes) else [secret.encode(), secret.encode("utf-16-le")]
+        if isinstance(secret, str) and not secret.isascii():
+            raws.append(json.dumps(secret)[1:-1].encode())
+        for raw in raws:
+            yield raw
+            yield raw.hex().encode()
+            yield base64.b64encode(raw)[: len(raw) // 3 * 4]
+
+
+def _bodies(bench: Center) -> bytes:
+    with sqlite3.connect(f"file:{bench.store}?mode=ro", uri=True, timeout=10) as db:
+        return b"\n".join(wire for (wire,) in db.execute("SELECT wire FROM event"))
