@@ -53,6 +53,8 @@ class ChainCheck:
             if getattr(exc, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
                 raise StoreDamaged("a page cannot be read") from exc
             return Look(after_n)  # busy, or a disk that refuses: looked at again later
+        except UnicodeDecodeError as exc:  # what SQLite says of a damaged schema
+            raise StoreDamaged("the schema cannot be read") from exc
         return self._judge(rows)
 
     def _judge(self, rows: list[tuple[int, bytes, bytes, int]]) -> Look:

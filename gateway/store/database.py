@@ -73,26 +73,55 @@ def open_database(path: Path, *, max_pages: int | None) -> SqliteDatabase:
         database.execute_sql("SELECT count(*) FROM sqlite_master").fetchone()
         if max_pages is not None:
             database.execute_sql(f"PRAGMA max_page_count = {int(max_pages)}")
-    except (DatabaseError, sqlite3.Error) as exc:
+    except (DatabaseError, sqlite3.Error, UnicodeDecodeError) as exc:
         database.close()
-        raise translate(exc) from exc
+        raise _not_opened(path, exc) from exc
     return database
+
+
+def _not_opened(path: Path, exc: PeeweeException | sqlite3.Error | UnicodeDecodeError) -> Exception:
+    """Damage that SQLite does not call so: the statements of an opening are sound, whatever the file says."""
+    if isinstance(exc, UnicodeDecodeError):  # Python could not read what SQLite said of the schema
+        return StoreDamaged("the schema is no text")
+    code = _code(exc)
+    if code == sqlite3.SQLITE_ERROR:
+        return StoreDamaged("SQLite does not know the format of the file")
+    if code == sqlite3.SQLITE_READONLY and _asks_for_newer_sqlite(path):
+        return StoreDamaged("its header forbids writing")
+    return translate(exc)
+
+
+def _asks_for_newer_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(19)[18:] not in {b"\x01", b"\x02"}
+    except OSError:
+        return False
 
 
 def translate(exc: PeeweeException | sqlite3.Error) -> Exception:
     """What an SQLite error means for the gateway: `StoreRefused`, `StoreDamaged`, or itself (a bug)."""
-    cause: BaseException | None = exc
-    while cause is not None and not isinstance(cause, sqlite3.Error):
-        cause = cause.__cause__ or cause.__context__
-    code = getattr(cause, "sqlite_errorcode", None)
+    code = _code(exc)
     if code is None:
         return exc
     if code in _FULL:
         code = sqlite3.SQLITE_FULL
     primary = code & 0xFF  # extended result codes carry the primary one in the low byte
     if primary in _DAMAGE:
-        return StoreDamaged(f"SQLite reports {getattr(cause, 'sqlite_errorname', primary)}")
+        return StoreDamaged(f"SQLite reports {getattr(_cause(exc), 'sqlite_errorname', primary)}")
     if primary in _REFUSALS:
         name, text = _REFUSALS[primary]
         return StoreRefused(name, f"nothing was stored: {text}")
     return exc
+
+
+def _cause(exc: BaseException) -> sqlite3.Error | None:
+    cause: BaseException | None = exc
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__ or cause.__context__
+    return cause
+
+
+def _code(exc: PeeweeException | sqlite3.Error) -> int | None:
+    code = getattr(_cause(exc), "sqlite_errorcode", None)
+    return code if isinstance(code, int) else None

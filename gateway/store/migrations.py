@@ -1,6 +1,7 @@
 """How the tables came to be: numbered steps, each applied once, in one transaction with its record.
 
-Add a step at the end; never change one that was released. A file with steps this program does not
+Add a step at the end; never change one that was released, never drop a table or an index: where tables begin
+is known by the steps alone when the schema is damaged (`layout`). A file with steps this program does not
 know was written by a newer release: it is refused, not guessed at.
 """
 

@@ -3,6 +3,7 @@
 events.db             the store                     events.db.suspect       note: found damaged while running
 events.db.lock        one gateway at a time         events.db.salvaging-*   damaged, being salvaged
 events.db.rebuild     a salvage in the making       events.db.damaged-*     damaged, kept as evidence
+events.db.salvaging-*.view*    what a salvage lays over the damaged file, gone with it
 witness               the second witness            reserve                 room held back for bad days
 exported-*.json       notes of exports, to be recorded
 """
@@ -21,6 +22,7 @@ from gateway.store.commands import COMMAND_TABLES
 from gateway.store.database import PAGE_SIZE, StoreDamaged, open_database, translate
 from gateway.store.enrolments import ENROLMENT_TABLES
 from gateway.store.folder import sync_folder
+from gateway.store.layout import check_tables
 from gateway.store.lock import lock_of, take
 from gateway.store.migrations import migrate
 from gateway.store.models import TABLES
@@ -205,6 +207,7 @@ def _remove(rebuild: Path) -> None:
 def _usable(path: Path, max_pages: int | None, stamp: Stamp) -> SqliteDatabase:
     database = open_database(path, max_pages=max_pages)
     try:
+        check_tables(database)
         migrate(database, stamp.wall_ms)
         database.bind((*TABLES, *COMMAND_TABLES, *ENROLMENT_TABLES, *RECORD_TABLES))
         check_tail()
@@ -218,7 +221,10 @@ def _usable(path: Path, max_pages: int | None, stamp: Stamp) -> SqliteDatabase:
 
 
 def _heed(path: Path) -> None:
-    """Raise `StoreDamaged` when the last run left its note."""
+    """Raise `StoreDamaged` when the last run left its note, or where SQLite would delete what was committed."""
+    wal = path.with_name(path.name + "-wal")
+    if path.exists() and not path.stat().st_size and wal.exists() and wal.stat().st_size:
+        raise StoreDamaged("the file is empty, its WAL is not")
     note = _note_of(path)
     if not note.exists():
         return

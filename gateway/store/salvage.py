@@ -13,16 +13,17 @@ Killed before step 3 it is begun again from the same file at the next start; kil
 made up for. The damaged file is evidence: it is not written where there is another way, and never deleted by the
 gateway.
 
-Every row that can be read and proves itself (its hash is that of its signed bytes) is copied. Where
-the list of waiting events cannot be read, whatever is not known to be settled waits again: sending
-twice is harmless, the center dedupes. Lost is what should be here, was not settled, and is not kept;
-what an earlier salvage lost and no start has told yet is told with it.
+Every event whose own pages can be read and that proves itself (its hash is that of its signed bytes) is
+copied (`salvage_rows`); the other tables are asked in a view that does without the damaged schema
+(`salvage_view`). Where the list of waiting events cannot be read, whatever is not known to be settled
+waits again: sending twice is harmless, the center dedupes. Lost is what should be here, was not settled,
+and is not kept; what an earlier salvage lost and no start has told yet is told with it.
 """
 
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -33,7 +34,8 @@ from gateway.store import diary, epochs, salvage_account
 from gateway.store.enrolments import ENROLMENT_COLUMNS, SUSPECT
 from gateway.store.epochs import Lost
 from gateway.store.salvage_account import Account, Extent, Told
-from gateway.store.salvage_rows import readable_rows
+from gateway.store.salvage_rows import event_rows, whole_rows
+from gateway.store.salvage_view import view_of
 from gateway.store.transaction import transaction
 from gateway.store.witness import Statement
 
@@ -113,10 +115,10 @@ def salvage(
 
     `name` is what the damaged file will be called for good.
     """
-    with closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as source, transaction(into):
-        source.text_factory = lambda raw: raw.decode(errors="replace")
+    with view_of(damaged) as view, transaction(into):
+        source = view.tables
         account = Account(into, _epochs(source), _waiting(source), witness, extent)
-        for row in readable_rows(source):
+        for row in event_rows(view.pages):
             account.take(row)
         lost = salvage_account.as_few([*_untold(source), *account.finish()])
         found = Salvage(name, cause, account.kept, tuple(lost))
@@ -147,7 +149,8 @@ def salvage_here(
         return None
     with transaction(damaged):
         account = Account(damaged, told, waiting, witness, Extent.HERE)
-        sound = Spans.of(row[0] for row in readable_rows(here) if account.take(row))
+        rows = here.execute("SELECT n, hash, recorded_ms, wire FROM event ORDER BY n")
+        sound = Spans.of(row[0] for row in whole_rows(rows) if account.take(row))
         odd = [n for (n,) in here.execute("SELECT n FROM event") if n not in sound]
         _keep_beside(here, odd, beside)
         here.executemany("DELETE FROM event WHERE n = ?", ((n,) for n in odd))
@@ -180,12 +183,8 @@ def _waiting(source: sqlite3.Connection) -> Spans | None:
 
 def _epochs(source: sqlite3.Connection) -> Told:
     rows: list[tuple[object, object, object]] = []
-    for last_seq in ("last_seq", "NULL"):  # the first release kept no end
-        try:
-            rows = source.execute(f"SELECT epoch, first_n, {last_seq} FROM epoch").fetchall()  # noqa: S608
-            break
-        except sqlite3.Error:
-            continue
+    with suppress(sqlite3.Error):
+        rows = source.execute("SELECT epoch, first_n, last_seq FROM epoch").fetchall()
     return {
         epoch: (first_n, last_seq)
         for epoch, first_n, last_seq in rows
@@ -216,9 +215,13 @@ def _copy_state(source: sqlite3.Connection) -> None:
 def _copy_table(
     source: sqlite3.Connection, into: SqliteDatabase, table: str, columns: tuple[str, ...]
 ) -> None:
+    """Rows with the types that the table is declared with: a damaged tree may lead to another table's."""
+    told = into.execute_sql(f"PRAGMA table_info({table})").fetchall()
+    kinds = {name: (kind.lower(), "null" if not needed else "") for _, name, kind, needed, _, _ in told}
+    sound = " AND ".join(f"typeof({column}) IN {kinds[column]}" for column in columns)
     places = ", ".join("?" for _ in columns)
     insert = f"INSERT OR IGNORE INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
-    into.connection().executemany(insert, _readable(source, table, columns))
+    into.connection().executemany(insert, _readable(source, table, columns, sound))
 
 
 def _whole(source: sqlite3.Connection, table: str) -> bool:
@@ -232,10 +235,10 @@ def _whole(source: sqlite3.Connection, table: str) -> bool:
 
 
 def _readable(
-    source: sqlite3.Connection, table: str, columns: tuple[str, ...]
+    source: sqlite3.Connection, table: str, columns: tuple[str, ...], where: str = "1"
 ) -> Iterator[tuple[object, ...]]:
     """Rows until the first that fails; none of a table that is not there."""
     try:
-        yield from source.execute(f"SELECT {', '.join(columns)} FROM {table}")  # noqa: S608
+        yield from source.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}")  # noqa: S608
     except sqlite3.Error:
         return

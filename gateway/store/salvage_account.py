@@ -99,6 +99,7 @@ class Account:
         waits = self._waits(epoch, run, n, seq)
         if not self._put(row, waits=waits):
             return False  # a damaged tree may name a page twice
+        run.opened_ms = min(run.opened_ms, recorded_ms)  # rows come in any order
         if seq == 1:
             run.reason = _reason(event) or run.reason
         run.add(seq, digest)

@@ -175,7 +175,7 @@ async def test_the_drill_notices_a_gateway_that_declares_nothing(
     tmp_path: Path, mosquitto: Mosquitto, tell: Callable[[str], None]
 ) -> None:
     with center(tmp_path, mosquitto, readers=0, device_config=rated(150)) as bench:
-        await damaged(bench, pages_flipped, 1, SILENT)
+        await damaged(bench, truncated, 1, SILENT)
         result = weighed(bench, declared_lost(bench))
         tell(f"control, must miss events: {result}")
         assert result.faults
