@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.events import CardRead, CardType, DeviceEvent
 from drivers.factors import Factor, Matched
-from gateway.checkin.answered import KEPT_MS, MOST_KEPT, Answer, Answered, Key, KeyInUse, KeyReused, TooMany
+from gateway.checkin.answered import KEPT_MS, Answer, Answered, Key, KeyInUse, KeyReused, TooMany
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.requests import BURST, Requests
 from gateway.checkin.session import Stage
@@ -281,7 +281,8 @@ async def _one_history(steps: list[tuple[object, ...]]) -> None:
                 answered.end(key, answer)
 
 
-async def test_answers_are_bounded_and_none_is_forgotten_early() -> None:
+async def test_answers_are_bounded_and_none_is_forgotten_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.checkin.answered.MOST_KEPT", 64)
     notes, clock = Notes(), ManualClock()
     answered = Answered("kiosk-1", notes, clock.now)
 
@@ -291,7 +292,7 @@ async def test_answers_are_bounded_and_none_is_forgotten_early() -> None:
         notes.commit(answered.noted(key, Answer(None, changed=False)))
         answered.end(key, Answer(None, changed=False))
 
-    for count in range(MOST_KEPT):
+    for count in range(64):
         await ask(f"k{count}")
     with pytest.raises(TooMany):
         await answered.begin(answered.key("more", b""))
