@@ -291,6 +291,6 @@ async def test_the_page_asks_nobody_but_the_gateway(tab: Tab, site: Site) -> Non
     await live(tab, site)
     paths = sorted({url.removeprefix(site.url).rpartition("/")[2] for url in tab.requests})
     # The fixture checks the origin of every request of every test; here is what they are.
-    assert paths == ["", "live?lang=zh", "mark.svg", "morph.js", "page.css", "page.js"]
+    assert paths == ["", "live.js", "live?lang=zh", "mark.svg", "morph.js", "page.css", "page.js"]
     stored = await tab.page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]")
     assert stored == [0, 0, ""]

@@ -9,8 +9,8 @@ const RETRY_MAX_MS = 5000;
 export const body = document.body;
 export const texts = JSON.parse(body.dataset.texts);
 
-// `shown` is called after each update, with it.
-export function follow(shown) {
+// `shown` is called after each update, with it; `beat` each second while the line is good, with the milliseconds since.
+export function follow(shown, beat = () => {}) {
   const banner = document.getElementById("lost");
   const bannerAge = document.getElementById("lost-age");
   const indicator = document.getElementById("live");
@@ -50,7 +50,17 @@ export function follow(shown) {
     source = null;
     attempts += 1;
     if (attempts > 1) setLive(false); // the gateway ends a stream now and then; one that comes back is no break
-    retry = setTimeout(connect, attempts === 1 ? 0 : Math.min(RETRY_MS * attempts, RETRY_MAX_MS));
+    retry = setTimeout(again, attempts === 1 ? 0 : Math.min(RETRY_MS * attempts, RETRY_MAX_MS));
+  }
+
+  // An event stream does not say why it was refused: a gateway that was started again knows no session any more.
+  async function again() {
+    try {
+      if (!body.dataset.quiet && (await fetch("/api/v1/me")).status === 401) return location.reload();
+    } catch {
+      // Nobody there yet: `connect` will see, and say when it is over.
+    }
+    connect();
   }
 
   function setLive(live) {
@@ -63,8 +73,12 @@ export function follow(shown) {
 
   function tick() {
     const now = performance.now();
-    if (!banner.hidden) bannerAge.textContent = age(Math.floor((now - heardAt) / 1000));
-    if (source !== null && now - Math.max(heardAt, triedAt) > SILENCE_MS) lose();
+    if (banner.hidden) beat(now - heardAt);
+    else bannerAge.textContent = age(Math.floor((now - heardAt) / 1000));
+    if (source !== null && now - Math.max(heardAt, triedAt) > SILENCE_MS) {
+      attempts += 1; // nobody knows for how long it was dead: said at once
+      lose();
+    }
   }
 
   setInterval(tick, 1000);
