@@ -58,6 +58,7 @@ class Caretaker:
         self._touch = touch
         self._told_level = Room.NORMAL
         self._refusal_told = True
+        self._refused_seen = 0  # events refused in this run, as the last alarm said
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """By name, to be run for as long as the gateway serves."""
@@ -136,13 +137,14 @@ class Caretaker:
             self._refusal_told = False  # told when it is over: now nothing can be stored
             self._touch()
             return
-        if level >= Room.ESSENTIAL or not self._refusal_told:
+        # A refusal that was over before anybody looked is told all the same: an event was not taken.
+        if level >= Room.ESSENTIAL or not self._refusal_told or self._ingest.refused > self._refused_seen:
             data: dict[str, Json] = {
                 "code": "store_full" if self._ingest.refused else "degraded",
                 "refused": self._ingest.refused,
             }
             await self._alarms.raise_("store_full", "gateway", data)
-            self._refusal_told = True
+            self._refusal_told, self._refused_seen = True, self._ingest.refused
         if level < Room.ESSENTIAL:
             await self._alarms.clear("store_full", "gateway")
 
