@@ -158,6 +158,14 @@ class Office:
             self._serving.cancel()
             await asyncio.wait([self._serving])
 
+    async def swap(self, module: SimulatedModule) -> None:
+        """Behind the adapter, whose port never goes away."""
+        assert self._serving is not None
+        self._serving.cancel()
+        await asyncio.wait([self._serving])
+        self.module = module
+        self._serving = asyncio.create_task(module.serve(self.port))
+
     async def unplug(self) -> None:
         await self.pull()
         await until(lambda: self.task.view.state != "online", "the module to be missed")
@@ -389,6 +397,30 @@ async def test_a_module_that_is_pulled_in_the_middle_is_tidied_up_when_it_is_bac
         await until(lambda: one.task.view.state != "online", "the loss")
         one.plug()
         await until(lambda: one.modules.ready("finger-1") is not None, "it to be compared", 20)
+        assert module.library == {}
+        assert {row.state for row in one.references.book} == {State.ERASED}
+
+
+async def test_tidying_up_never_touches_a_module_that_came_in_the_meantime(desk: Box, port: PtyHost) -> None:
+    """What lies in it is other people's, and what was taken in lies in the one that is gone."""
+    module, other = SimulatedModule(), SimulatedModule(serial=b"SIM00002")
+    other.know(5, FINGERS[BORIS])
+    async with office(desk, port, module) as one:
+        one.finger, one.holds = FINGERS[ANNA], True
+        one.persons.begin(ANNA, device="finger-1", staff="staff-1", consent=True, label=None)
+        await until(lambda: one.view(ANNA).stage == "person", "the question")
+        one.kiosk.card(HASHES[ANNA], "event-1")
+        await until(lambda: one.view(ANNA).stage in {"verify", "done"}, "the write", 20)
+        assert module.library
+        await one.swap(other)
+        other.press(FINGERS[ANNA])
+        await one.ended(ANNA)
+        assert set(other.library) == {5}
+        assert one.events("identity.erased") == [], "nothing was deleted, so nothing is proven"
+        assert {row.state for row in one.references.book} == {State.PENDING}
+        await one.unplug()
+        one.plug(module)
+        await until(lambda: one.modules.ready("finger-1") == "0001-SIM00001", "the first module", 20)
         assert module.library == {}
         assert {row.state for row in one.references.book} == {State.ERASED}
 
