@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from drivers.errors import DriverError
+from drivers.errors import DeviceFault, DriverError
 from drivers.factors import Factor, Step
 from gateway.checkin.enrolment import Enrolling, allowed
 from gateway.checkin.enrolment_steps import (
@@ -224,12 +224,20 @@ class Enroller:
                 taking = device.enrol(slot=slot, timeout_s=TAKE_S, guide=guide)
                 return await running.unless_withdrawn(taking)
             case ListSlots():
-                return await device.slots()
+                taken = await device.slots()
+                self._same_module(asked)  # told by the question that was just answered
+                return taken
             case Erase(slots):
+                self._same_module(asked)
                 await device.erase(sorted(slots))
             case Keep(facts, rows):
                 await self._references.commit(facts, rows, asked.kiosk)
         return None
+
+    def _same_module(self, asked: Asked) -> None:
+        """Slots of another module are those of other people; raises `DriverError`."""
+        if self._modules.name(asked.device) != asked.module:
+            raise DeviceFault("changed", f"device '{asked.device}' was changed; it is looked at again")
 
 
 class _Running:
