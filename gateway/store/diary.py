@@ -109,6 +109,12 @@ def fill(connection: Connection) -> bool:
     return True
 
 
+def highest_n(connection: Connection) -> int:
+    """The newest `n` of any row; 0 where there is none."""
+    newest = "SELECT max(n) FROM (SELECT max(n) AS n FROM diary UNION ALL SELECT max(n) FROM diary_tick)"
+    return int(connection.execute(newest).fetchone()[0] or 0)
+
+
 def forget(connection: Connection, upto_n: int) -> None:
     """Rows of events that are past their time, whether those went early or still wait."""
     for table in ("diary", "diary_tick"):

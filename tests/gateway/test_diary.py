@@ -64,7 +64,7 @@ async def test_a_store_of_an_earlier_release_and_a_damaged_event(tmp_path: Path)
     with closing(sqlite3.connect(world.path)) as db, db:
         for table in ("diary", "diary_tick", "diary_up"):
             db.execute(f"DROP TABLE {table}")
-        db.execute("DELETE FROM migration WHERE name = '0008_diary'")
+        db.execute("DELETE FROM migration WHERE name = '0009_diary'")
         db.execute("DELETE FROM state WHERE key = ?", (diary.FILLED,))
         db.execute(
             "UPDATE event SET wire = substr(wire, 1, 100) || ? WHERE n = ?", (diary._MARKS[0], kept[0][0])
