@@ -110,6 +110,21 @@ async def test_off_through_the_window(world: World) -> None:
     assert world.said() == {("unassessed", "unavailable"): PERSONS}
 
 
+async def test_nobody_missed_what_an_enrolment_kept_him_from(world: World) -> None:
+    """The only kiosk is lent from before the grace ends until after it: who comes then cannot check in."""
+    roster = people(FEW)
+    world.power_on()
+    async with world.running():
+        await world.apply(roster)
+        await world.until(at("17:40"))
+        world.lent = True
+        await world.until(at("18:10"))
+        world.lent = False
+        await world.until(at("19:00"))
+    assert world.said() == {("unassessed", "unavailable"): FEW}
+    assert world.false_ones(roster) == []
+
+
 async def test_the_roster_has_expired(world: World) -> None:
     roster = people(PERSONS, expires="2026-11-23T07:00:00.000Z")
     world.power_on()
