@@ -136,6 +136,7 @@ class Office:
             kiosks=config.kiosks,
             kinds={device.id: device.kind for device in config.devices},
             online=lambda: {view.id for view in views() if view.state == ONLINE},
+            lent=lambda: {kiosk.id for kiosk in self.kiosks.all if kiosk.view.lent},
         )
         self.releases = Releases(
             self.modules,
