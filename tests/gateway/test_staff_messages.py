@@ -27,7 +27,7 @@ KEYS = [
     *(f"kiosk_stage.{one}" for one in Stage),
     *(f"rollcall_answer.{one}" for one in Answer),
     *(f"rollcall_note.{one}" for one in Note),
-    *(f"staff_role.{one}" for one in Role),
+    *(f"role.{one}" for one in Role),
     *(f"staff_reason.{one}" for one in (*sp.VOUCH_REASONS, *sp.REVIEW_REASONS, *sp.ENTRY_REASONS)),
     *(f"alarm_severity.{one}" for one in SEVERITY.values()),
     *(f"health.{one}{end}" for one in SEVERITY for end in ("", ".do")),
