@@ -39,6 +39,7 @@ from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
+from gateway.store.database import StoreDamaged
 from gateway.supervisor import DeviceTask
 from gateway.uuid7 import uuid7
 from gateway.view import DeviceView
@@ -423,6 +424,22 @@ async def test_tidying_up_never_touches_a_module_that_came_in_the_meantime(desk:
         await until(lambda: one.modules.ready("finger-1") == "0001-SIM00001", "the first module", 20)
         assert module.library == {}
         assert {row.state for row in one.references.book} == {State.ERASED}
+
+
+async def test_an_enrolment_that_dies_holds_up_nobody_and_is_noticed(
+    desk: Box, port: PtyHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(*_: object, **__: object) -> None:
+        raise StoreDamaged("a torn page")
+
+    async with office(desk, port, SimulatedModule()) as one:
+        watched = asyncio.create_task(one.enroller.until_broken())
+        with monkeypatch.context() as patch:
+            patch.setattr(one.references, "commit", damaged)
+            assert (await one.enrol(ANNA)).ending == Ending(Outcome.FAILED, "broken")
+        with pytest.raises(StoreDamaged):
+            await watched
+        await one.persons.release(ANNA, staff="staff-1", reason="supervision is over")
 
 
 async def test_a_person_left_out_by_the_roster_is_deleted_after_a_day(desk: Box, port: PtyHost) -> None:
