@@ -176,6 +176,7 @@ class Office:
     def at_devices(self) -> dict[str, Work]:
         """By name: what ends with the devices."""
         found = {**self.kiosks.tasks(), **self.modules.tasks(), "releases": self.releases.run()}
+        found["enrolments"] = self.enroller.until_broken()
         if self._config.terminals.listen is not None:
             found["terminals"] = serve_terminals(self.door, self._config.terminals.listen)
             found["terminals-store"] = self.door.until_damaged()

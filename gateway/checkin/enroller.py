@@ -23,6 +23,7 @@ from gateway.checkin.enrolment_steps import (
     Keep,
     ListSlots,
     Look,
+    Outcome,
     Proof,
     Take,
     Withdrawn,
@@ -94,6 +95,11 @@ class Enroller:
         self._changed = changed
         self._counted = counted
         self._running: dict[str, _Running] = {}
+        self._broken: asyncio.Queue[BaseException] = asyncio.Queue()
+
+    async def until_broken(self) -> None:
+        """Raises what an enrolment died of: nobody awaits its task."""
+        raise await self._broken.get()
 
     def people(self) -> frozenset[str]:
         """Who is being enrolled now."""
@@ -146,6 +152,7 @@ class Enroller:
         running.task = asyncio.get_running_loop().create_task(
             self._serve(running, kiosk), name=f"enrol-{device}"
         )
+        running.task.add_done_callback(self._ended)
         self._changed()
         return asked.id
 
@@ -181,7 +188,16 @@ class Enroller:
         finally:
             kiosk.give_back()
             del self._running[asked.id]
+            if (
+                self.views[asked.id].ending is None
+            ):  # cut off by the end of the gateway, or by an error of ours
+                self.show(asked.id, stage="done", step=None, ending=Ending(Outcome.FAILED, "broken"))
             self._changed()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broken.put_nowait(error)
 
     async def _play(self, running: "_Running") -> Ending:
         keeper = self._references
