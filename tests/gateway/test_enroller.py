@@ -426,6 +426,16 @@ async def test_tidying_up_never_touches_a_module_that_came_in_the_meantime(desk:
         assert {row.state for row in one.references.book} == {State.ERASED}
 
 
+async def test_nothing_is_begun_while_the_gateway_stops(desk: Box, port: PtyHost) -> None:
+    """The pages are served until the devices have ended."""
+    async with office(desk, port, SimulatedModule()) as one:
+        await one.enroller.close()
+        with pytest.raises(ContractError) as told:
+            one.persons.begin(ANNA, device="finger-1", staff="staff-1", consent=True, label=None)
+        assert told.value.code == "no_module"
+        assert not one.kiosk.view.lent
+
+
 async def test_an_enrolment_that_dies_holds_up_nobody_and_is_noticed(
     desk: Box, port: PtyHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
