@@ -95,6 +95,7 @@ class Enroller:
         self._changed = changed
         self._counted = counted
         self._running: dict[str, _Running] = {}
+        self._closed = False
         self._broken: asyncio.Queue[BaseException] = asyncio.Queue()
 
     async def until_broken(self) -> None:
@@ -124,7 +125,7 @@ class Enroller:
         if visitor is None or visitor.ended:
             raise ContractError("ended", "supervision of this person has ended")
         module = self._modules.ready(device)
-        if module is None:
+        if module is None or self._closed:
             raise ContractError("no_module", f"'{device}' is away or being looked at; try again in a moment")
         if self._modules.hands[device].locked():
             raise ContractError("kiosk_busy", f"something is being done at '{device}'; try again in a moment")
@@ -171,6 +172,7 @@ class Enroller:
 
     async def close(self) -> None:
         """The gateway stops: what was begun is found, and cleared, when its module is next seen."""
+        self._closed = True
         tasks = [one.task for one in self._running.values() if one.task is not None]
         for task in tasks:
             task.cancel()
