@@ -13,8 +13,9 @@ from gateway.access.keeper import AccessKeeper
 from gateway.api.parts import Parts
 from gateway.api.staff_desk import StaffDesk
 from gateway.checkin.audit import Audit
-from gateway.checkin.directory import DirectoryAt, RosterDirectory
+from gateway.checkin.directory import DirectoryAt, DirectoryOfTerminals, RosterDirectory
 from gateway.checkin.enroller import Enroller
+from gateway.checkin.facts import Directory
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.modules import Modules
@@ -27,7 +28,7 @@ from gateway.checkin.said import Said
 from gateway.checkin.staff_day import StaffDay
 from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import Clock
-from gateway.config import Config
+from gateway.config import Config, KioskConfig
 from gateway.envelope import Draft
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
@@ -79,7 +80,8 @@ class Office:
         )
         self.said = Said()
         self.directory = RosterDirectory(self.roster, self.references, clock, self.zone, self.said)
-        self.desk = TerminalDesk(config.kiosks, directory=self.directory, ingest=ingest, clock=clock)
+        self.of_terminals = DirectoryOfTerminals(self.roster, self.references, clock, self.zone, self.said)
+        self.desk = TerminalDesk(config.kiosks, directory=self.of_terminals, ingest=ingest, clock=clock)
 
     def furnish(
         self, drivers: Mapping[str, Driver], tasks: Sequence[DeviceTask], changed: Callable[[], None]
@@ -103,10 +105,7 @@ class Office:
         self.kiosks = Kiosks(
             config.kiosks,
             drivers,
-            # A terminal compares itself: which template lies in it, its maker's program knows.
-            directory=lambda kiosk: (
-                self.directory if kiosk.terminal else DirectoryAt(self.directory, self.modules, kiosk.devices)
-            ),
+            directory=self._directory_at,
             recorder=self._ingest,
             new_id=self._new_id,
             changed=changed,
@@ -136,6 +135,7 @@ class Office:
             kiosks=config.kiosks,
             kinds={device.id: device.kind for device in config.devices},
             online=lambda: {view.id for view in views() if view.state == ONLINE},
+            lent=lambda: {kiosk.id for kiosk in self.kiosks.all if kiosk.view.lent},
         )
         self.releases = Releases(
             self.modules,
@@ -176,6 +176,7 @@ class Office:
     def at_devices(self) -> dict[str, Work]:
         """By name: what ends with the devices."""
         found = {**self.kiosks.tasks(), **self.modules.tasks(), "releases": self.releases.run()}
+        found["enrolments"] = self.enroller.until_broken()
         if self._config.terminals.listen is not None:
             found["terminals"] = serve_terminals(self.door, self._config.terminals.listen)
             found["terminals-store"] = self.door.until_damaged()
@@ -236,6 +237,13 @@ class Office:
         """After the devices have ended: what was begun is recorded."""
         await self.kiosks.close()
         await self.access.close()
+
+    def _directory_at(self, kiosk: KioskConfig) -> Directory:
+        if not kiosk.terminal:
+            return DirectoryAt(self.directory, self.modules, kiosk.devices)
+        # A terminal compares itself: which template lies in it, its maker's program knows. Where devices of ours
+        # stand at it as well, it may speak of a module in which we enrol.
+        return self.directory if kiosk.devices else self.of_terminals
 
     def _roster(self) -> Roster | None:
         return None if self.roster.in_force is None else self.roster.in_force.roster

@@ -19,17 +19,23 @@ _MODULES = ("finger.", "face.")
 _KEEPS_RECORDS = "terminal."  # takes check-ins alone, and hands them over when it is back
 
 
-def kiosk_ready(kiosks: Iterable[KioskConfig], kinds: Mapping[str, str], online: Collection[str]) -> bool:
+def kiosk_ready(
+    kiosks: Iterable[KioskConfig],
+    kinds: Mapping[str, str],
+    online: Collection[str],
+    lent: Collection[str] = (),
+) -> bool:
     """Whether somebody could report: a kiosk for it whose card reader and a module are there, and no terminal is away.
 
     A terminal that is away may hold the very check-in that seems to be missing. `kinds`: of devices, by id.
+    `lent`: kiosks at which somebody is being enrolled, and nobody checks in.
     """
     if any(kind.startswith(_KEEPS_RECORDS) and one not in online for one, kind in kinds.items()):
         return False
     return any(
         _some(kiosk, _CARD_READERS, kinds, online) and _some(kiosk, _MODULES, kinds, online)
         for kiosk in kiosks
-        if kiosk.purpose in (ANY_PURPOSE, Purpose.REPORT)
+        if kiosk.purpose in (ANY_PURPOSE, Purpose.REPORT) and kiosk.id not in lent
     )
 
 

@@ -84,7 +84,7 @@ class ByHand:
             raise ContractError(
                 "unknown_person", "the card was another person's than is named; leave the person out"
             )
-        if accept:
+        if accept or (waiting.ref is None and whose is not None):
             whose = self._known(whose or "")[1].ref
         verb = "completed" if accept else "rejected"
         data: dict[str, Json] = {

@@ -103,6 +103,19 @@ class RosterDirectory:
         )
 
 
+class DirectoryOfTerminals(RosterDirectory):
+    """The same for machines that compare themselves: the roster alone says whose place it is.
+
+    What is kept here is about modules in which this gateway enrols and deletes. A doubt about those (a store that
+    was put back) would make everybody a stranger at a terminal, for good: nobody is enrolled anew there by us.
+    """
+
+    def by_slot(self, module: str, slot: int) -> Visitor | None:
+        """`facts.Directory`."""
+        in_force = self._keeper.in_force
+        return None if in_force is None else self._seen(in_force.roster.of_slot(module, slot))
+
+
 class DirectoryAt:
     """The same at one kiosk: nobody is asked for a finger that no module there holds."""
 

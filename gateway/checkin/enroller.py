@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from drivers.errors import DriverError
+from drivers.errors import DeviceFault, DriverError
 from drivers.factors import Factor, Step
 from gateway.checkin.enrolment import Enrolling, allowed
 from gateway.checkin.enrolment_steps import (
@@ -23,6 +23,7 @@ from gateway.checkin.enrolment_steps import (
     Keep,
     ListSlots,
     Look,
+    Outcome,
     Proof,
     Take,
     Withdrawn,
@@ -94,6 +95,12 @@ class Enroller:
         self._changed = changed
         self._counted = counted
         self._running: dict[str, _Running] = {}
+        self._closed = False
+        self._broken: asyncio.Queue[BaseException] = asyncio.Queue()
+
+    async def until_broken(self) -> None:
+        """Raises what an enrolment died of: nobody awaits its task."""
+        raise await self._broken.get()
 
     def people(self) -> frozenset[str]:
         """Who is being enrolled now."""
@@ -118,7 +125,7 @@ class Enroller:
         if visitor is None or visitor.ended:
             raise ContractError("ended", "supervision of this person has ended")
         module = self._modules.ready(device)
-        if module is None:
+        if module is None or self._closed:
             raise ContractError("no_module", f"'{device}' is away or being looked at; try again in a moment")
         if self._modules.hands[device].locked():
             raise ContractError("kiosk_busy", f"something is being done at '{device}'; try again in a moment")
@@ -146,6 +153,7 @@ class Enroller:
         running.task = asyncio.get_running_loop().create_task(
             self._serve(running, kiosk), name=f"enrol-{device}"
         )
+        running.task.add_done_callback(self._ended)
         self._changed()
         return asked.id
 
@@ -164,6 +172,7 @@ class Enroller:
 
     async def close(self) -> None:
         """The gateway stops: what was begun is found, and cleared, when its module is next seen."""
+        self._closed = True
         tasks = [one.task for one in self._running.values() if one.task is not None]
         for task in tasks:
             task.cancel()
@@ -181,7 +190,16 @@ class Enroller:
         finally:
             kiosk.give_back()
             del self._running[asked.id]
+            if (
+                self.views[asked.id].ending is None
+            ):  # cut off by the end of the gateway, or by an error of ours
+                self.show(asked.id, stage="done", step=None, ending=Ending(Outcome.FAILED, "broken"))
             self._changed()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._broken.put_nowait(error)
 
     async def _play(self, running: "_Running") -> Ending:
         keeper = self._references
@@ -224,12 +242,20 @@ class Enroller:
                 taking = device.enrol(slot=slot, timeout_s=TAKE_S, guide=guide)
                 return await running.unless_withdrawn(taking)
             case ListSlots():
-                return await device.slots()
+                taken = await device.slots()
+                self._same_module(asked)  # told by the question that was just answered
+                return taken
             case Erase(slots):
+                self._same_module(asked)
                 await device.erase(sorted(slots))
             case Keep(facts, rows):
                 await self._references.commit(facts, rows, asked.kiosk)
         return None
+
+    def _same_module(self, asked: Asked) -> None:
+        """Slots of another module are those of other people; raises `DriverError`."""
+        if self._modules.name(asked.device) != asked.module:
+            raise DeviceFault("changed", f"device '{asked.device}' was changed; it is looked at again")
 
 
 class _Running:

@@ -16,9 +16,9 @@ from gateway.checkin.session import NewId
 from gateway.clock import Stamp
 from gateway.errors import StoreRefused
 from gateway.ingest.facts import Fact
+from gateway.store.salvage import ENDED
 
 OPEN = "session:"  # notes: sessions that were opened and have not ended, by kiosk and session
-ENDED = "ended:"  # note: how the last session of a kiosk ended
 
 
 class Recorder(Protocol):

@@ -66,7 +66,7 @@ class ReferenceKeeper:
         """Facts, rows and note together; raises `StoreRefused`: then nothing has changed."""
 
         def change(box: Outbox) -> None:
-            put_enrolments(sealed(rows, self._seal))
+            put_enrolments(box.connection, sealed(rows, self._seal))
             if note is not None:
                 box.note(*note)
 
@@ -104,7 +104,7 @@ class ReferenceKeeper:
     def _doubt(self, box: Outbox) -> None:
         since = self._since(box)
         if since is not None:
-            put_enrolments(sealed(_doubted(self._rows(), since), self._seal))
+            put_enrolments(box.connection, sealed(_doubted(self._rows(), since), self._seal))
             box.note(DOUBTED, str(since))
             box.note(SUSPECT, None)
         box.note(EPOCH, box.lineage()[-1].epoch)
@@ -112,7 +112,7 @@ class ReferenceKeeper:
     def _mirror(self, roster: Roster, box: Outbox) -> None:
         since = box.noted(DOUBTED)
         rows = mirrored(Book(self._rows()), roster, doubted_ms=None if since is None else int(since))
-        put_enrolments(sealed(rows, self._seal))
+        put_enrolments(box.connection, sealed(rows, self._seal))
 
     async def _reload(self) -> None:
         rows = await self._store.read(lambda _box: self._rows())

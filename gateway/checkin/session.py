@@ -137,6 +137,8 @@ class Session:
         """What a device of this kiosk answered when it was asked for this session, or a terminal found out."""
         if self.stage is not Stage.PROVING or self.person is None or session != self.id:
             return []  # of a session that is over
+        if factor not in self._factors():
+            return []  # nobody asked for it: a terminal may say more than the roster allows
         source: dict[str, Json] = {} if reported_by is None else {"reported_by": reported_by}
         if not isinstance(result, Matched):
             return self._tried(self._refused(factor, {"reason": result.reason, **source}))

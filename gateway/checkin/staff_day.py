@@ -42,9 +42,11 @@ class StaffDay:
         kiosks: Sequence[KioskConfig],
         kinds: Mapping[str, str],
         online: Callable[[], Collection[str]],
+        lent: Callable[[], Collection[str]],
     ) -> None:
         """`path`: of the store; `kinds`: of the devices, by id; `online`: which of
-        them answer now; `said`: what was stated, which the directory asks."""
+        them answer now; `lent`: kiosks at which somebody is being enrolled; `said`:
+        what was stated, which the directory asks."""
         self._path = path
         self._said = said
         self.teller = Teller(
@@ -54,7 +56,7 @@ class StaffDay:
             keeper=keeper,
             clock=clock,
             zone=zone,
-            kiosk_ready=lambda: kiosk_ready(kiosks, kinds, online()),
+            kiosk_ready=lambda: kiosk_ready(kiosks, kinds, online(), lent()),
             store_ready=lambda: ingest.refusal is None and store.level is not Level.SETTLE,
         )
         self.book = Book(

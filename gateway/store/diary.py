@@ -109,6 +109,12 @@ def fill(connection: Connection) -> bool:
     return True
 
 
+def highest_n(connection: Connection) -> int:
+    """The newest `n` of any row; 0 where there is none."""
+    newest = "SELECT max(n) FROM (SELECT max(n) AS n FROM diary UNION ALL SELECT max(n) FROM diary_tick)"
+    return int(connection.execute(newest).fetchone()[0] or 0)
+
+
 def forget(connection: Connection, upto_n: int) -> None:
     """Rows of events that are past their time, whether those went early or still wait."""
     for table in ("diary", "diary_tick"):
@@ -119,6 +125,9 @@ def forget(connection: Connection, upto_n: int) -> None:
 def _row(n: int, verb: str, event: Mapping[str, Any]) -> tuple[object, ...]:
     data, subject = event["data"], str(event["subject"])
     kept = {name: data[name] for name in _MEMBERS if isinstance(data.get(name), str)}
+    claims = [data.get("occurred")]
+    if verb == "pending_review":
+        claims.append(data.get("device_time"))
     return (
         n,
         event["id"],
@@ -129,8 +138,9 @@ def _row(n: int, verb: str, event: Mapping[str, Any]) -> tuple[object, ...]:
         parse_iso_ms(event["time"]),
         event.get("clockerrms"),
         int(event["clockq"] == "unsynced"),
-        # Entered by hand, or kept by a device of its own: that it was then is somebody's word.
-        time_of(data.get("occurred") or data.get("device_time")),
+        # Entered by hand, or kept by a device of its own: that it was then is somebody's word. What a device brings
+        # at once counts when it came.
+        next((one for one in map(time_of, claims) if one is not None), None),
         _text(data.get("day")) if verb in STATEMENTS else None,
         _text(data.get("entry")),
         _text(data.get("review_of")),

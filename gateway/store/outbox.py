@@ -261,8 +261,9 @@ class Outbox:
         return int(Waiting.select().count())
 
     def highest_n(self) -> int:
-        """The newest `n`; 0 in an empty store."""
-        return int(Event.select(fn.MAX(Event.n)).scalar() or 0)
+        """The newest `n`, also of an event of which only the diary is left; 0 in an empty store."""
+        of_events = int(Event.select(fn.MAX(Event.n)).scalar() or 0)
+        return max(of_events, diary.highest_n(self.connection))
 
     def recent(self, limit: int) -> list[tuple[int, bytes, bool]]:
         """The newest events: (n, wire, waiting), newest first. For the page after a start."""

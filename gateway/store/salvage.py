@@ -41,6 +41,7 @@ from gateway.store.witness import Statement
 
 FOUND = "salvage"  # state: what a salvage came to, until the next start has told it
 
+ENDED = "ended:"  # state: how the last session of a kiosk ended, and the event that says so
 # Beside the events: what the center refused, how old they are, which orders were carried out, which records
 # of devices are stored, who is expected, whose templates lie where, who may sign in, and who has to wait before
 # the next try.
@@ -128,6 +129,7 @@ def salvage(
             _copy_table(source, into, table, columns)
         if lost or not _whole(source, "enrolment"):
             epochs.set_state(SUSPECT, cause)
+        _forget_endings(into.connection())
         # Of a record whose event is lost the mark is lost, too: its device sends it again.
         into.execute_sql(
             "DELETE FROM device_record WHERE n NOT IN (SELECT n FROM event) "
@@ -157,6 +159,7 @@ def salvage_here(
         here.execute("DELETE FROM waiting WHERE n NOT IN (SELECT n FROM event)")
         here.execute("DELETE FROM epoch")
         epochs.set_state(diary.FILLED, None)
+        _forget_endings(here)
         lost = salvage_account.as_few([*_untold(here), *account.finish()])
         found = Salvage(beside.name, cause, account.kept, tuple(lost))
         epochs.set_state(FOUND, found.as_text())
@@ -210,6 +213,21 @@ def _copy_state(source: sqlite3.Connection) -> None:
             and key not in {FOUND, epochs.RESTORED, diary.FILLED}
         ):
             epochs.set_state(key, value)
+
+
+def _forget_endings(connection: sqlite3.Connection) -> None:
+    """Nobody may be told that something counts whose event is not here any more."""
+    stored = "SELECT 1 FROM diary JOIN event USING (n) WHERE diary.id = ?"
+    notes = connection.execute(
+        "SELECT key, value FROM state WHERE substr(key, 1, ?) = ?", (len(ENDED), ENDED)
+    )
+    for key, value in notes.fetchall():
+        try:
+            event = json.loads(value)["event"]
+        except (ValueError, TypeError, KeyError):
+            event = None
+        if not isinstance(event, str) or connection.execute(stored, (event,)).fetchone() is None:
+            epochs.set_state(key, None)
 
 
 def _copy_table(

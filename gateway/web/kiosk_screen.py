@@ -136,6 +136,10 @@ class Screens:
         if around.reader_away:
             lines = (self.say("kiosk.closed.reader"), self.say("kiosk.ask_staff"))
             return ScreenView(kind="closed", head=self.say("kiosk.closed"), lines=lines)
+        if view.lent:
+            return ScreenView(
+                kind="closed", head=self.say("kiosk.closed"), lines=(self.say("kiosk.closed.enrolment"),)
+            )
         return ScreenView(
             kind="idle",
             head=self.say("kiosk.lay_card"),

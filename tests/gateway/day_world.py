@@ -77,6 +77,7 @@ class World:
     clock: ManualClock = field(init=False)
     keeper: Keeper = field(default_factory=Keeper)
     online: bool = True
+    lent: bool = False  # somebody is being enrolled at the kiosk
     came: list[tuple[str, int]] = field(default_factory=list)  # whom a kiosk told that it counts, true time
     boots: int = 0
     off_ms: int = 0  # how wrong the clock is
@@ -121,6 +122,7 @@ class World:
                 directory=self.directory, said=said, clock=self.clock, zone=ZONE,
                 kiosks=[KIOSK], kinds={"idcard-1": "idcard.sam"},
                 online=lambda: {"idcard-1"} if self.online else set(),
+                lent=lambda: {"kiosk-1"} if self.lent else set(),
             )  # fmt: skip
             store.on_commit(lambda _seconds, events, rows: day.committed(events, rows))
             await ingest.record("system.started", {"software": "0", "passed": "2026-11-01T00:00:00.000Z"})
@@ -166,7 +168,7 @@ class World:
         said = await self.look()
         while self.now < true_ms:
             step = min(self.tick_ms, true_ms - self.now)
-            if self.online:
+            if self.online and not self.lent:
                 self.up.append((self.now, self.now + step))
             self.now += step
             self.clock.advance(step)

@@ -40,6 +40,18 @@ async def signs(world: World, serial: int, purpose: str) -> None:
     await run_of(world).ingest.store([world.report(serial, purpose=purpose)], "kiosk-1")
 
 
+async def test_a_refusal_names_nobody_whom_the_roster_does_not_know(world: World) -> None:
+    """What staff type where the person goes must not become the subject of an event."""
+    data = {"session": "s", "kiosk": "kiosk-1", "purpose": "report", "reason": "unknown_person"}
+    fact = Fact("checkin.pending_review", "device/kiosk-1", dict(data), restricted=False)
+    (waits,) = await run_of(world).ingest.store([fact], "kiosk-1")
+    book = run_of(world).day.book
+    with pytest.raises(ContractError) as caught:
+        await book.review(event=waits.id, accept=False, staff="desk-1", reason="x", ref="110101199001010014")
+    assert caught.value.code == "unknown_person"
+    assert world.events("checkin.rejected") == []
+
+
 async def over(world: World) -> None:
     await world.until(at("18:00"))
     world.tick_ms = 10 * S

@@ -64,7 +64,7 @@ async def test_a_store_of_an_earlier_release_and_a_damaged_event(tmp_path: Path)
     with closing(sqlite3.connect(world.path)) as db, db:
         for table in ("diary", "diary_tick", "diary_up"):
             db.execute(f"DROP TABLE {table}")
-        db.execute("DELETE FROM migration WHERE name = '0008_diary'")
+        db.execute("DELETE FROM migration WHERE name = '0009_diary'")
         db.execute("DELETE FROM state WHERE key = ?", (diary.FILLED,))
         db.execute(
             "UPDATE event SET wire = substr(wire, 1, 100) || ? WHERE n = ?", (diary._MARKS[0], kept[0][0])
@@ -72,6 +72,23 @@ async def test_a_store_of_an_earlier_release_and_a_damaged_event(tmp_path: Path)
     async with world.running(clean=True):
         pass
     assert rows(world.path)["diary"] == kept[1:]
+
+
+async def test_after_a_salvage_no_event_takes_the_place_of_a_row_that_is_kept(tmp_path: Path) -> None:
+    """The last events and the list of what waits are torn; the diary is whole, and knows more than they do."""
+    world = World(tmp_path, at("09:00"))
+    await a_few_events(world)
+    before = rows(world.path)["diary"]
+    with closing(sqlite3.connect(world.path)) as db, db:
+        (top,) = db.execute("SELECT max(n) FROM event").fetchone()
+        db.execute("UPDATE event SET hash = zeroblob(32) WHERE n > ?", (top - 4,))
+        db.execute("DELETE FROM waiting WHERE n > ?", (top - 4,))
+    (tmp_path / "witness").unlink()
+    async with world.running(clean=True):
+        await world.comes(0, 1, 2, 0)
+    after = rows(world.path)["diary"]
+    assert after[: len(before)] == before
+    assert len(after) == len(before) + 4, "whoever came after it is known to have come"
 
 
 async def test_no_row_without_its_event(tmp_path: Path) -> None:

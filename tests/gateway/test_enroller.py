@@ -39,6 +39,7 @@ from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
+from gateway.store.database import StoreDamaged
 from gateway.supervisor import DeviceTask
 from gateway.uuid7 import uuid7
 from gateway.view import DeviceView
@@ -157,6 +158,14 @@ class Office:
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.wait([self._serving])
+
+    async def swap(self, module: SimulatedModule) -> None:
+        """Behind the adapter, whose port never goes away."""
+        assert self._serving is not None
+        self._serving.cancel()
+        await asyncio.wait([self._serving])
+        self.module = module
+        self._serving = asyncio.create_task(module.serve(self.port))
 
     async def unplug(self) -> None:
         await self.pull()
@@ -391,6 +400,56 @@ async def test_a_module_that_is_pulled_in_the_middle_is_tidied_up_when_it_is_bac
         await until(lambda: one.modules.ready("finger-1") is not None, "it to be compared", 20)
         assert module.library == {}
         assert {row.state for row in one.references.book} == {State.ERASED}
+
+
+async def test_tidying_up_never_touches_a_module_that_came_in_the_meantime(desk: Box, port: PtyHost) -> None:
+    """What lies in it is other people's, and what was taken in lies in the one that is gone."""
+    module, other = SimulatedModule(), SimulatedModule(serial=b"SIM00002")
+    other.know(5, FINGERS[BORIS])
+    async with office(desk, port, module) as one:
+        one.finger, one.holds = FINGERS[ANNA], True
+        one.persons.begin(ANNA, device="finger-1", staff="staff-1", consent=True, label=None)
+        await until(lambda: one.view(ANNA).stage == "person", "the question")
+        one.kiosk.card(HASHES[ANNA], "event-1")
+        await until(lambda: one.view(ANNA).stage in {"verify", "done"}, "the write", 20)
+        assert module.library
+        await one.swap(other)
+        other.press(FINGERS[ANNA])
+        await one.ended(ANNA)
+        assert set(other.library) == {5}
+        assert one.events("identity.erased") == [], "nothing was deleted, so nothing is proven"
+        assert {row.state for row in one.references.book} == {State.PENDING}
+        await one.unplug()
+        one.plug(module)
+        await until(lambda: one.modules.ready("finger-1") == "0001-SIM00001", "the first module", 20)
+        assert module.library == {}
+        assert {row.state for row in one.references.book} == {State.ERASED}
+
+
+async def test_nothing_is_begun_while_the_gateway_stops(desk: Box, port: PtyHost) -> None:
+    """The pages are served until the devices have ended."""
+    async with office(desk, port, SimulatedModule()) as one:
+        await one.enroller.close()
+        with pytest.raises(ContractError) as told:
+            one.persons.begin(ANNA, device="finger-1", staff="staff-1", consent=True, label=None)
+        assert told.value.code == "no_module"
+        assert not one.kiosk.view.lent
+
+
+async def test_an_enrolment_that_dies_holds_up_nobody_and_is_noticed(
+    desk: Box, port: PtyHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(*_: object, **__: object) -> None:
+        raise StoreDamaged("a torn page")
+
+    async with office(desk, port, SimulatedModule()) as one:
+        watched = asyncio.create_task(one.enroller.until_broken())
+        with monkeypatch.context() as patch:
+            patch.setattr(one.references, "commit", damaged)
+            assert (await one.enrol(ANNA)).ending == Ending(Outcome.FAILED, "broken")
+        with pytest.raises(StoreDamaged):
+            await watched
+        await one.persons.release(ANNA, staff="staff-1", reason="supervision is over")
 
 
 async def test_a_person_left_out_by_the_roster_is_deleted_after_a_day(desk: Box, port: PtyHost) -> None:

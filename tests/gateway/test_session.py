@@ -212,6 +212,17 @@ def test_a_finger_that_is_not_found_may_be_tried_again_and_then_staff_decide() -
     assert {fact.subject for fact in kiosk.facts} == {"person/p-anna"}
 
 
+def test_a_terminal_cannot_prove_by_what_the_roster_does_not_allow() -> None:
+    kiosk = Kiosk()
+    kiosk.touch()
+    kiosk.card(BORIS)  # a finger, and no face
+    said = kiosk.session.factor(kiosk.session.id, Factor.FACE, finger(BORIS), reported_by="kiosk-1")
+    assert said == []
+    assert kiosk.session.stage is Stage.PROVING
+    kiosk.finger(finger(BORIS))
+    assert kiosk.shown[-1].outcome is Outcome.COMPLETED
+
+
 def test_the_word_of_staff_counts_and_says_whose_it_was_and_why() -> None:
     kiosk = Kiosk()
     kiosk.card(WORDLESS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.checkin import due
-from gateway.clock import ClockQuality
+from gateway.clock import ClockQuality, iso_ms
 from tests.gateway.day_world import DAY, MIN, S, World, at, people, ref
 
 UNSYNCED, SYNCED, HOLDOVER = ClockQuality.UNSYNCED, ClockQuality.SYNCED, ClockQuality.HOLDOVER
@@ -108,6 +108,36 @@ async def test_off_through_the_window(world: World) -> None:
     async with world.running():
         await world.until(at("20:30"))
     assert world.said() == {("unassessed", "unavailable"): PERSONS}
+
+
+async def test_nobody_missed_what_an_enrolment_kept_him_from(world: World) -> None:
+    """The only kiosk is lent from before the grace ends until after it: who comes then cannot check in."""
+    roster = people(FEW)
+    world.power_on()
+    async with world.running():
+        await world.apply(roster)
+        await world.until(at("17:40"))
+        world.lent = True
+        await world.until(at("18:10"))
+        world.lent = False
+        await world.until(at("19:00"))
+    assert world.said() == {("unassessed", "unavailable"): FEW}
+    assert world.false_ones(roster) == []
+
+
+async def test_what_a_terminal_brings_at_once_counts_when_it_came(world: World) -> None:
+    """Its clock is some seconds fast: by it the grace was over, by ours it was not."""
+    roster = people(FEW)
+    world.power_on()
+    async with world.running() as run:
+        await world.apply(roster)
+        await world.until(at("17:59"))
+        claimed = iso_ms(at("18:00") + 40 * S)
+        await run.ingest.store([world.report(0, device_time=claimed)], "kiosk-1")
+        world.came.append((ref(0), world.now))
+        await world.until(at("19:00"))
+    assert world.said() == {("missed", None): FEW - 1}
+    assert world.false_ones(roster) == []
 
 
 async def test_the_roster_has_expired(world: World) -> None:
