@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated
 
-from fastapi import APIRouter, Cookie, Depends, Request, Response
+from fastapi import APIRouter, Cookie, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
@@ -22,7 +22,7 @@ from starlette.exceptions import HTTPException
 
 from gateway.access.model import Principal, Role
 from gateway.api.gate import Gate
-from gateway.api.page_routes import LANG_COOKIE
+from gateway.api.page_routes import LANG_COOKIE, chosen_lang, remember_lang
 from gateway.api.streams import GONE, until
 from gateway.checkin.persons import Persons, PersonView
 from gateway.errors import ContractError, StoreRefused
@@ -33,6 +33,7 @@ from gateway.web.persons import LABELS, PersonsRenderer
 
 PATH = "/staff/persons"
 HANDLE_BYTES = 18
+Chosen = Annotated[Lang | None, Query(alias="lang")]
 Remembered = Annotated[str | None, Cookie(alias=LANG_COOKIE)]
 
 
@@ -92,18 +93,24 @@ def person_routes(
     handles = _Handles(persons)
 
     @router.get("", response_class=HTMLResponse)
-    async def people(who: Annotated[Principal, Depends(staff)], lang: Remembered = None) -> Response:
+    async def people(
+        who: Annotated[Principal, Depends(staff)], lang: Chosen = None, remembered: Remembered = None
+    ) -> Response:
         """Everybody."""
         listed = [(handles.of(who, one.ref), one) for one in persons.all()]
         # Thousands of rows take a small board a second: beside the loop.
-        page = await asyncio.to_thread(
-            renderer.people, listed, viewed.snapshot(), bars.of(who, PATH), _lang(lang)
-        )
-        return HTMLResponse(page)
+        chosen = chosen_lang(lang, remembered)
+        page = await asyncio.to_thread(renderer.people, listed, viewed.snapshot(), bars.of(who, PATH), chosen)
+        answer = HTMLResponse(page)
+        remember_lang(answer, lang)
+        return answer
 
     @router.get("/{handle}", response_class=HTMLResponse)
     async def person(
-        handle: str, who: Annotated[Principal, Depends(staff)], lang: Remembered = None
+        handle: str,
+        who: Annotated[Principal, Depends(staff)],
+        lang: Chosen = None,
+        remembered: Remembered = None,
     ) -> Response:
         """One person; the look is recorded before anything is shown."""
         one = handles.person(who, handle)
@@ -116,10 +123,12 @@ def person_routes(
             persons.enrolment(one.ref),
             viewed.snapshot(),
             bars.of(who, f"{PATH}/{handle}"),
-            _lang(lang),
+            chosen_lang(lang, remembered),
             address=handle,
         )
-        return HTMLResponse(page)
+        answer = HTMLResponse(page)
+        remember_lang(answer, lang)
+        return answer
 
     @router.get("/{handle}/live", response_class=EventSourceResponse)
     async def live(

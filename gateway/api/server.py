@@ -67,6 +67,7 @@ def create_app(parts: Parts) -> FastAPI:
     app.include_router(
         session_routes(
             parts.access,
+            parts.viewed,
             gate=gate,
             bars=bars,
             renderer=DoorRenderer(catalogue, assets, parts.zone),

@@ -24,6 +24,7 @@ from gateway.api.problems import documented
 from gateway.api.session_docs import ACCOUNT_FORM, ME, PAGE, REFUSED_PAGES, SIGN_IN_FORM
 from gateway.api.throttle import Throttle, client_of_scope, retry_after
 from gateway.errors import GatewayError, StoreRefused
+from gateway.view import Viewed
 from gateway.web.bar import Bars
 from gateway.web.messages import Lang
 from gateway.web.sign_in import DoorRenderer, Refusal
@@ -54,7 +55,7 @@ class Me(BaseModel):
 
 
 def session_routes(
-    access: Access, *, gate: Gate, bars: Bars, renderer: DoorRenderer, throttle: Throttle
+    access: Access, viewed: Viewed, *, gate: Gate, bars: Bars, renderer: DoorRenderer, throttle: Throttle
 ) -> APIRouter:
     """/sign-in, /sign-out, /account and /api/v1/me."""
     router = APIRouter(tags=["sign-in"])
@@ -137,7 +138,8 @@ def session_routes(
     async def account_page(who: Person, lang: LangAsked = None, remembered: LangKept = None) -> Response:
         """For whoever is signed in."""
         bar = bars.of(who, "/account")
-        answer = HTMLResponse(renderer.account(chosen_lang(lang, remembered), bar, due=who.must_change))
+        html = renderer.account(chosen_lang(lang, remembered), bar, viewed.snapshot(), due=who.must_change)
+        answer = HTMLResponse(html)
         remember_lang(answer, lang)
         return answer
 
@@ -162,7 +164,8 @@ def session_routes(
         except GatewayError as exc:
             refusal = _refusal(exc)
             bar = bars.of(who, "/account")
-            page = renderer.account(_lang_of(request), bar, due=who.must_change, refusal=refusal)
+            about = viewed.snapshot()
+            page = renderer.account(_lang_of(request), bar, about, due=who.must_change, refusal=refusal)
             return _refused(page, refusal)
         return _to_sign_in("password_changed")
 

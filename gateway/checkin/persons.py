@@ -139,9 +139,7 @@ class Desk:
         """Those who need something first."""
         places = self._places()
         found = [one for one in (self._one(ref, places) for ref in self.refs()) if one is not None]
-        return sorted(
-            found, key=lambda one: (not one.releasing, not one.reenrol, one.unit, one.name, one.ref)
-        )
+        return sorted(found, key=lambda one: (not one.releasing, not one.reenrol, one.unit, one.ref))
 
     def refs(self) -> Sequence[str]:
         """Whom the roster names, then who is left."""

@@ -58,7 +58,12 @@ class Bars:
 
     def of(self, who: Principal, path: str) -> Bar:
         """For somebody on a page."""
-        links = tuple(Link(page.path, page.key, page.path == path) for page in self._pages(who.role))
+        pages = list(self._pages(who.role))
+        here = next((page.path for page in pages if page.path == path), None)
+        if here is None:  # a page below one of the bar's: the nearest
+            above = [page.path for page in pages if page.path != "/" and path.startswith(f"{page.path}/")]
+            here = max(above, key=len, default=None)
+        links = tuple(Link(page.path, page.key, page.path == here) for page in pages)
         return Bar(name=who.name, role=who.role, csrf=who.csrf, links=links, path=path)
 
     def first(self, role: Role) -> str:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from gateway.checkin.day import Day, Duty, Visit
 from gateway.web.messages import Speaker
-from gateway.web.staff_present import in_order
+from gateway.web.staff_present import category, in_order
 from gateway.web.times import Times
 
 
@@ -60,7 +60,7 @@ def _duty(duty: Duty, t: Speaker, times: Times) -> Sequence[str]:
         duty.ref,
         t("staff.protected") if duty.protected else duty.name,
         duty.unit,
-        duty.category,
+        category(duty.category, t),
         windows(duty),
         t(f"duty_state.{duty.state}"),
         "" if duty.reason is None else t(f"duty_reason.{duty.reason}"),

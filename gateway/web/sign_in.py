@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from gateway.view import Snapshot
 from gateway.web import wording
 from gateway.web.assets import Assets
 from gateway.web.bar import Bar
@@ -39,15 +40,18 @@ class DoorRenderer:
         return self._sign_in.render(
             self._context(t, refusal),
             bar=None,
+            about=None,
             next_path=next_path,
             name=name,
             said=t(f"sign_in.{said}") if said in SAID else None,
         )
 
-    def account(self, lang: Lang, bar: Bar, *, due: bool, refusal: Refusal | None = None) -> str:
+    def account(
+        self, lang: Lang, bar: Bar, about: Snapshot, *, due: bool, refusal: Refusal | None = None
+    ) -> str:
         """Change one's own password; `due`: it must be before anything else."""
         t = Speaker(self._catalogue, lang)
-        return self._account.render(self._context(t, refusal), bar=bar, due=due)
+        return self._account.render(self._context(t, refusal), bar=bar, about=about, due=due)
 
     def _context(self, t: Speaker, refusal: Refusal | None) -> Mapping[str, object]:
         return {

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from gateway.checkin.alarm_board import OpenAlarm
 from gateway.checkin.day import Day, Duty, Visit
@@ -10,6 +11,7 @@ from gateway.checkin.due import State
 from gateway.checkin.facts import Outcome
 from gateway.view import Level
 from gateway.web.messages import Speaker
+from gateway.web.times import Times
 
 # The order in which a duty asks for attention, and how it is drawn: `staff_shapes.html` has an outline for each.
 ORDER = (
@@ -47,6 +49,16 @@ SEVERITIES: Mapping[str, Level] = {
 }
 NOT_DUE = frozenset({State.ON_LEAVE, State.ELSEWHERE})
 
+# Members of audit events: those whose values are codes, with where their words stand, and those that are moments.
+FAMILIES: Mapping[str, Sequence[str]] = {
+    "role": ("role",),
+    "kind": ("health",),
+    "method": ("method",),
+    "outcome": ("enrol_outcome", "evidence_value"),
+    "reason": ("enrol_reason", "reason", "template_reason"),
+} | dict.fromkeys(("what", "part", "form", "ended", "via", "source"), ("evidence_value",))
+MOMENTS = frozenset({"issued", "expires"})
+
 # Why staff say what they say: a word of a list, and more in their own words.
 VOUCH_REASONS = ("finger_unreadable", "face_unreadable", "module_broken", "injured", "other")
 REVIEW_REASONS = ("known_here", "papers_checked", "wrong_person", "ended", "other")
@@ -69,7 +81,7 @@ def summary(day: Day) -> list[Count]:
     waiting = len(to_review(day))
     return [
         Count("due", due, Level.UNKNOWN),
-        Count("done", states[State.DONE], Level.OK),
+        Count("done", states[State.DONE], _if(states[State.DONE], Level.OK)),
         Count("late", states[State.LATE], _if(states[State.LATE], Level.ATTENTION)),
         Count("open", states[State.OPEN] + states[State.UPCOMING] + states[State.OVER], Level.UNKNOWN),
         Count("missed", states[State.MISSED], _if(states[State.MISSED], Level.FAULT)),
@@ -114,6 +126,11 @@ def stated(day: Day) -> Sequence[Duty]:
     return [duty for duty in in_order(day.duties) if duty.state in {State.MISSED, State.UNASSESSED}]
 
 
+def category(code: str, t: Speaker) -> str:
+    """The class of management in words; a code that the province added stays as it is."""
+    return t.find(f"person_class.{code}") or code
+
+
 def alarm_what(alarm: OpenAlarm, t: Speaker) -> str:
     """What an alarm means."""
     return t(f"health.{alarm.kind}")
@@ -122,3 +139,26 @@ def alarm_what(alarm: OpenAlarm, t: Speaker) -> str:
 def alarm_todo(alarm: OpenAlarm, t: Speaker) -> str:
     """What to do about it; a kind that this page has no words for still says something."""
     return t.find(f"health.{alarm.kind}.do") or t("staff_alarms.unknown_todo")
+
+
+def evidence(key: str, value: str | float | bool, t: Speaker, times: Times) -> str:  # noqa: FBT001 - JSON
+    """A member of an audit event in words; what this page has no words for stays as it was recorded."""
+    if isinstance(value, bool):
+        return t("staff.yes" if value else "evidence.no")
+    if not isinstance(value, str):
+        return str(value)
+    if key in MOMENTS:
+        return _moment(value, times)
+    for family in FAMILIES.get(key, ()):
+        said = t.find(f"{family}.{value}")
+        if said is not None:
+            return said
+    return value
+
+
+def _moment(value: str, times: Times) -> str:
+    try:
+        at = datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return value if at.tzinfo is None else times.full(round(at.timestamp() * 1000))

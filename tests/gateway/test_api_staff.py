@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -15,6 +16,9 @@ from gateway.api.server import create_app
 from gateway.checkin.kiosk import KioskView
 from gateway.errors import ContractError, StoreRefused
 from gateway.uuid7 import uuid7
+from gateway.web import staff_present
+from gateway.web.messages import Lang, Speaker, load_catalogue
+from gateway.web.times import Times
 from tests.ui.scripted import NOW_MS
 from tests.ui.staff_script import MINOR, REVIEW_EVENT, TODAY, UNKNOWN_EVENT, Office, proving
 
@@ -426,9 +430,33 @@ async def test_an_english_page_has_no_chinese_but_names_and_the_switch(
     await client.post("/staff/rollcall/open", headers=STAFF, data={"group": "present", "minutes": "30"})
     office.raise_alarm()
     answer = await client.get(f"{path}?lang=en", headers=signed_in("admin"))
-    names = {one.name for one in office.roster.persons} | {"钱*乙", "中文"}
+    names = {one.name for one in office.roster.persons} | {"钱*乙", "中文", "智矫网关"}
     html = answer.text
     for name in names:
         html = html.replace(name, "")
     assert re.findall(r"[\u4e00-\u9fff]+", html) == []
     assert "zhijiao_lang=en" in answer.headers.get("set-cookie", "") or answer.status_code == 503
+
+
+async def test_another_language_shows_the_same_day(client: httpx.AsyncClient) -> None:
+    html = (await client.get("/staff?day=2026-11-20", headers=signed_in("auditor"))).text
+    assert 'href="/staff?day=2026-11-20&amp;lang=en"' in html
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("what", "kiosk_token_made", "签发报到机令牌"),
+        ("via", "command", "本机命令"),
+        ("role", "auditor", "驻检室"),
+        ("issued", "2026-11-27T03:01:02.939Z", "2026-11-27 11:01:02"),
+        ("issued", "no moment", "no moment"),
+        ("what", "of_a_later_release", "of_a_later_release"),
+        ("name", "auditor", "auditor"),  # of an account: no code
+        ("expired", False, "否"),
+        ("count", 69, "69"),
+    ],
+)
+def test_the_record_is_said_in_words_where_there_are_any(key: str, value: Any, said: str) -> None:
+    times = Times(ZoneInfo("Asia/Shanghai"))
+    assert staff_present.evidence(key, value, Speaker(load_catalogue(), Lang.ZH), times) == said

@@ -4,20 +4,16 @@ Test code: the gateway behind the page is a script. `--all` adds the other state
 """
 
 import asyncio
-import contextlib
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from playwright.async_api import async_playwright
 
-from gateway.access.model import Role
-from gateway.api.listening import listen, url_of
-from gateway.api.server import serve_on
 from gateway.view import Snapshot
-from tests.gateway.memory_access import MemoryAccess, app_of, cookies
 from tests.ui import scripted
 from tests.ui.chromium import LAUNCH_ARGS, chromium_path
+from tests.ui.conftest import Site
 
 SIZES = {"desktop": (1440, 900), "kiosk": (1024, 600), "phone": (390, 844), "wide": (1920, 1080)}
 STATES = {
@@ -47,27 +43,23 @@ async def shoot(folder: Path, *, everything: bool) -> None:
     path = chromium_path()
     if path is None:
         sys.exit("chromium is not installed: apt-get install chromium fonts-noto-cjk")
-    gateway, access = scripted.ScriptedGateway(scripted.healthy()), MemoryAccess()
-    listener = listen("127.0.0.1", 0)
-    url = url_of(listener)
-    server = asyncio.create_task(serve_on(app_of(gateway, access), listener))
+    site = Site()
+    await site.start()
+    gateway, url = site.gateway, site.url
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=LAUNCH_ARGS)
         for name, snapshot, lang, size in wanted(everything=everything):
             gateway.show(snapshot)
             width, height = SIZES[size]
-            page = await browser.new_page(
-                viewport={"width": width, "height": height},
-                extra_http_headers=cookies(access, Role.TECHNICIAN),
-            )
+            context = await browser.new_context(viewport={"width": width, "height": height})
+            await site.sign_in(context)
+            page = await context.new_page()
             await page.goto(f"{url}?lang={lang}")
             await page.locator("#live.is-on").wait_for()
             await page.screenshot(path=folder / name, full_page=everything and not name.startswith("page-"))
-            await page.close()
+            await context.close()
         await browser.close()
-    server.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await server
+    await site.stop()
 
 
 if __name__ == "__main__":

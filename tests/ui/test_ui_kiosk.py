@@ -170,9 +170,11 @@ async def test_a_wrong_token_is_said_to_be_one(chromium: Browser, site: Site) ->
     page = await context.new_page()
     await page.goto(f"{site.url}/kiosk")
     assert page.url == f"{site.url}/kiosk/pair"
+    await expect(page.locator("[role=status]:visible")).to_have_count(0)
     await page.locator("#token").fill("wrong")
     await page.locator("#go").click()
     await expect(page.locator("#refused")).to_be_visible()
+    await expect(page.locator("[role=status]:visible")).to_have_count(1)
     await expect(page.locator("#token")).to_have_value("")
     await context.close()
 

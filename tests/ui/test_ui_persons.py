@@ -213,7 +213,7 @@ async def test_the_list_names_everybody_masked_and_the_filter_filters(staff_tab:
     await expect(page.locator(".person-row")).to_have_count(3)
     await expect(page.locator("main")).not_to_contain_text("小*")
     await expect(page.locator(".person-row").first).to_contain_text("需重新采集")
-    await page.get_by_label("筛选").fill("测")
+    await page.get_by_label("查找").fill("测")
     await expect(page.locator(".person-row:visible")).to_have_count(1)
     assert staff_tab.errors == []
 
@@ -223,7 +223,7 @@ async def test_an_enrolment_is_begun_followed_and_ends(staff_tab: Tab, pages: Pa
     await open_anna(page, pages)
     assert script.done == [("viewed", "staff-1", ANNA)]
     await page.get_by_role("radio", name="finger-2").check()
-    await page.get_by_label("手指", exact=True).select_option("left_thumb")
+    await page.get_by_label("哪个手指").select_option("left_thumb")
     await page.get_by_role("radio", name="本人同意", exact=True).check()
     await page.get_by_role("button", name="开始", exact=True).click()
     await expect(page.locator(".now")).to_have_text("请本人在报到机上放身份证")
