@@ -11,6 +11,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from datetime import date
 from datetime import time as day_time
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Response
@@ -75,7 +76,9 @@ def entry_routes(office: Office, gate: Gate) -> APIRouter:
             day=frame.today.isoformat(),
             at=renderer.times.minute(frame.now_ms),
         )
-        return page(renderer.entry(frame, office.people(), form=asdict(form), alarms=office.alarms()), lang)
+        # Beside the loop: the list holds everybody on the roster.
+        blank_form = partial(renderer.entry, form=asdict(form), alarms=office.alarms())
+        return page(await asyncio.to_thread(blank_form, frame, office.people()), lang)
 
     @router.post("", response_class=HTMLResponse)
     async def filled(
@@ -98,13 +101,15 @@ def entry_routes(office: Office, gate: Gate) -> APIRouter:
         form = asdict(Filled(key, ref, purpose, day, at, reason, more))
         people, alarms = office.people(), office.alarms()
         if step == "edit":
-            return page(renderer.entry(frame, people, form=form, alarms=alarms))
+            return page(await asyncio.to_thread(renderer.entry, frame, people, form=form, alarms=alarms))
         try:
             entry = _understood(office, Filled(**form))
             if step == "check":
                 person = office.person(entry.ref)
                 return page(
-                    renderer.entry(frame, people, form=form, alarms=alarms, step="check", person=person)
+                    await asyncio.to_thread(
+                        renderer.entry, frame, people, form=form, alarms=alarms, step="check", person=person
+                    )
                 )
             # Not cut off with the browser's line: what is being recorded is recorded.
             event = await asyncio.shield(

@@ -1,5 +1,6 @@
 """A day as a file or on paper. That it leaves the box is on disk before the first byte does."""
 
+import asyncio
 from datetime import date
 from enum import StrEnum
 from typing import Annotated
@@ -41,7 +42,7 @@ def export_routes(office: Office, gate: Gate) -> APIRouter:
         frame = office.frame(who, lang)
         try:
             shown = await desk.book.day(day_of(day, desk.book.today))
-            wanted = table(shown, part, renderer.speaker(lang), renderer.times)
+            wanted = await asyncio.to_thread(table, shown, part, renderer.speaker(lang), renderer.times)
             await desk.audit.exported(
                 who.name,
                 "day",
@@ -60,7 +61,8 @@ def export_routes(office: Office, gate: Gate) -> APIRouter:
                 status=status_of(exc),
             )
         if form is As.PRINT:
-            return page(renderer.sheets(frame, shown, part, wanted))
+            # Beside the loop, as every list of thousands: a check-in must not wait for a page.
+            return page(await asyncio.to_thread(renderer.sheets, frame, shown, part, wanted))
         name = f"{frame.gateway}-{shown.day.isoformat()}-{part}.csv"
         return StreamingResponse(
             csv_lines([wanted.heads, *wanted.rows]),
