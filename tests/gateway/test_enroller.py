@@ -422,8 +422,8 @@ async def test_tidying_up_never_touches_a_module_that_came_in_the_meantime(desk:
         await one.unplug()
         one.plug(module)
         await until(lambda: one.modules.ready("finger-1") == "0001-SIM00001", "the first module", 20)
-        assert module.library == {}
-        assert {row.state for row in one.references.book} == {State.ERASED}
+        await until(lambda: module.library == {}, "the template to go", 20)
+        await until(lambda: {row.state for row in one.references.book} == {State.ERASED}, "the proof", 20)
 
 
 async def test_nothing_is_begun_while_the_gateway_stops(desk: Box, port: PtyHost) -> None:
