@@ -4,27 +4,21 @@ The note stands in the transaction of the change, and the file is removed afterw
 cut, a change is known by its id.
 """
 
-import asyncio
 import logging
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from gateway.access import handover
 from gateway.access.accounts import Accounts
 from gateway.access.errors import AccessError
 from gateway.access.handover import AccessSeal
-from gateway.errors import StoreRefused
 from gateway.metrics import Metrics
 from gateway.store.accounts import TAKEN
-from gateway.store.inbox import Incoming, remove
+from gateway.store.inbox import Incoming
 from gateway.store.outbox import Outbox
 from gateway.store.store import Store
+from gateway.store.taking import Taker
 
 log = logging.getLogger(__name__)
-
-ResultT = TypeVar("ResultT")
 
 
 class LeftByCommands:
@@ -33,13 +27,12 @@ class LeftByCommands:
     def __init__(
         self, folder: Path, seal: AccessSeal, *, store: Store, accounts: Accounts, metrics: Metrics
     ) -> None:
-        self._inbox = handover.inbox(folder)
         self._seal = seal
         self._store = store
         self._accounts = accounts
         self._metrics = metrics
         self._taken: dict[str, str] = {}
-        self._told: str | None = None  # why a change could not be taken, as last logged
+        self._taker = Taker(handover.inbox(folder), handover.MAX_SEALED, self._take, "change of accounts")
 
     async def load(self) -> None:
         """Remember what was taken before, then take what waits."""
@@ -48,25 +41,11 @@ class LeftByCommands:
 
     async def look(self) -> bool:
         """Do or refuse the oldest change that was left. Raises `StoreRefused` and `OSError`: it stays."""
-        found = await _aside(partial(self._inbox.oldest, handover.MAX_SEALED))
-        if found is None:
-            return False
-        await self._take(found)
-        await _aside(partial(remove, found))
-        return True
+        return await self._taker.look()
 
     async def take_all(self) -> None:
         """All of them; what cannot be taken now is tried again."""
-        try:
-            while await self.look():
-                pass
-        except (OSError, StoreRefused) as exc:
-            cause = exc.code if isinstance(exc, StoreRefused) else str(exc.strerror)
-            if cause != self._told:
-                log.warning("change of accounts not taken yet", extra={"cause": cause})
-            self._told = cause
-        else:
-            self._told = None
+        await self._taker.take_all()
 
     async def _take(self, found: Incoming) -> None:
         try:
@@ -93,8 +72,3 @@ class LeftByCommands:
     def _refused(self, code: str) -> None:
         self._metrics.access_changes.labels(result="refused").inc()
         log.error("change of accounts refused", extra={"code": code})
-
-
-async def _aside(work: Callable[[], ResultT]) -> ResultT:
-    """Files: beside the loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)

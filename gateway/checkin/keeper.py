@@ -16,7 +16,6 @@ from typing import Protocol, TypeVar
 
 from gateway.checkin import incoming
 from gateway.checkin.at_rest import Purpose, RosterKeys
-from gateway.checkin.incoming import Incoming
 from gateway.checkin.roster import Person, Roster
 from gateway.checkin.signed_file import MAX_FILE
 from gateway.checkin.strict import RosterError
@@ -26,9 +25,11 @@ from gateway.errors import ContractError, StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.ingest.ingest import Ingest
 from gateway.store import rosters
+from gateway.store.inbox import Incoming
 from gateway.store.outbox import Outbox
 from gateway.store.rosters import REFUSED, UNREADABLE, Refusal, StoredRoster
 from gateway.store.store import Store
+from gateway.store.taking import Taker
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,10 @@ class Companion(Protocol):
 
     async def opened(self, roster: Roster) -> None:
         """This one is in force at the start, before another is taken."""
+        ...
+
+    async def prepare(self, roster: Roster) -> None:
+        """This one will come into force: what takes long is done before the transaction."""
         ...
 
     def put(self, roster: Roster, box: Outbox) -> None:
@@ -83,12 +88,11 @@ class RosterKeeper:
     ) -> None:
         self._companion = companion
         self.in_force: InForce | None = None
-        self._folder = folder
         self._keys = keys
         self._store = store
         self._ingest = ingest
         self._clock = clock
-        self._told: str | None = None  # why nothing could be taken, as last logged
+        self._taker = Taker(incoming.inbox(folder), MAX_FILE, self._take, "roster")
 
     async def load(self) -> None:
         """Open what is in force, then take what waits. A roster that does not open stops nothing."""
@@ -105,34 +109,17 @@ class RosterKeeper:
                 log.info("roster in force", extra=_facts(roster))
                 if self._companion is not None:
                     await self._companion.opened(roster)
-        await self._take_all()
+        await self._taker.take_all()
 
     async def run(self) -> None:
         """Take what imports leave, for as long as the gateway runs."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await self._take_all()
+            await self._taker.take_all()
 
     async def look(self) -> bool:
         """Take or refuse the oldest import, if there is one. Raises `StoreRefused` and `OSError`: it stays."""
-        found = await _aside(partial(incoming.oldest, self._folder, MAX_FILE))
-        if found is None:
-            return False
-        await self._take(found)
-        await _aside(partial(incoming.remove, found))
-        return True
-
-    async def _take_all(self) -> None:
-        try:
-            while await self.look():
-                pass
-        except (OSError, StoreRefused) as exc:
-            cause = exc.code if isinstance(exc, StoreRefused) else str(exc.strerror)
-            if cause != self._told:
-                log.warning("roster not taken yet", extra={"cause": cause})
-            self._told = cause
-        else:
-            self._told = None
+        return await self._taker.look()
 
     async def _take(self, found: Incoming) -> None:
         version: int | None = None
@@ -163,6 +150,8 @@ class RosterKeeper:
             applied_mono_ms=now.mono_ms,
             sealed=sealed,
         )
+        if self._companion is not None:
+            await self._companion.prepare(roster)
         await self._ingest.record_with(
             "system.roster_applied", _said(roster, now), partial(self._replace, stored, roster)
         )

@@ -10,8 +10,11 @@ A later roster does not help: what happened to a slot after the backup may never
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from gateway.checkin.at_rest import RosterSeal
+from gateway.checkin.beside import aside
 from gateway.checkin.reference_rows import opened, sealed
 from gateway.checkin.references import RESTORED, Book, Reference, State, mirrored
 from gateway.checkin.roster import Roster
@@ -34,6 +37,16 @@ MODULE = "module:"  # state: which module stood last at a device
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What a roster comes to, made before the transaction, and on what it rests."""
+
+    roster: bytes  # digest
+    before: list[bytes]
+    doubted: str | None
+    rows: list[tuple[bytes, bytes]]
+
+
 class ReferenceKeeper:
     """Holds the references in force."""
 
@@ -45,6 +58,8 @@ class ReferenceKeeper:
         self._seal = seal
         self._now_ms = now_ms
         self._unkept_doubt: int | None = None
+        self._ready: _Ready | None = None
+        self._changes = 0  # of the book, in this run
 
     async def load(self) -> None:
         """Before anything is asked of it, and before the roster is opened. A disk that takes nothing stops nothing."""
@@ -72,6 +87,7 @@ class ReferenceKeeper:
 
         await self._ingest.store_with(facts, device, change)
         self.book.take(rows)
+        self._changes += 1
 
     async def module_at(self, device: str) -> str | None:
         """Which module stood there when it was last looked at."""
@@ -82,14 +98,27 @@ class ReferenceKeeper:
     async def opened(self, roster: Roster) -> None:
         """The roster that was in force before this start."""
         try:
-            await self._store.run(lambda box: self._mirror(roster, box))
+            await self.prepare(roster)
+            await self._store.run(lambda box: self.put(roster, box))
         except StoreRefused as exc:
             log.warning("references of the roster not kept", extra={"code": exc.code})
         await self.taken(roster)
 
+    async def prepare(self, roster: Roster) -> None:
+        """Thousands of rows are opened and sealed beside the db thread: check-ins wait behind a transaction."""
+        before, doubted = await self._store.read(lambda box: (all_enrolments(), box.noted(DOUBTED)))
+        rows = await aside(lambda: self._mirrored(before, roster, doubted))
+        self._ready = _Ready(roster.digest, before, doubted, rows)
+
     def put(self, roster: Roster, box: Outbox) -> None:
-        """In the transaction in which it comes into force."""
-        self._mirror(roster, box)
+        """In the transaction in which it comes into force; what was prepared holds only if nothing changed since."""
+        before, doubted = all_enrolments(), box.noted(DOUBTED)
+        ready, self._ready = self._ready, None
+        if ready is None or (ready.roster, ready.before, ready.doubted) != (roster.digest, before, doubted):
+            rows = self._mirrored(before, roster, doubted)
+        else:
+            rows = ready.rows
+        put_enrolments(box.connection, rows)
 
     async def taken(self, roster: Roster) -> None:
         """It is in force."""
@@ -104,29 +133,38 @@ class ReferenceKeeper:
     def _doubt(self, box: Outbox) -> None:
         since = self._since(box)
         if since is not None:
-            put_enrolments(box.connection, sealed(_doubted(self._rows(), since), self._seal))
+            put_enrolments(
+                box.connection, sealed(_doubted(self._opened(all_enrolments()), since), self._seal)
+            )
             box.note(DOUBTED, str(since))
             box.note(SUSPECT, None)
         box.note(EPOCH, box.lineage()[-1].epoch)
 
-    def _mirror(self, roster: Roster, box: Outbox) -> None:
-        since = box.noted(DOUBTED)
-        rows = mirrored(Book(self._rows()), roster, doubted_ms=None if since is None else int(since))
-        put_enrolments(box.connection, sealed(rows, self._seal))
+    # -- beside the loop, or on the db thread -----------------------------------------------------------
 
-    async def _reload(self) -> None:
-        rows = await self._store.read(lambda _box: self._rows())
-        if self._unkept_doubt is not None:  # in memory alone, until a start finds a disk that takes it
-            rows += _doubted(rows, self._unkept_doubt)
-        self.book = Book(rows)
+    def _mirrored(
+        self, before: Sequence[bytes], roster: Roster, doubted: str | None
+    ) -> list[tuple[bytes, bytes]]:
+        book = Book(self._opened(before))
+        rows = mirrored(book, roster, doubted_ms=None if doubted is None else int(doubted))
+        return list(sealed(rows, self._seal))
 
-    def _rows(self) -> list[Reference]:
+    def _opened(self, rows: Sequence[bytes]) -> list[Reference]:
         """Those that open. What damage took lies in a slot of which nothing is known, and matches nobody."""
-        rows = [opened(row, self._seal) for row in all_enrolments()]
-        found = [one for one in rows if one is not None]
+        found = [one for one in (opened(row, self._seal) for row in rows) if one is not None]
         if len(found) < len(rows):
             log.error("references do not open", extra={"count": len(rows) - len(found)})
         return found
+
+    async def _reload(self) -> None:
+        changes = -1
+        while changes != self._changes:  # what was enrolled while this was read is not in it
+            changes = self._changes
+            sealed_rows = await self._store.read(lambda _box: all_enrolments())
+            rows = await aside(partial(self._opened, sealed_rows))
+        if self._unkept_doubt is not None:  # in memory alone, until a start finds a disk that takes it
+            rows += _doubted(rows, self._unkept_doubt)
+        self.book = Book(rows)
 
 
 def _doubted(rows: Sequence[Reference], since_ms: int) -> list[Reference]:

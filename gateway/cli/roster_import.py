@@ -62,12 +62,12 @@ def run(args: argparse.Namespace) -> int:
         raise StartError(
             "state_dir", f"{folder}: no such folder; start the gateway once, it makes it, then import again"
         )
-    if len(incoming.waiting(folder)) >= MOST_WAITING:
+    if len(incoming.inbox(folder).waiting()) >= MOST_WAITING:
         raise StartError(
             "roster_waits", f"{folder}: {MOST_WAITING} rosters wait already; start the gateway, it takes them"
         )
     now_ms = int(time.time() * 1000)
-    incoming.leave(folder, keys.seal.close(file, Purpose.INCOMING), now_ms)
+    incoming.inbox(folder).leave(keys.seal.close(file, Purpose.INCOMING), now_ms)
     expired = roster.head.expired(now_ms)
     if args.json:
         print_json({"ok": not expired, **_facts(roster), "expired": expired, "running": is_held(place.store)})

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     place = find_place(args)
     with open_for_reading(place.store) as reading:
         seen = rosters.look(reading)
-    waiting = len(incoming.waiting(place.store.parent))
+    waiting = len(incoming.inbox(place.store.parent).waiting())
     now_ms = int(time.time() * 1000)
     zone = LocalTime(DEFAULT_TIMEZONE if place.config is None else place.config.checkin.timezone)
     lines = list(judge(seen, waiting, now_ms, zone))

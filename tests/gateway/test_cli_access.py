@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.access import handover, keeper, left_by_commands
+from gateway.access import handover, keeper
 from gateway.access.changes import Action, Actor, Change
 from gateway.access.errors import AccessError
 from gateway.access.handover import AccessSeal, inbox
@@ -175,7 +175,7 @@ async def test_killed_after_the_commit_it_is_not_done_twice(
     def die(_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(left_by_commands, "remove", die)
+    monkeypatch.setattr("gateway.store.taking.remove", die)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - however the process ends here
         async with running(desk, clean=False):
             pass

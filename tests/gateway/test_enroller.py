@@ -233,7 +233,7 @@ def give(desk: Box, persons: list[Any], version: int = 1) -> None:
     seal = Keys.load(load(desk.config)).roster.seal
     desk.store.parent.mkdir(exist_ok=True)
     file = rosters.signed(persons, version=version)
-    incoming.leave(desk.store.parent, seal.close(file, Rest.INCOMING), 1_795_309_322_000 + version)
+    incoming.inbox(desk.store.parent).leave(seal.close(file, Rest.INCOMING), 1_795_309_322_000 + version)
 
 
 @pytest.fixture

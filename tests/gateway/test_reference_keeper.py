@@ -1,17 +1,18 @@
 """References on disk: through restart, roster, salvage and a backup that is put back."""
 
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.checkin.beside import aside
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.reference_keeper import ReferenceKeeper
 from gateway.checkin.references import RESTORED, WITHDRAWN, Origin, Reference, State
-from gateway.checkin.roster import Method
+from gateway.checkin.roster import Method, Roster
 from gateway.clock import ManualClock
 from gateway.config import load
 from gateway.ingest.facts import Fact
@@ -132,3 +133,44 @@ async def test_a_salvage_keeps_them_and_doubts_them_where_something_was_lost(
 
 def _members(one: Reference) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Reference.__dataclass_fields__}
+
+
+async def test_what_becomes_of_a_reference_between_preparing_a_roster_and_its_transaction_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new roster names it no more, and in that very moment its template is proven to be erased."""
+    desk = roster_box(tmp_path)
+    give(desk, persons(NAMED))
+    async with opened(desk) as (references, keeper):
+        prepare = references.prepare
+        (named,) = references.book
+        erased = Reference(**{**_members(named), "state": State.ERASED, "reason": "staff"})
+
+        async def and_then(roster: Roster) -> None:
+            await prepare(roster)
+            await keep(references, erased)
+
+        monkeypatch.setattr(references, "prepare", and_then)
+        give(desk, persons([]), version=2)
+        await keeper.look()
+        assert states(references) == {"e-7": (State.ERASED, "staff")}
+    async with opened(desk) as (references, _):
+        assert states(references) == {"e-7": (State.ERASED, "staff")}, "on disk too"
+
+
+async def test_what_is_enrolled_while_the_book_is_read_anew_stays_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = roster_box(tmp_path)
+    async with opened(desk) as (references, _):
+        unpatched = aside
+
+        async def slowly(work: Callable[[], Any]) -> Any:
+            found = await unpatched(work)
+            if not list(references.book):
+                await keep(references)
+            return found
+
+        monkeypatch.setattr("gateway.checkin.reference_keeper.aside", slowly)
+        await references._reload()
+        assert list(references.book) == [OWN]

@@ -43,7 +43,7 @@ def give(desk: Box, data: bytes, *words: object) -> Told:
 
 
 def waiting(desk: Box) -> list[Path]:
-    return incoming.waiting(desk.store.parent)
+    return incoming.inbox(desk.store.parent).waiting()
 
 
 async def given(desk: Box, data: bytes) -> Told:
@@ -137,7 +137,7 @@ async def test_the_gateway_itself_refuses_what_slips_past_the_command(desk: Box)
     await given(desk, signed(PERSONS, version=7))
 
     def leave(data: bytes) -> None:
-        incoming.leave(desk.store.parent, seal.close(data, Purpose.INCOMING), 1_795_000_000_000)
+        incoming.inbox(desk.store.parent).leave(seal.close(data, Purpose.INCOMING), 1_795_000_000_000)
 
     async with running(desk) as box:
         cases = {
@@ -166,10 +166,10 @@ async def test_the_gateway_itself_refuses_what_slips_past_the_command(desk: Box)
 async def test_bytes_that_we_did_not_seal_are_refused(desk: Box) -> None:
     async with running(desk) as box:
         folder = desk.store.parent
-        incoming.leave(folder, b"ZJR1" + bytes(100), 1)
-        incoming.leave(folder, b"", 2)
+        incoming.inbox(folder).leave(b"ZJR1" + bytes(100), 1)
+        incoming.inbox(folder).leave(b"", 2)
         # What was sealed for the database does not open as an import.
-        incoming.leave(folder, keys_of(desk).seal.close(signed(), Purpose.APPLIED), 3)
+        incoming.inbox(folder).leave(keys_of(desk).seal.close(signed(), Purpose.APPLIED), 3)
         for _ in range(3):
             assert await box.keeper.look()
             assert "roster_sealed" in (await box.state(REFUSED) or "")
@@ -208,7 +208,7 @@ async def test_what_is_killed_after_the_commit_is_not_applied_twice(
     def die(_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(incoming, "remove", die)
+    monkeypatch.setattr("gateway.store.taking.remove", die)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - however the process ends here
         async with running(desk, clean=False):
             pass
@@ -332,6 +332,6 @@ async def test_a_disk_that_cannot_be_looked_at_stops_nothing(
     def fail(*_: Any) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(incoming, "oldest", fail)
+    monkeypatch.setattr("gateway.store.inbox.Inbox.oldest", fail)
     async with running(desk) as box:
         assert isinstance(box.keeper, RosterKeeper)
