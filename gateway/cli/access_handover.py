@@ -20,7 +20,7 @@ from gateway.access.errors import AccessError
 from gateway.access.handover import AccessSeal, inbox, outcomes
 from gateway.access.hashing import make_hash
 from gateway.access.passwords import generated, new_password
-from gateway.cli.answer import Line, Mark
+from gateway.cli.answer import Line, Mark, print_json, print_lines
 from gateway.cli.place import Place, configured_place
 from gateway.config import Config
 from gateway.errors import ConfigError, StartError
@@ -215,3 +215,16 @@ def _os_user() -> Actor:
     except KeyError:
         name = str(uid)
     return Actor("command", name[:64], uid)
+
+
+def tell_password(args: argparse.Namespace, result: Result, chosen: Chosen, done: str, **members: str) -> int:
+    """What became of an account's password, as JSON or for a person; the exit code. One made here is shown once."""
+    if args.json:
+        told = {"ok": True, "account": args.name, **members, "result": result.value}
+        print_json(told if chosen.shown is None else {**told, "password": chosen.shown})
+        return exit_code(result)
+    lines = [Line(Mark.OK, "account", done)]
+    if chosen.shown is not None:
+        lines.append(Line(Mark.NOTE, "password", chosen.shown, "shown this once; hand it over in person"))
+    print_lines([*lines, result_line(result)])
+    return exit_code(result)

@@ -16,11 +16,10 @@ from gateway.cli.access_handover import (
     Desk,
     add_password,
     chosen_password,
-    exit_code,
     new_change,
-    result_line,
+    tell_password,
 )
-from gateway.cli.answer import Line, Mark, describe, print_json, print_lines
+from gateway.cli.answer import describe
 from gateway.cli.place import add_json
 from gateway.config.model import DEFAULT_PATH
 
@@ -47,12 +46,4 @@ def run(args: argparse.Namespace) -> int:
     desk.book().check_new(args.name)
     chosen = chosen_password(args, args.name)
     result = desk.hand_over(replace(change, hash=chosen.hash, must_change=chosen.shown is not None))
-    if args.json:
-        told = {"ok": True, "account": args.name, "role": args.role, "result": result.value}
-        print_json(told if chosen.shown is None else {**told, "password": chosen.shown})
-        return exit_code(result)
-    lines = [Line(Mark.OK, "account", f"{args.name}, {args.role}")]
-    if chosen.shown is not None:
-        lines.append(Line(Mark.NOTE, "password", chosen.shown, "shown this once; hand it over in person"))
-    print_lines([*lines, result_line(result)])
-    return exit_code(result)
+    return tell_password(args, result, chosen, f"{args.name}, {args.role}", role=args.role)

@@ -13,11 +13,10 @@ from gateway.cli.access_handover import (
     Desk,
     add_password,
     chosen_password,
-    exit_code,
     new_change,
-    result_line,
+    tell_password,
 )
-from gateway.cli.answer import Line, Mark, describe, print_json, print_lines
+from gateway.cli.answer import describe
 from gateway.cli.place import add_json
 from gateway.config.model import DEFAULT_PATH
 
@@ -43,12 +42,4 @@ def run(args: argparse.Namespace) -> int:
     chosen = chosen_password(args, args.name)
     change = new_change(Action.PASSWORD, args.name)
     result = desk.hand_over(replace(change, hash=chosen.hash, must_change=chosen.shown is not None))
-    if args.json:
-        told = {"ok": True, "account": args.name, "result": result.value}
-        print_json(told if chosen.shown is None else {**told, "password": chosen.shown})
-        return exit_code(result)
-    lines = [Line(Mark.OK, "account", f"{args.name}, a new password")]
-    if chosen.shown is not None:
-        lines.append(Line(Mark.NOTE, "password", chosen.shown, "shown this once; hand it over in person"))
-    print_lines([*lines, result_line(result)])
-    return exit_code(result)
+    return tell_password(args, result, chosen, f"{args.name}, a new password")
