@@ -1,7 +1,8 @@
 """The demo's accounts and kiosk tokens: made once, kept in its folder, handed over as by a technician."""
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,21 @@ FILE = "access.json"
 DEMO = Actor("command", "demo")
 
 
-def ensure_access(state: Path, keys: DemoKeys, config: Path) -> dict[str, str]:
-    """Hand over what is missing; what to tell whoever plays. A real box shows a password once and keeps none."""
+@dataclass(frozen=True, slots=True)
+class DemoAccess:
+    """What to tell whoever plays. A real box shows a password once and keeps none."""
+
+    passwords: Mapping[str, str]  # by account, each named after its role
+    tokens: Mapping[str, str]  # by kiosk
+
+    @property
+    def sign_in(self) -> str:
+        """The accounts in one line."""
+        return "  ".join(f"{name} {password}" for name, password in self.passwords.items())
+
+
+def ensure_access(state: Path, keys: DemoKeys, config: Path) -> DemoAccess:
+    """Hand over what is missing."""
     file = state / FILE
     known = _read(file)
     passwords: dict[str, str] = dict(known.get("passwords", {}))
@@ -37,10 +51,7 @@ def ensure_access(state: Path, keys: DemoKeys, config: Path) -> dict[str, str]:
         write_secret(state / f"{kiosk}.token", token.encode() + b"\n")
     held = {kiosk: tokens[kiosk] for kiosk in kiosks}
     _hand_over(state / "gateway", keys, passwords, held, anew=not known)
-    told = {"sign in": "  ".join(f"{name} {password}" for name, password in passwords.items())}
-    if kiosks:
-        told["kiosks"] = ", ".join(f"{kiosk}: open /kiosk/pair#{tokens[kiosk]}" for kiosk in kiosks)
-    return told
+    return DemoAccess(passwords, held)
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -107,8 +107,8 @@ async def _start(
     ports = {f"idcard-{n}": state / "ports" / f"idcard-{n}" for n in range(1, options.readers + 1)}
     config = _write_config(state, keys, chosen.port, ports)
     show.fact("roster", await _import_roster(state, keys, config, readers=options.readers))
-    for name, text in (await asyncio.to_thread(ensure_access, state, keys, config)).items():
-        show.fact(name, text)
+    access = await asyncio.to_thread(ensure_access, state, keys, config)
+    show.fact("sign in", access.sign_in)
 
     async def child(name: str, *command: str) -> Child:
         started = await Child.start(name, command, state)
@@ -128,7 +128,7 @@ async def _start(
     show.fact("stop", "Ctrl-C")
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_show_gateway(gateway, show)),
+            group.create_task(_show_gateway(gateway, show, access.tokens)),
             group.create_task(_show_center(receiver, show)),
             *(group.create_task(_show_reader(reader, show)) for reader in readers),
             *(group.create_task(one.ended()) for one in (brokers, receiver, gateway, *readers)),
@@ -195,11 +195,13 @@ def _write_config(state: Path, keys: DemoKeys, port: int, ports: dict[str, Path]
     return path
 
 
-async def _show_gateway(gateway: Child, show: Show) -> None:
+async def _show_gateway(gateway: Child, show: Show, tokens: Mapping[str, str]) -> None:
     async for line in gateway.lines():
         told = json.loads(line)
         if "page" in told:
             show.fact("page", told["page"])
+            for kiosk, token in tokens.items():
+                show.fact(kiosk, f"{told['page']}kiosk/pair#{token}")
             continue
         if "seq" not in told:
             continue

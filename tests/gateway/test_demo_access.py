@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.access import FILE, ensure_access
+from gateway.demo.access import FILE, DemoAccess, ensure_access
 from gateway.demo.keys import DemoKeys
 from tests.gateway.access_box import DESK, access_box, running
 from tests.gateway.technicians_box import Box
@@ -19,7 +19,7 @@ def desk(tmp_path: Path) -> Box:
     return made
 
 
-def ensured(desk: Box) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def ensured(desk: Box) -> tuple[DemoAccess, dict[str, dict[str, str]]]:
     keys = DemoKeys(desk.folder / "keys", "gw-370102-01")
     keys.folder.mkdir(exist_ok=True)
     keys.hmac_key.write_text((desk.folder / "id-hmac.key").read_text())
@@ -37,7 +37,8 @@ async def test_they_are_made_once_and_work(desk: Box) -> None:
     demo = _Demo(desk.folder)
     told, kept = ensured(demo)
     assert set(kept["passwords"]) == {"admin", "auditor", "staff", "technician"}
-    assert all(password in told["sign in"] for password in kept["passwords"].values())
+    assert all(password in told.sign_in for password in kept["passwords"].values())
+    assert told.tokens == kept["tokens"]
     for file in (FILE, "kiosk-1.token", "kiosk-2.token"):
         assert (desk.folder / file).stat().st_mode & 0o777 == 0o600
     assert ensured(demo)[1] == kept, "also while the changes wait"
