@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from gateway.access.model import Role
-from gateway.api.gate import KIOSK_COOKIE
+from gateway.api.gate import KIOSK_COOKIE, is_navigation, source_of
 from gateway.api.kiosk_answers import KioskReceipt
 from gateway.api.kiosk_gate import AtDesk, check_own_page
 from gateway.api.kiosk_routes import SessionId, receipt_now
@@ -103,7 +103,7 @@ def kiosk_pages(
     async def kiosk_pair(pairing: Pairing, request: Request) -> Response:
         """The browser becomes the kiosk that the token belongs to."""
         check_own_page(request)
-        who = parts.access.kiosk(pairing.token)
+        who = parts.access.kiosk(pairing.token, source_of(request))
         if who is None or who.role is not Role.KIOSK:
             raise HTTPException(401)
         answer = Response(status_code=204)
@@ -121,9 +121,11 @@ def kiosk_pages(
             {200: {"content": _HTML}},
         ),
     )
-    async def kiosk_receipt_page(desk: AskedAt, session: SessionId) -> Response:
-        """For as long as the result is shown; afterwards the next person stands there."""
+    async def kiosk_receipt_page(desk: AskedAt, session: SessionId, request: Request) -> Response:
+        """For as long as the result is shown; afterwards the next person stands there, and sees the kiosk's page."""
         receipt = receipt_now(parts, desk, session)
+        if receipt is None and is_navigation(request):
+            return RedirectResponse("/kiosk", status_code=303)
         if receipt is None:
             raise Refused("no_such_session")
         return HTMLResponse(renderer.receipt(_rows(receipt, renderer), receipt.number))

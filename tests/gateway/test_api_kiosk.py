@@ -78,6 +78,8 @@ async def test_a_terminal_checks_somebody_in_and_gets_a_receipt(here: World) -> 
     assert (state["stage"], state["name"], state["wanted"]) == ("proving", ANNA.name, ["finger"])
     assert (await program.get(f"/sessions/{session}")).json()["running"]
     assert problem(await program.get(f"/sessions/{session}/receipt")) == (404, "no_such_session")
+    late = await program.http.get(f"/kiosk/receipt/{session}", headers={"accept": "text/html"})
+    assert (late.status_code, late.headers["location"]) == (303, "/kiosk"), "a person sees the kiosk again"
     told = await program.post("/factor", finger(session, PEOPLE.index(ANNA)))
     assert told.json() == {"session": session, "changed": True}
     ended = (await program.get(f"/sessions/{session}")).json()
