@@ -122,6 +122,12 @@ def problem(
     )
 
 
+def http_problem(error: HTTPException) -> JSONResponse:
+    """What FastAPI or a route refuses with a status."""
+    code = getattr(error, "code", None) or ("bad_request" if error.status_code == 400 else None)
+    return problem(error.status_code, code=code, headers=error.headers)
+
+
 def documented(*statuses: int) -> Responses:
     """The problem answers of a route, for its OpenAPI entry."""
     return {
@@ -136,11 +142,6 @@ def documented(*statuses: int) -> Responses:
 
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every error as a problem document."""
-
-    @app.exception_handler(HTTPException)
-    async def http_error(_request: Request, error: HTTPException) -> JSONResponse:
-        code = getattr(error, "code", None) or ("bad_request" if error.status_code == 400 else None)
-        return problem(error.status_code, code=code, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:

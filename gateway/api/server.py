@@ -64,13 +64,14 @@ def create_app(parts: Parts) -> FastAPI:
     app.state.stopping, app.state.refused = stopping, parts.refused
     catalogue, assets, bars = load_catalogue(), load_assets(), Bars()
     gate, throttle = Gate(parts.access, parts.refused), Throttle(parts.limits, parts.refused)
+    door = DoorRenderer(catalogue, assets, parts.zone)
     app.include_router(
         session_routes(
             parts.access,
             parts.viewed,
             gate=gate,
             bars=bars,
-            renderer=DoorRenderer(catalogue, assets, parts.zone),
+            renderer=door,
             throttle=throttle,
         )
     )
@@ -105,7 +106,7 @@ def create_app(parts: Parts) -> FastAPI:
     bars.paths = frozenset(route.path for route in all_routes(app))
     add_problem_handlers(app)
     add_refusal_handler(app)
-    add_door_handlers(app)
+    add_door_handlers(app, door)
     # The last one added is the first that a request meets.
     app.add_middleware(BodyLimit, most=parts.limits.body, refused=parts.refused)
     app.add_middleware(ThrottleDoor, throttle=throttle, is_stream=stream_check(app))

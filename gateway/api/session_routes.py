@@ -7,6 +7,7 @@ from fastapi import APIRouter, Cookie, Depends, FastAPI, Query, Request, Respons
 from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, Field
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 
 from gateway.access.model import PEOPLE, Access, AccessRefused, Principal, Role
 from gateway.api.gate import (
@@ -16,11 +17,12 @@ from gateway.api.gate import (
     SignInFirst,
     form_of,
     from_own_page,
+    is_navigation,
     source_of,
 )
 from gateway.api.own_path import own_path
 from gateway.api.page_routes import LANG_COOKIE, chosen_lang, remember_lang
-from gateway.api.problems import documented
+from gateway.api.problems import documented, http_problem
 from gateway.api.session_docs import ACCOUNT_FORM, ME, PAGE, REFUSED_PAGES, SIGN_IN_FORM
 from gateway.api.throttle import Throttle, client_of_scope, retry_after
 from gateway.errors import GatewayError, StoreRefused
@@ -177,8 +179,15 @@ def session_routes(
     return router
 
 
-def add_door_handlers(app: FastAPI) -> None:
-    """Send a person's browser where it must go first."""
+def add_door_handlers(app: FastAPI, renderer: DoorRenderer) -> None:
+    """Send a person's browser where it must go first, and tell a person in words what is not there for him."""
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        if not is_navigation(request):
+            return http_problem(error)
+        page = renderer.not_shown(_lang_of(request), error.status_code)
+        return HTMLResponse(page, error.status_code, headers=error.headers)
 
     @app.exception_handler(SignInFirst)
     async def sign_in_first(request: Request, _error: SignInFirst) -> Response:

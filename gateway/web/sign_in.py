@@ -30,6 +30,7 @@ class DoorRenderer:
         self._catalogue = catalogue
         self._assets = assets
         self._sign_in = templates(zone).get_template("sign_in.html")
+        self._not_shown = templates(zone).get_template("not_shown.html")
         self._account = templates(zone).get_template("account.html")
 
     def sign_in(
@@ -52,6 +53,12 @@ class DoorRenderer:
         """Change one's own password; `due`: it must be before anything else."""
         t = Speaker(self._catalogue, lang)
         return self._account.render(self._context(t, refusal), bar=bar, about=about, due=due)
+
+    def not_shown(self, lang: Lang, status: int) -> str:
+        """Why there is no page: the address, the role, or the gateway."""
+        t = Speaker(self._catalogue, lang)
+        why = {403: "role", 404: "address"}.get(status, "now")
+        return self._not_shown.render(self._context(t, None), bar=None, about=None, reason=why)
 
     def _context(self, t: Speaker, refusal: Refusal | None) -> Mapping[str, object]:
         return {

@@ -1,17 +1,20 @@
 """The door for people: signing in and out, one's own password, and what nobody gets past it."""
 
 from collections.abc import AsyncIterator
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import Depends
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.access.model import PEOPLE, AccessRefused, Role
-from gateway.api.gate import CSRF_HEADER, SESSION_COOKIE
+from gateway.access.model import PEOPLE, AccessRefused, Principal, Role
+from gateway.api.gate import CSRF_HEADER, SESSION_COOKIE, Gate
 from gateway.api.limits import Limits
 from gateway.api.own_path import own_path
+from gateway.api.page_routes import LANG_COOKIE
 from gateway.errors import StoreRefused
 from gateway.web.bar import Bars
 from tests.gateway.memory_access import PASSWORD, MemoryAccess, app_of, client_of, cookies
@@ -381,3 +384,31 @@ async def test_a_foreign_sessions_cookie_or_token_is_nobodys(client: httpx.Async
         answer = await client.get("/api/v1/snapshot", headers={**sent, "accept": "*/*"})
         assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
         assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+# --- What is not there ----------------------------------------------------------------------------------------
+
+
+async def test_a_person_is_told_in_words_what_is_not_there_and_a_program_as_before(
+    client: httpx.AsyncClient, access: MemoryAccess
+) -> None:
+    """By its role, or by its address; both languages; nothing of what was asked for stands in the answer."""
+
+    @client._transport.app.get("/only-admins")  # type: ignore[attr-defined, untyped-decorator]
+    async def only_admins(_who: Annotated[Principal, Depends(Gate(access).allow(Role.ADMIN))]) -> str:
+        return "shown"
+
+    sent = cookies(access, Role.STAFF)
+    for path, status, zh, en in (
+        ("/nothing-here", 404, "没有这个页面", "There is no such page"),
+        ("/only-admins", 403, "无权查看此页", "Your account may not see this page"),
+    ):
+        page = await client.get(path, headers=sent)
+        assert (page.status_code, page.headers["content-type"]) == (status, "text/html; charset=utf-8")
+        assert zh in page.text
+        assert 'href="/"' in page.text
+        assert path not in page.text
+        english = await client.get(path, headers={"Cookie": f"{sent['Cookie']}; {LANG_COOKIE}=en"})
+        assert en in english.text
+        told = await client.get(path, headers={**sent, "accept": "*/*"})
+        assert (told.status_code, told.headers["content-type"]) == (status, "application/problem+json")
