@@ -37,7 +37,14 @@ SIGN_IN_RESULTS = ("ok", "bad_credentials", "locked", "too_many", "busy", "no_ac
 TERMINAL_REFUSALS = ("request", "serial", "address", "too_long")
 MQTT_VERSIONS = ("5", "3.1.1")
 HTTP_DOOR = ("host", "unauthenticated", "forbidden", "csrf")
-HTTP_REFUSALS = (*HTTP_DOOR, "rate", "streams", "too_large", "connections", "slow")
+HTTP_REFUSALS = (
+    *HTTP_DOOR,
+    *("rate", "streams", "too_large", "connections", "slow"),
+    *(
+        "parameter",
+        "kiosk",
+    ),  # behind the door: a value that is not allowed, a kiosk's request that does not fit
+)
 
 # Seconds. A commit on a good card takes 5 ms, on a tired one a second.
 COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -209,7 +216,7 @@ class Metrics:
 
         self.http_refused = self._counter(
             "http_refused_total",
-            "Requests and connections that the pages' door turned away, by reason; no address is kept.",
+            "Requests and connections that the pages turned away, by reason; no address is kept.",
             reason=HTTP_REFUSALS,
         )
 

@@ -48,6 +48,9 @@ class KioskState(BaseModel):
     hint: str | None = Field(
         description="Why the last card, finger or face was not taken; a code (`reason.*`)"
     )
+    lent: bool = Field(
+        description="True while staff enrol somebody here: no check-in, and `enrolling` to requests"
+    )
     tries_left: int = Field(description="Of the second factor")
     left_ms: int | None = Field(description="How long this stage lasts without anything happening")
     result: KioskResult | None = Field(description="While `stage` is `shown`: how the session ended")
@@ -153,6 +156,7 @@ def state_of(kiosk: Kiosk, view: KioskView, now: Stamp) -> KioskState:
         wanted=sorted(view.wanted),
         step=view.step,
         hint=view.hint,
+        lent=view.lent,
         tries_left=view.tries_left,
         left_ms=None if left_s is None else int(left_s * 1000),
         result=None if view.shown is None else _result(view.shown),

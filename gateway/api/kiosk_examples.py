@@ -37,6 +37,7 @@ PROVING = _json(
         wanted=[Factor.FINGER],
         step=Step.PRESENT,
         hint=None,
+        lent=False,
         tries_left=3,
         left_ms=27_400,
         result=None,

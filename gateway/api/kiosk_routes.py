@@ -44,7 +44,7 @@ _READ = together(documented(400, 401, 403, 500), refusals("no_such_kiosk"))
 _SAID = together(
     refusals("key_missing"),
     documented(400, 401, 403),
-    refusals("foreign_page", "no_such_kiosk", "in_flight", "key_reused", "too_many"),
+    refusals("foreign_page", "no_such_kiosk", "in_flight", "enrolling", "key_reused", "too_many"),
     documented(422, 500, 503),
 )
 

@@ -141,10 +141,11 @@ def documented(*statuses: int) -> Responses:
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Answer every error as a problem document."""
+    """Answer errors as problem documents; what FastAPI refuses with a status, the door does (`session_routes`)."""
 
     @app.exception_handler(RequestValidationError)
-    async def bad_parameter(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def bad_parameter(request: Request, error: RequestValidationError) -> JSONResponse:
+        request.app.state.refused("parameter")
         # Places and rules only: the value may be anything, and an answer is no place to repeat it.
         wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         return problem(422, detail=wrong)

@@ -44,6 +44,11 @@ KINDS: Mapping[str, _Kind] = {
     "in_flight": _Kind(
         409, "The same request is being carried out", "Ask again in a moment with the same key."
     ),
+    "enrolling": _Kind(
+        409,
+        "Somebody is being enrolled at this kiosk",
+        "Nobody can check in here until `lent` is false again.",
+    ),
     "key_reused": _Kind(422, "The Idempotency-Key was used for another request", "Use a new key."),
     "too_many": _Kind(
         429, "More requests than a kiosk makes", "Wait a second, and see why it asks so often."
@@ -101,7 +106,8 @@ def add_refusal_handler(app: FastAPI) -> None:
     """Answer `Refused` as a problem document."""
 
     @app.exception_handler(Refused)
-    async def refused(_request: Request, error: Refused) -> JSONResponse:
+    async def refused(request: Request, error: Refused) -> JSONResponse:
+        request.app.state.refused("kiosk")
         kind = KINDS[error.code]
         return JSONResponse(
             _body(error.code, error.detail).model_dump(exclude_none=True),

@@ -102,6 +102,10 @@ class Requests:
         committed = False
         try:
             self._pay()
+            if self.kiosk.view.lent:
+                raise ContractError(
+                    "enrolling", "somebody is being enrolled at this kiosk; ask again when it is over"
+                )
             committed = await self.kiosk.carry_out(said, remember, *before)
             if not committed:
                 raise TooMany("too_many", "this kiosk has too much to do; ask again in a moment")

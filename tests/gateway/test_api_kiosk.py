@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -314,3 +315,31 @@ async def test_a_stream_ends_when_its_token_is_withdrawn(here: World) -> None:
                 here.access.known.clear()
                 here.lay(ANNA, "kiosk-2")
         assert seen == 1
+
+
+async def test_while_somebody_is_enrolled_a_program_is_told_so_and_may_ask_again(here: World) -> None:
+    program, kiosk = Client(here, "kiosk-1"), here.kiosk()
+    assert kiosk.lend(lambda _hash: None)
+    assert (await program.get()).json()["lent"]
+    same = {"Idempotency-Key": "while-enrolling"}
+    body = {"purpose": "report"}
+    assert problem(await program.http.post("/api/v1/kiosk/touch", json=body, headers=same)) == (
+        409,
+        "enrolling",
+    )
+    kiosk.give_back()
+    assert not (await program.get()).json()["lent"]
+    again = await program.http.post("/api/v1/kiosk/touch", json=body, headers=same)
+    assert (again.status_code, again.json()["changed"]) == (200, True), "what was refused is not remembered"
+
+
+async def test_what_is_refused_is_counted(here: World) -> None:
+    counted: list[str] = []
+    app = create_app(replace(here.parts, refused=counted.append))
+    headers = {"Authorization": f"Bearer {token('kiosk-1')}"}
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://127.0.0.1", headers=headers
+    ) as http:
+        await http.post("/api/v1/kiosk/touch", json={"purpose": "report"})
+        await http.post("/api/v1/kiosk/touch", json={"purpose": "dance"}, headers={"Idempotency-Key": "k"})
+    assert counted == ["kiosk", "parameter"]
