@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
@@ -63,17 +64,19 @@ def test_clients_do_not_share_and_memory_is_bounded(monkeypatch: pytest.MonkeyPa
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=40))
 def test_places_are_counted_and_given_back(moves: list[tuple[str, bool]]) -> None:
-    places, held = Places(2), {"a": [], "b": []}  # type: ignore[var-annotated]
+    places = Places(2)
+    held: dict[str, list[tuple[AbstractContextManager[bool], bool]]] = {"a": [], "b": []}
     for client, comes in moves:
         if comes:
             place = places.place(client)
-            assert place.__enter__() == (sum(free for _, free in held[client]) < 2) or True
-            held[client].append((place, True))
+            let_in = place.__enter__()
+            assert let_in == (sum(one for _, one in held[client]) < 2), "two places for each client"
+            held[client].append((place, let_in))
         elif held[client]:
             held[client].pop()[0].__exit__(None, None, None)
     for rest in held.values():
-        for place, _ in rest:
-            place.__exit__(None, None, None)
+        for left, _ in rest:
+            left.__exit__(None, None, None)
     assert len(places) == 0
 
 
