@@ -20,6 +20,7 @@ from gateway.api.staff_context import Chosen, Office, Remembered, day_of, langua
 from gateway.api.staff_desk import StaffDesk
 from gateway.api.streams import GONE, until
 from gateway.checkin.day import Day
+from gateway.checkin.purposes import Purpose
 from gateway.checkin.session import Stage
 from gateway.errors import ContractError, GatewayError, StoreRefused
 from gateway.web.messages import Lang
@@ -151,16 +152,22 @@ def staff_pages(office: Office, gate: Gate, *, stopping: asyncio.Event) -> APIRo
         reason: Text = "",
         more: Typed = "",
         ref: Text = "",
+        purpose: Text = "",
         remembered: Remembered = None,
     ) -> Response:
         """Accept or refuse a check-in that waits; recorded when this answers."""
         lang = language(remembered)
-        if verdict not in {"accept", "refuse"}:
+        if verdict not in {"accept", "refuse"} or purpose not in {"", *Purpose}:
             raise HTTPException(422)
         try:
             said = reason_of(reason, more, REVIEW_REASONS)
             await desk.book.review(
-                event=event, accept=verdict == "accept", staff=who.name, reason=said, ref=ref.strip() or None
+                event=event,
+                accept=verdict == "accept",
+                staff=who.name,
+                reason=said,
+                ref=ref.strip() or None,
+                purpose=Purpose(purpose) if purpose else None,
             )
         except GatewayError as exc:
             return office.refused(exc, lang)

@@ -86,9 +86,13 @@ class Book:
             ref=ref, purpose=purpose, at_ms=at_ms, staff=staff, reason=reason, key=key
         )
 
-    async def review(self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None) -> str:
+    async def review(
+        self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None, purpose: Purpose | None
+    ) -> str:
         """`day.DayBook.review`."""
-        return await self._by_hand.review(event=event, accept=accept, staff=staff, reason=reason, ref=ref)
+        return await self._by_hand.review(
+            event=event, accept=accept, staff=staff, reason=reason, ref=ref, purpose=purpose
+        )
 
     def _day(self, day: date, in_force: InForce | None, stamp: Stamp) -> Day:
         maker = self._maker(day, day + _DAY, in_force, stamp)

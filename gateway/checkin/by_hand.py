@@ -73,7 +73,9 @@ class ByHand:
             data |= standing_data(self._directory.standing_at(roster, person, at_ms))
         return await self._once("completed", person.ref, data, partial(diary.entered, entry=key))
 
-    async def review(self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None) -> str:
+    async def review(
+        self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None, purpose: Purpose | None
+    ) -> str:
         """`day.DayBook.review`."""
         reason = _reason(reason)
         waiting = await aside(partial(self._look, event))
@@ -86,6 +88,13 @@ class ByHand:
             )
         if accept or (waiting.ref is None and whose is not None):
             whose = self._known(whose or "")[1].ref
+        said = waiting.data.get("purpose")
+        if said is not None and purpose not in (None, said):
+            raise ContractError(
+                "bad_purpose", "the check-in was for another purpose than is named; leave the purpose out"
+            )
+        if accept and said is None and purpose is None:
+            raise ContractError("no_purpose", "the check-in does not say what it was for; name the purpose")
         verb = "completed" if accept else "rejected"
         data: dict[str, Json] = {
             "review_of": event,
@@ -96,14 +105,16 @@ class ByHand:
         if not accept:
             data["reason"] = REFUSED
         data |= {name: waiting.data[name] for name in ("purpose", "kiosk", "session") if name in waiting.data}
+        if purpose is not None:
+            data["purpose"] = purpose
 
         def decided(connection: Connection) -> str | None:
             before = diary.reviewed(connection, event)
             if before is None:
                 return None
-            if before[1:] != (verb, whose):
+            if before[1:] != (verb, whose, data.get("purpose")):
                 raise ContractError("not_waiting", "somebody decided otherwise already; read the day again")
-            return before[0]
+            return before.id
 
         return await self._once(verb, whose, data, decided)
 

@@ -117,9 +117,13 @@ class DayBook(Protocol):
         """
         ...
 
-    async def review(self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None) -> str:
-        """Decide about a check-in that waits for review; `ref`: who it was, where the roster did not know.
+    async def review(
+        self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None, purpose: Purpose | None
+    ) -> str:
+        """Decide about a check-in that waits for review.
 
-        Raises `ContractError` (not_waiting, unknown_person, no_reason) and `StoreRefused`.
+        `ref`: who it was, where the roster did not know. `purpose`: what it was for, where the terminal
+        could not say. Raises `ContractError` (not_waiting, unknown_person, no_purpose, no_reason) and
+        `StoreRefused`.
         """
         ...

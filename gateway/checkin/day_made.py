@@ -72,7 +72,7 @@ class Maker:
         for entry in self._recalled.entries:
             decision = self._recalled.decisions.get(entry.id)
             counts = entry.verb == "completed" or (decision is not None and decision.verb == "completed")
-            purpose = _purpose(entry)
+            purpose = self._recalled.purpose(entry)
             ref = entry.ref or (None if decision is None else decision.ref)
             if not counts or ref is None or (purpose not in IN and purpose not in OUT):
                 continue
@@ -133,7 +133,11 @@ class Maker:
         """Reports of that day, as the clock showed it, whose true time nobody knows well enough; by person."""
         found: dict[str, Entry] = {}
         for one in self._recalled.entries:
-            if one.ref is None or one.verb != "completed" or _purpose(one) is not Purpose.REPORT:
+            if (
+                one.ref is None
+                or one.verb != "completed"
+                or self._recalled.purpose(one) is not Purpose.REPORT
+            ):
                 continue
             placed = self._recalled.placed(one)
             if placed.latest_ms - placed.earliest_ms > SURE_MS and local_day(one.wall_ms, self._zone) == day:
@@ -156,7 +160,7 @@ class Maker:
                 event=entry.id,
                 at_ms=at_ms,
                 kiosk=entry.data.get("kiosk", ""),
-                purpose=_purpose(entry),
+                purpose=self._recalled.purpose(entry),
                 outcome=entry.verb,
                 reason=entry.data.get("reason"),
                 ref=ref,
@@ -176,11 +180,6 @@ class Maker:
     def _name(self, ref: str | None) -> tuple[str | None, bool]:
         person = None if ref is None or self._in_force is None else self._in_force.roster.of_ref(ref)
         return (None, False) if person is None else (person.name, person.protected)
-
-
-def _purpose(entry: Entry) -> Purpose | None:
-    text = entry.data.get("purpose")
-    return Purpose(text) if text in set(Purpose) else None
 
 
 def _local(window: Window) -> tuple[str, str]:

@@ -52,17 +52,27 @@ class Recalled:
             return Placed(entry.claimed_ms, entry.claimed_ms)
         return self.timeline.place(moment(entry))
 
+    def purpose(self, entry: Entry) -> Purpose | None:
+        """What an entry was for; where a terminal could not say, what the decision about it says."""
+        decision = self.decisions.get(entry.id)
+        text = entry.data.get("purpose") or (None if decision is None else decision.data.get("purpose"))
+        return Purpose(text) if text in set(Purpose) else None
+
     def record(self, in_force: InForce) -> Record:
         """For `due.assess`."""
         came, waiting = [], []
         for entry in self.entries:
-            if entry.data.get("purpose", Purpose.REPORT) != Purpose.REPORT:
+            purpose = self.purpose(entry)
+            if purpose not in (None, Purpose.REPORT):
                 continue
             decision = self.decisions.get(entry.id)
             if entry.verb == "pending_review" and decision is None:
                 waiting += _either(entry)
             elif entry.verb == "pending_review" and decision is not None and decision.verb == "completed":
-                came.append(_check_in(entry, decision.ref))
+                if purpose is None:  # nobody said what it was for: it may have been a report
+                    waiting.append(_check_in(entry, decision.ref))
+                else:
+                    came.append(_check_in(entry, decision.ref))
             elif entry.verb == "completed":
                 came.append(_check_in(entry, entry.ref))
         return Record(

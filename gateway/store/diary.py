@@ -15,7 +15,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from sqlite3 import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.clock import parse_iso_ms
 from gateway.event_types import TYPE_PREFIX
@@ -198,10 +198,19 @@ def entered(connection: Connection, entry: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def reviewed(connection: Connection, event: str) -> tuple[str, str, str | None] | None:
-    """(id, verb, ref) of the decision about an event that waited for review."""
-    row = connection.execute("SELECT id, verb, ref FROM diary WHERE review_of = ?", (event,)).fetchone()
-    return None if row is None else (str(row[0]), str(row[1]), row[2])
+class Reviewed(NamedTuple):
+    """A decision about an event that waited for review."""
+
+    id: str
+    verb: str
+    ref: str | None
+    purpose: str | None
+
+
+def reviewed(connection: Connection, event: str) -> Reviewed | None:
+    """The decision about this event."""
+    row = connection.execute("SELECT id, verb, ref, data FROM diary WHERE review_of = ?", (event,)).fetchone()
+    return None if row is None else Reviewed(row[0], row[1], row[2], json.loads(row[3]).get("purpose"))
 
 
 def note_up(connection: Connection, spans: Sequence[UpSpan]) -> None:

@@ -9,7 +9,6 @@ from gateway.access.model import Principal, Role
 from gateway.checkin.alarm_board import OpenAlarm
 from gateway.checkin.day import Day
 from gateway.checkin.kiosk import KioskView
-from gateway.checkin.purposes import Purpose
 from gateway.checkin.rollcall import Answer, Note, RollCall
 from gateway.checkin.roster import Person
 from gateway.web import staff_present, wording
@@ -136,7 +135,7 @@ class StaffRenderer:
             grave=self.grave(frame, alarms),
             script_texts=self._script_texts(frame.lang),
             weekday=_weekday(form["day"], self.speaker(frame.lang)),
-            purposes=[one for one in Purpose if one is not Purpose.ENROL],
+            purposes=staff_present.BY_HAND,
             reasons=staff_present.ENTRY_REASONS,
         )
 

@@ -9,6 +9,7 @@ from gateway.checkin.alarm_board import OpenAlarm
 from gateway.checkin.day import Day, Duty, Visit
 from gateway.checkin.due import State
 from gateway.checkin.facts import Outcome
+from gateway.checkin.purposes import Purpose
 from gateway.view import Level
 from gateway.web.messages import Speaker
 from gateway.web.times import Times
@@ -47,6 +48,7 @@ SEVERITIES: Mapping[str, Level] = {
     "major": Level.ATTENTION,
     "minor": Level.UNKNOWN,
 }
+BY_HAND = tuple(one for one in Purpose if one is not Purpose.ENROL)  # what staff may enter or name
 NOT_DUE = frozenset({State.ON_LEAVE, State.ELSEWHERE})
 
 # Members of audit events: those whose values are codes, with where their words stand, and those that are moments.

@@ -66,6 +66,13 @@ def test_both_languages_carry_the_same_values(catalogue: Catalogue) -> None:
         assert names[0] == names[1], f"{key}: {names}"
 
 
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_no_text_is_written_twice(lang: str) -> None:
+    """Read as a catalogue, the second would silently do nothing."""
+    written = re.findall(r"^msgid (.+)$", (WEB / f"locale/{lang}.po").read_text(encoding="utf-8"), re.M)
+    assert sorted(written) == sorted(set(written))
+
+
 def test_a_text_in_one_language_only_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for lang in Lang:
         text = 'msgid "level.ok"\nmsgstr "{}"\n'.format("正常" if lang is Lang.ZH else "")

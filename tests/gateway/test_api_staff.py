@@ -293,6 +293,9 @@ async def test_what_the_disk_does_not_take_is_not_said_to_be_recorded(
 
 async def test_a_review_carries_who_and_why(client: httpx.AsyncClient, office: Office) -> None:
     form = {"event": UNKNOWN_EVENT, "verdict": "accept", "reason": "known_here", "ref": "p-440305-0002"}
+    unnamed = await client.post("/staff/review", headers=STAFF, data=form)
+    assert (unnamed.status_code, unnamed.json()["code"]) == (409, "no_purpose")
+    form["purpose"] = "report"
     assert (await client.post("/staff/review", headers=STAFF, data=form)).json()["ok"]
     assert office.book.reviewed == [
         {
@@ -301,6 +304,7 @@ async def test_a_review_carries_who_and_why(client: httpx.AsyncClient, office: O
             "staff": "staff-1",
             "reason": "known_here",
             "ref": "p-440305-0002",
+            "purpose": "report",
         }
     ]
     again = await client.post("/staff/review", headers=STAFF, data=form)
@@ -317,6 +321,7 @@ async def test_a_review_carries_who_and_why(client: httpx.AsyncClient, office: O
         ({"reason": ""}, 409),
         ({"reason": "other"}, 409),
         ({"verdict": "perhaps"}, 422),
+        ({"purpose": "holiday"}, 422),
         ({"more": "x" * 500}, 422),
     ],
 )

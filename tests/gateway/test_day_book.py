@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,9 @@ async def test_a_refusal_names_nobody_whom_the_roster_does_not_know(world: World
     (waits,) = await run_of(world).ingest.store([fact], "kiosk-1")
     book = run_of(world).day.book
     with pytest.raises(ContractError) as caught:
-        await book.review(event=waits.id, accept=False, staff="desk-1", reason="x", ref="110101199001010014")
+        await book.review(
+            event=waits.id, accept=False, staff="desk-1", reason="x", ref="110101199001010014", purpose=None
+        )
     assert caught.value.code == "unknown_person"
     assert world.events("checkin.rejected") == []
 
@@ -132,14 +135,18 @@ async def pending(world: World, serial: int | None) -> str:
 async def test_what_waits_for_staff_is_not_called_missed_and_counts_when_it_was(world: World) -> None:
     known, unknown, refused = await pending(world, 4), await pending(world, None), await pending(world, 6)
     book = run_of(world).day.book
-    await book.review(event=refused, accept=False, staff="desk-1", reason="不是本人", ref=None)
+    await book.review(event=refused, accept=False, staff="desk-1", reason="不是本人", ref=None, purpose=None)
     await over(world)
     day = await book.day(MONDAY)
     assert (day.duties[4].state, day.duties[4].reason) == (State.UNASSESSED, Reason.REVIEW)
     assert day.duties[6].state is State.MISSED
-    first = await book.review(event=known, accept=True, staff="desk-1", reason="见过本人", ref=None)
-    assert first == await book.review(event=known, accept=True, staff="desk-1", reason="见过本人", ref=None)
-    await book.review(event=unknown, accept=True, staff="desk-1", reason="换证", ref=ref(5))
+    first = await book.review(
+        event=known, accept=True, staff="desk-1", reason="见过本人", ref=None, purpose=None
+    )
+    assert first == await book.review(
+        event=known, accept=True, staff="desk-1", reason="见过本人", ref=None, purpose=None
+    )
+    await book.review(event=unknown, accept=True, staff="desk-1", reason="换证", ref=ref(5), purpose=None)
     day = await book.day(MONDAY)
     assert [(one.state, one.by_staff) for one in day.duties[4:6]] == [(State.DONE, True)] * 2
     assert {one.event: one.reviewed for one in day.visits} == {
@@ -150,8 +157,49 @@ async def test_what_waits_for_staff_is_not_called_missed_and_counts_when_it_was(
         (known, True, ref(7), "unknown_person"),
     ]:  # fmt: skip
         with pytest.raises(ContractError) as told:
-            await book.review(event=event, accept=accept, staff="desk-1", reason="x", ref=who)
+            await book.review(event=event, accept=accept, staff="desk-1", reason="x", ref=who, purpose=None)
         assert told.value.code == code
+
+
+async def test_what_a_terminal_could_not_name_counts_as_what_staff_say_it_was(world: World) -> None:
+    run, book = run_of(world), run_of(world).day.book
+    waiting = []
+    for serial in (4, 5, 6):
+        fact = world.report(serial, "pending_review", reason="status_unclear")
+        fact = replace(fact, data={name: value for name, value in fact.data.items() if name != "purpose"})
+        (committed,) = await run.ingest.store([fact], "kiosk-1")
+        waiting.append(committed.id)
+
+    def asked(index: int, purpose: Purpose | None) -> dict[str, Any]:
+        said: dict[str, Any] = {"accept": True, "staff": "desk-1", "reason": "见过本人", "ref": None}
+        return {**said, "event": waiting[index], "purpose": purpose}
+
+    with pytest.raises(ContractError) as told:
+        await book.review(**asked(0, None))
+    assert told.value.code == "no_purpose"
+    first = await book.review(**asked(0, Purpose.REPORT))
+    assert first == await book.review(**asked(0, Purpose.REPORT)), "asked again, it is the same decision"
+    with pytest.raises(ContractError) as told:
+        await book.review(**asked(0, Purpose.STUDY_IN))
+    assert told.value.code == "not_waiting"
+    await book.review(**asked(1, Purpose.STUDY_IN))
+    day = await book.day(MONDAY)
+    assert [one.ref for one in day.here] == [ref(5)]
+    assert [one.purpose for one in reversed(day.visits)] == [Purpose.REPORT, Purpose.STUDY_IN, None]
+    await over(world)
+    day = await book.day(MONDAY)
+    assert [(one.state, one.reason) for one in day.duties[4:7]] == [
+        (State.DONE, None), (State.MISSED, None), (State.UNASSESSED, Reason.REVIEW),
+    ]  # fmt: skip
+
+
+async def test_a_review_cannot_change_what_a_check_in_was_for(world: World) -> None:
+    event = await pending(world, 4)
+    with pytest.raises(ContractError) as told:
+        await run_of(world).day.book.review(
+            event=event, accept=True, staff="desk-1", reason="x", ref=None, purpose=Purpose.STUDY_IN
+        )
+    assert told.value.code == "bad_purpose"
 
 
 async def test_changes_are_told_at_once_and_then_at_a_pace(

@@ -166,6 +166,7 @@ def full_day(count: int = 14) -> Day:
                 2,
                 book,
                 event=UNKNOWN_EVENT,
+                purpose=None,
                 outcome="pending_review",
                 reason="unknown_person",
                 ref=None,
@@ -252,12 +253,18 @@ class ScriptedBook:
         )  # fmt: skip
         return event
 
-    async def review(self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None) -> str:
+    async def review(
+        self, *, event: str, accept: bool, staff: str, reason: str, ref: str | None, purpose: Purpose | None
+    ) -> str:
         if self.refusal is not None:
             raise self.refusal
         if any(one["event"] == event for one in self.reviewed):
             raise ContractError("not_waiting", "decided already")
-        self.reviewed.append({"event": event, "accept": accept, "staff": staff, "reason": reason, "ref": ref})
+        waiting = next(one for one in self.shown.visits if one.event == event)
+        if accept and waiting.purpose is None and purpose is None:
+            raise ContractError("no_purpose", "what was it for?")
+        told = {"event": event, "accept": accept, "staff": staff, "reason": reason, "ref": ref}
+        self.reviewed.append({**told, "purpose": purpose})
         said = "accepted" if accept else "refused"
         self.show(
             replace(

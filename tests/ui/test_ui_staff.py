@@ -177,9 +177,14 @@ async def test_a_review_is_decided_and_goes_away(tab: Tab, desk: Desk) -> None:
     desk.office.touch()  # an update while somebody types takes nothing away
     await expect(row.locator("input[name=ref]")).to_have_value("p-440305-0002")
     await row.get_by_role("button", name="认可", exact=True).click()
+    await expect(page.locator("#told.is-fault")).to_contain_text("请选择事由")
+    await row.get_by_label("本次事由").select_option("report")
+    await row.get_by_role("button", name="认可", exact=True).click()
     await expect(page.locator("#told")).to_have_text("复核结果已存盘。")
     await expect(row).to_have_count(0)
-    assert desk.office.book.reviewed[0]["ref"] == "p-440305-0002"
+    (reviewed,) = desk.office.book.reviewed
+    assert (reviewed["ref"], reviewed["purpose"]) == ("p-440305-0002", "report")
+    tab.errors.clear()  # the browser itself says 409
 
 
 async def test_a_refusal_of_the_disk_is_said_and_nothing_goes_away(tab: Tab, desk: Desk) -> None:
