@@ -27,10 +27,14 @@ class StartError(GatewayError):
     exit_code = 69  # EX_UNAVAILABLE
 
 
-class StoreRefused(GatewayError):  # noqa: N818 - named for the condition
-    """The store cannot take the event now. Codes: store_full, store_readonly, store_io."""
+class StoreTrouble(GatewayError):  # noqa: N818 - named for the condition
+    """Nothing was stored, and nothing may be confirmed. For who only tells a person so."""
 
     exit_code = 74  # EX_IOERR
+
+
+class StoreRefused(StoreTrouble):
+    """The store cannot take the event now. Codes: store_full, store_readonly, store_io."""
 
 
 class ContractError(GatewayError):

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from gateway.access.model import Principal, Role
 from gateway.api.gate import Gate
 from gateway.api.staff_context import Chosen, Office, Remembered, day_of, language, page
-from gateway.errors import StartError, StoreRefused
+from gateway.errors import StartError, StoreTrouble
 from gateway.store.trail import chain, trail
 
 MOST_N = 1 << 53
@@ -39,7 +39,7 @@ def evidence_routes(office: Office, gate: Gate) -> APIRouter:
                 epochs = await asyncio.to_thread(chain, desk.store)
                 found = await asyncio.to_thread(trail, desk.store, before)
             shown = await desk.book.day(day_of(day, desk.book.today))
-        except (StoreRefused, StartError) as exc:
+        except (StoreTrouble, StartError) as exc:
             said = renderer.error(exc.code, chosen)
             return page(
                 renderer.page("staff_message.html", frame, text=said, title="evidence.failed"), status=503

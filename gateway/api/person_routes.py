@@ -25,7 +25,7 @@ from gateway.api.gate import Gate
 from gateway.api.page_routes import LANG_COOKIE, chosen_lang, remember_lang
 from gateway.api.streams import GONE, until
 from gateway.checkin.persons import Persons, PersonView
-from gateway.errors import ContractError, StoreRefused
+from gateway.errors import ContractError, StoreTrouble
 from gateway.view import Viewed
 from gateway.web.bar import Bars
 from gateway.web.messages import Lang
@@ -116,7 +116,7 @@ def person_routes(
         one = handles.person(who, handle)
         try:
             await persons.viewed(who.name, one.ref)
-        except StoreRefused:
+        except StoreTrouble:
             raise HTTPException(503) from None
         page = renderer.person(
             one,
@@ -201,7 +201,7 @@ def person_routes(
             return _refused(renderer, "not_sure", lang)
         try:
             await persons.release(one.ref, staff=who.name, reason=form.reason)
-        except (ContractError, StoreRefused) as exc:
+        except (ContractError, StoreTrouble) as exc:
             return _refused(renderer, exc.code, lang)
         return JSONResponse({"ok": True})
 

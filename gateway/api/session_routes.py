@@ -25,7 +25,7 @@ from gateway.api.page_routes import LANG_COOKIE, chosen_lang, remember_lang
 from gateway.api.problems import documented, http_problem
 from gateway.api.session_docs import ACCOUNT_FORM, ME, PAGE, REFUSED_PAGES, SIGN_IN_FORM
 from gateway.api.throttle import Throttle, client_of_scope, retry_after
-from gateway.errors import GatewayError, StoreRefused
+from gateway.errors import GatewayError, StoreTrouble
 from gateway.view import Viewed
 from gateway.web.bar import Bars
 from gateway.web.messages import Lang
@@ -102,7 +102,7 @@ def session_routes(
             _take_turn(request, throttle)
             _check_filled(name, password)
             signed = await access.sign_in(name, password, source_of(request))
-        except (AccessRefused, StoreRefused) as exc:
+        except (AccessRefused, StoreTrouble) as exc:
             refusal = _refusal(exc)
             page = renderer.sign_in(
                 _lang_of(request), next_path=wanted or "", name=name[:MOST_FIELD], refusal=refusal
@@ -234,7 +234,7 @@ def _text(form: FormData, field: str) -> str:
 
 
 def _refusal(error: GatewayError) -> Refusal:
-    if isinstance(error, StoreRefused):
+    if isinstance(error, StoreTrouble):
         return Refusal(code="store")
     return Refusal(code=error.code, wait_s=getattr(error, "retry_after_s", None))
 

@@ -15,7 +15,7 @@ from gateway.api.staff_desk import StaffDesk
 from gateway.checkin.alarm_board import OpenAlarm, open_alarms
 from gateway.checkin.day import Day
 from gateway.checkin.roster import Person
-from gateway.errors import ContractError, GatewayError, StoreRefused
+from gateway.errors import ContractError, GatewayError, StoreTrouble
 from gateway.view import Viewed
 from gateway.web.bar import Bars
 from gateway.web.messages import Lang
@@ -88,7 +88,7 @@ class Office:
 
 def status_of(error: GatewayError) -> int:
     """503 where the store takes nothing, 409 where what was asked does not fit."""
-    return 503 if isinstance(error, StoreRefused) else 409
+    return 503 if isinstance(error, StoreTrouble) else 409
 
 
 def language(remembered: str | None, chosen: Lang | None = None) -> Lang:

@@ -22,7 +22,7 @@ from gateway.api.streams import GONE, until
 from gateway.checkin.day import Day
 from gateway.checkin.purposes import Purpose
 from gateway.checkin.session import Stage
-from gateway.errors import ContractError, GatewayError, StoreRefused
+from gateway.errors import ContractError, GatewayError, StoreTrouble
 from gateway.web.messages import Lang
 from gateway.web.staff import DAY_REGIONS, NOW_REGIONS
 from gateway.web.staff_present import REVIEW_REASONS, VOUCH_REASONS, stamp
@@ -89,7 +89,7 @@ def staff_pages(office: Office, gate: Gate, *, stopping: asyncio.Event) -> APIRo
                     tried_s = now_s
                     try:
                         shown, trouble, wanted, fresh = await desk.book.day(wanted_day), "", False, True
-                    except StoreRefused as exc:
+                    except StoreTrouble as exc:
                         trouble = renderer.error(exc.code, lang)
                 if shown is None:
                     continue
@@ -184,7 +184,7 @@ def staff_pages(office: Office, gate: Gate, *, stopping: asyncio.Event) -> APIRo
             raise HTTPException(404)
         try:
             await desk.audit.viewed_person(who.name, ref)
-        except StoreRefused as exc:
+        except StoreTrouble as exc:
             return office.refused(exc, lang)
         looks.beat()
         return office.said("staff_done.revealed", lang)
@@ -200,7 +200,7 @@ def staff_pages(office: Office, gate: Gate, *, stopping: asyncio.Event) -> APIRo
         if key is not None:
             try:
                 await desk.audit.saw_alarm(who.name, event, key.partition("/")[0])
-            except StoreRefused as exc:
+            except StoreTrouble as exc:
                 return office.refused(exc, lang)
         return office.said("staff_done.acknowledged", lang)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from peewee import DatabaseError, PeeweeException, SqliteDatabase
 
-from gateway.errors import GatewayError, StoreRefused
+from gateway.errors import StoreRefused, StoreTrouble
 
 PAGE_SIZE = 4096  # bytes; the file system's block: smaller pages write less but tear more
 PRAGMAS = {
@@ -49,10 +49,8 @@ _FULL = (sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_SHMOPEN)
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-class StoreDamaged(GatewayError):  # noqa: N818 - named for the condition
+class StoreDamaged(StoreTrouble):
     """The file is torn or is no database. At start it is salvaged; while running the process ends and restarts."""
-
-    exit_code = 74  # EX_IOERR
 
     def __init__(self, cause: str) -> None:
         super().__init__(

@@ -69,7 +69,9 @@ def test_both_languages_carry_the_same_values(catalogue: Catalogue) -> None:
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_no_text_is_written_twice(lang: str) -> None:
     """Read as a catalogue, the second would silently do nothing."""
-    written = re.findall(r"^msgid (.+)$", (WEB / f"locale/{lang}.po").read_text(encoding="utf-8"), re.M)
+    written = re.findall(
+        r"^msgid (.+)$", (WEB / f"locale/{lang}.po").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert sorted(written) == sorted(set(written))
 
 

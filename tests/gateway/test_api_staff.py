@@ -15,6 +15,7 @@ from gateway.api.gate import SESSION_COOKIE
 from gateway.api.server import create_app
 from gateway.checkin.kiosk import KioskView
 from gateway.errors import ContractError, StoreRefused
+from gateway.store.database import StoreDamaged
 from gateway.uuid7 import uuid7
 from gateway.web import staff_present
 from gateway.web.messages import Lang, Speaker, load_catalogue
@@ -276,13 +277,15 @@ async def test_an_entry_that_makes_no_sense_is_not_recorded(
     assert "已存盘" not in answer.text
 
 
-@pytest.mark.parametrize("refusal", [FULL, StoreRefused("degraded", ""), ContractError("bad_time", "")])
+@pytest.mark.parametrize(
+    "refusal", [FULL, StoreRefused("degraded", ""), StoreDamaged("torn"), ContractError("bad_time", "")]
+)
 async def test_what_the_disk_does_not_take_is_not_said_to_be_recorded(
     client: httpx.AsyncClient, office: Office, refusal: Any
 ) -> None:
     office.book.refusal = refusal
     answer = await client.post("/staff/entry", headers=STAFF, data={**ENTRY, "step": "record"})
-    assert answer.status_code == (503 if isinstance(refusal, StoreRefused) else 409)
+    assert answer.status_code == (409 if isinstance(refusal, ContractError) else 503)
     assert "未写入记录" in answer.text
     assert "已存盘，计入记录" not in answer.text
     assert 'value="p-440305-0001" selected' in answer.text  # nothing has to be typed again
