@@ -7,6 +7,7 @@ A terminal keeps records in a memory of its own and repeats them until they are 
 identity of its own (`uuid8_record` of the gateway): storing it twice is one fact.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol, TypeAlias, runtime_checkable
@@ -67,4 +68,12 @@ class Terminal(Protocol):
 
     async def handle(self, request: Request, body: bytes, *, unread: int, now_ms: int | None) -> Answer:
         """Serve one request. `unread`: bytes thrown away; `now_ms`: None while nobody vouches for our clock."""
+        ...
+
+    async def forget(self, pins: Collection[int]) -> frozenset[int]:
+        """Have people deleted, with all that it holds of them; whom it says to have deleted.
+
+        That is its word: there is no list to look into. Raises `DeviceFault` (not_erased) where it confirmed
+        none of them.
+        """
         ...

@@ -1,6 +1,6 @@
 """Kind `terminal.zk_adms`: attendance terminals of ZKTeco that push over HTTP (ADMS).
 
-The terminal asks how to behave, sends its records and asks for orders, of which there are none. A record is
+The terminal asks how to behave, sends its records and asks for orders: only ever to forget a person. A record is
 answered `OK` when it is on disk, and anything else makes the terminal send it again. Templates, photos, users
 and operations are switched off; what comes all the same is counted, thrown away unseen, and answered `OK`, or
 the terminal would send it for ever.
@@ -8,6 +8,7 @@ the terminal would send it for ever.
 
 import asyncio
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -15,17 +16,19 @@ from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drivers.driver import EventsRefused, Host, Settings
-from drivers.errors import DeviceMismatch, DriverError, LinkLost, LinkUnavailable, SettingsError
+from drivers.errors import DeviceFault, DeviceMismatch, DriverError, LinkLost, LinkUnavailable, SettingsError
 from drivers.events import DeviceReady
 from drivers.factors import Factor
 from drivers.settings import SettingsReader
 from drivers.terminals import Answer, Punch, Record, Source, Unreadable
+from drivers.zk_orders import Orders
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.zk_adms import answers, bodies, records
 from firmware_protocols.zk_adms.requests import Request, Wish
 
 DELAY_S, ERROR_DELAY_S = 10, 30  # how often it asks; how long it waits after a failure
 SILENT_S = 90.0  # then it is away
+FORGET_S = 60.0  # for an order to be fetched, done and answered
 BATCH = 200  # records in one commit
 MOST_ADDRESSES = 1 << 16  # more in an allow-list allow anybody
 SINGLE_FACTORS = frozenset({0, 1, 4, 15, 25})  # what these say is no pair on any firmware
@@ -101,6 +104,7 @@ class ZkTerminal:
         self._heard = asyncio.Event()
         self._trouble: DriverError | None = None  # until it sends attendance records
         self._facts: dict[str, str] = {}
+        self._orders = Orders()
         self._storing = asyncio.Lock()  # one upload at a time: a repeat that overtakes has nothing new
 
     @classmethod
@@ -179,7 +183,11 @@ class ZkTerminal:
                 self._facts.update(bodies.parse_facts(body))
                 return Answer(200, self._registry_code()) if request.wish is Wish.REGISTRY else DONE
             case Wish.RESULTS:
-                bodies.parse_results(body)  # nothing was ordered; what cannot be read is counted
+                strange = self._orders.answered(bodies.parse_results(body))
+                if strange:
+                    self._host.noise("strange_result", len(body))
+            case Wish.COMMANDS:
+                return Answer(200, answers.commands(self._orders.due()))
             case Wish.TIME if now_ms is not None:
                 return Answer(200, answers.time_of_day(now_ms, self._offset_min(now_ms)))
             case Wish.BIOMETRIC | Wish.PERSONAL if unread:
@@ -193,6 +201,20 @@ class ZkTerminal:
                 )
                 return NOT_TAKEN
         return DONE
+
+    async def forget(self, pins: Collection[int]) -> frozenset[int]:
+        """`drivers.terminals.Terminal`."""
+        said = await self._orders.forget(pins, FORGET_S)
+        gone = frozenset(pin for pin, code in said.items() if code is not None and code >= 0)
+        if said and not gone:
+            codes = sorted({code for code in said.values() if code is not None})
+            told = f"it answered {', '.join(map(str, codes))}" if codes else "it did not answer"
+            raise DeviceFault(
+                "not_erased",
+                f"terminal {self.serial} confirmed none of {len(said)} deletions: {told}; delete the people at the "
+                "terminal itself, or look whether it takes orders",
+            )
+        return gone
 
     def _offset_min(self, now_ms: int | None) -> int:
         """East of Greenwich, now; where nobody knows the time, as the zone is without daylight saving."""

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from drivers.driver import Driver
 from drivers.factors import FactorDevice
+from drivers.terminals import Terminal
 from gateway.access.keeper import AccessKeeper
 from gateway.api.parts import Parts
 from gateway.api.staff_desk import StaffDesk
@@ -26,6 +27,7 @@ from gateway.checkin.rollcalls import RollCalls
 from gateway.checkin.roster import Roster
 from gateway.checkin.said import Said
 from gateway.checkin.staff_day import StaffDay
+from gateway.checkin.terminal_erasing import TerminalErasing
 from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import Clock
 from gateway.config import Config, KioskConfig
@@ -101,6 +103,15 @@ class Office:
             erase_unknown=config.checkin.erase_unknown_slots,
             counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
         )
+        terminals = {name: driver for name, driver in drivers.items() if isinstance(driver, Terminal)}
+        self.terminal_erasing = TerminalErasing(
+            terminals,
+            lambda: frozenset(view.id for view in views() if view.state == ONLINE),
+            self.references,
+            clock=clock,
+            changed=changed,
+            counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
+        )
         self.door = TerminalDoor(drivers, ingest=self._ingest, clock=clock, metrics=metrics)
         self.kiosks = Kiosks(
             config.kiosks,
@@ -144,6 +155,7 @@ class Office:
             zone=self.zone,
             changed=changed,
             enrolling=self.enroller.people,
+            terminals=frozenset(one.serial for one in terminals.values()),
         )
         self.persons = Desk(
             self.references,
@@ -175,7 +187,8 @@ class Office:
 
     def at_devices(self) -> dict[str, Work]:
         """By name: what ends with the devices."""
-        found = {**self.kiosks.tasks(), **self.modules.tasks(), "releases": self.releases.run()}
+        found = {**self.kiosks.tasks(), **self.modules.tasks(), **self.terminal_erasing.tasks()}
+        found |= {"releases": self.releases.run()}
         found["enrolments"] = self.enroller.until_broken()
         if self._config.terminals.listen is not None:
             found["terminals"] = serve_terminals(self.door, self._config.terminals.listen)

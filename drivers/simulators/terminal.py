@@ -15,6 +15,7 @@ from firmware_protocols.zk_adms import answers, records
 
 LONGEST_ANSWER = 64 << 10
 TIMEOUT_S = 10.0
+DELETE = "DATA DELETE USERINFO PIN="
 TEMPLATE = b"BIODATA PIN=1\tNo=0\tIndex=0\tValid=1\tType=9\tTmp="  # what follows is noise, of nobody
 
 
@@ -42,6 +43,8 @@ class TerminalFaults:
     stale_stamp: bool = False  # its count of what it has sent stands still
     templates: bool = False  # sends templates, photos and users whatever it was told
     in_2000: bool = False  # its clock was never set
+    disobeys: int | None = None  # answers every order with this, and does nothing
+    deaf: bool = False  # fetches orders and never answers
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class SimulatedTerminal:
     refusals: list[int] = field(default_factory=list)  # statuses of answers that were no OK
     batch: int = 50
     pace_s: float = 0.0  # between two uploads
+    forgotten: list[str] = field(default_factory=list)  # PINs that were deleted
     _dice: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +77,9 @@ class SimulatedTerminal:
         return datetime.now(UTC).replace(tzinfo=None, microsecond=0) + timedelta(minutes=self.offset_min)
 
     def punch(self, pin: str, verify: int = 1, status: int = 0, *, at: datetime | None = None) -> None:
-        """Somebody is recognised."""
+        """Somebody is recognised, unless he was deleted."""
+        if pin in self.forgotten:
+            return
         self.memory.append(records.to_line(pin, at or self.now(), status, verify))
 
     # -- its conversation -----------------------------------------------------------------------------
@@ -130,8 +136,21 @@ class SimulatedTerminal:
         return await self.send("POST", f"cdata?SN={self.serial}&table={table}&Stamp=1", body)
 
     async def ask(self) -> Told:
-        """Are there orders?"""
-        return await self.send("GET", f"getrequest?SN={self.serial}")
+        """Are there orders? They are done and answered."""
+        told = await self.send("GET", f"getrequest?SN={self.serial}")
+        orders = [] if told.text == answers.OK else answers.parse_commands(told.text)
+        if orders and not self.faults.deaf:
+            results = "".join(f"ID={one.id}&Return={self._obey(one.text)}&CMD=DATA\n" for one in orders)
+            await self.send("POST", f"devicecmd?SN={self.serial}", results.encode())
+        return told
+
+    def _obey(self, order: str) -> int:
+        if self.faults.disobeys is not None:
+            return self.faults.disobeys
+        if not order.startswith(DELETE):
+            return -1
+        self.forgotten.append(order.removeprefix(DELETE))
+        return 0
 
     async def send(self, method: str, target: str, body: bytes = b"") -> Told:
         """One request and its answer. Raises `OSError`, `TimeoutError`."""

@@ -8,6 +8,7 @@ from gateway.checkin.facts import RosterState, Standing, Visitor
 from gateway.checkin.keeper import RosterKeeper
 from gateway.checkin.modules import Modules
 from gateway.checkin.reference_keeper import ReferenceKeeper
+from gateway.checkin.references import DOUBTS, State, said_at
 from gateway.checkin.roster import Method, Person, Roster
 from gateway.checkin.said import Said
 from gateway.checkin.schedule import Where, local_day, next_occurrence, occurrence_at, occurrences
@@ -113,7 +114,16 @@ class DirectoryOfTerminals(RosterDirectory):
     def by_slot(self, module: str, slot: int) -> Visitor | None:
         """`facts.Directory`."""
         in_force = self._keeper.in_force
-        return None if in_force is None else self._seen(in_force.roster.of_slot(module, slot))
+        said = None if in_force is None else said_at(in_force.roster, module, slot)
+        if in_force is None or said is None or self._released(said[1]):
+            return None
+        return self._seen(in_force.roster.of_ref(said[0]))
+
+    def _released(self, enrolment: str) -> bool:
+        """Nothing of a person who was released counts, whether or not the terminal has heard of it."""
+        known = self._references.book.find(enrolment)
+        gone = known is not None and known.state in {State.ERASING, State.ERASED}
+        return gone and known is not None and known.reason not in DOUBTS
 
 
 class DirectoryAt:

@@ -25,8 +25,20 @@ def lost(module: str, person: str, rows: Sequence[Reference]) -> Fact:
     return Fact("identity.erased", f"person/{person}", data, restricted=True)
 
 
-def proof(module: str, person: str, rows: Sequence[Reference], now_ms: int, *, gone: bool = False) -> Fact:
-    """One person out of one module. `gone`: the module had lost them before they were to be deleted."""
+def proof(
+    module: str,
+    person: str,
+    rows: Sequence[Reference],
+    now_ms: int,
+    *,
+    gone: bool = False,
+    by_its_word: bool = False,
+) -> Fact:
+    """One person out of one module.
+
+    `gone`: the module had lost them before they were to be deleted. `by_its_word`: a terminal says so, and has no
+    list to look into.
+    """
     slots = frozenset(one.slot for one in rows if one.slot is not None)
     requested = min((one.requested_ms for one in rows if one.requested_ms is not None), default=now_ms)
     data: dict[str, Json] = {
@@ -36,4 +48,6 @@ def proof(module: str, person: str, rows: Sequence[Reference], now_ms: int, *, g
         "done": iso_ms(now_ms),
         "gone_before": gone,
     }
+    if by_its_word:
+        data["confirmed_by"] = "terminal"
     return Fact("identity.erased", f"person/{person}", data, restricted=True)

@@ -131,7 +131,7 @@ class Book:
         if any(one.person not in active for one in here):
             return None  # something of somebody else may lie there, though it counts no more
         claims = set(active)
-        said = _said(roster, module, slot)
+        said = said_at(roster, module, slot)
         if said is not None:
             person, enrolment = said
             known = self._all.get(enrolment)
@@ -167,7 +167,7 @@ class Book:
         return bool(voided - {one.method for one in mine if one.state is State.ACTIVE})
 
 
-def _said(roster: Roster | None, module: str, slot: int) -> tuple[str, str] | None:
+def said_at(roster: Roster | None, module: str, slot: int) -> tuple[str, str] | None:
     """Person and enrolment id that the roster names for a slot."""
     person = None if roster is None else roster.of_slot(module, slot)
     if person is None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from gateway.checkin.references import DOUBTS, Book, Reference, State
+from gateway.checkin.references import DOUBTS, Book, Reference, State, said_at
 from gateway.checkin.roster import Roster
 
 ENDED = "supervision_ended"  # `until` is over
@@ -79,6 +79,24 @@ def to_erase(book: Book, module: str | None) -> Mapping[str, Sequence[Reference]
             (module is None and not one.held) or (one.held and one.module == module)
         ):
             found[one.person].append(one)
+    return found
+
+
+def to_forget(book: Book, roster: Roster | None, terminal: str) -> Mapping[str, Sequence[Reference]]:
+    """The same in an attendance terminal, where the roster alone says whose number it is.
+
+    A doubt about our own store deletes nobody there. A number that the roster has given to another enrolment, of
+    whomever, is left alone: to delete it would delete that one.
+    """
+    if roster is None:
+        return {}
+    found: dict[str, Sequence[Reference]] = {}
+    for person, rows in to_erase(book, terminal).items():
+        mine = [one for one in rows if one.reason not in DOUBTS and one.slot is not None]
+        ids = {one.id for one in mine}
+        said = [said_at(roster, terminal, one.slot) for one in mine if one.slot is not None]
+        if mine and all(one is None or one[1] in ids for one in said):
+            found[person] = mine
     return found
 
 

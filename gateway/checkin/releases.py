@@ -36,8 +36,12 @@ class Releases:
         zone: tzinfo,
         changed: Callable[[], None],
         enrolling: Callable[[], frozenset[str]] = frozenset,
+        terminals: frozenset[str] = frozenset(),
     ) -> None:
-        """`enrolling`: people who are being enrolled now, and are left alone."""
+        """`enrolling`: people who are being enrolled now, and are left alone.
+
+        `terminals`: serial numbers of those in which the roster alone says whose place it is.
+        """
         self.held_back: frozenset[str] = frozenset()  # left out by a roster together with many
         self._modules = modules
         self._references = references
@@ -45,6 +49,7 @@ class Releases:
         self._zone = zone
         self._changed = changed
         self._enrolling = enrolling
+        self._terminals = terminals
         self._counted: tuple[Book, int, int, int] | None = None  # book and version; what they came to
 
     async def release(self, person: str, *, by: str, reason: str) -> bool:
@@ -122,7 +127,11 @@ class Releases:
         """People to be enrolled anew, and deletions that wait; counted anew only when something changed."""
         book = self._references.book
         if self._counted is None or self._counted[0] is not book or self._counted[1] != book.version:
-            anew = {one.person for one in book if one.reason in DOUBTS and book.doubtful(one.person)}
+            anew = {
+                one.person
+                for one in book
+                if one.reason in DOUBTS and one.module not in self._terminals and book.doubtful(one.person)
+            }
             waiting = {
                 (one.person, one.module)
                 for one in book

@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from drivers.simulators.terminal import SimulatedTerminal
+from drivers.errors import DeviceFault
+from drivers.simulators.terminal import SimulatedTerminal, TerminalFaults
 from firmware_protocols.zk_adms import answers
 from firmware_protocols.zk_adms.records import to_line
 from firmware_protocols.zk_adms.requests import BIOMETRIC_TABLES
@@ -328,3 +329,42 @@ async def test_orders_and_facts_of_the_terminal(tmp_path: Path) -> None:
         serving.cancel()
         assert (bench.task.view.model, bench.task.view.firmware) == ("SpeedFace", "ZAM180-1.1")
         assert bench.task.view.serial == SERIAL
+
+
+async def test_people_are_forgotten_when_the_terminal_says_so(tmp_path: Path) -> None:
+    async with listener(tmp_path) as bench:
+        far = terminal(bench)
+        asked = asyncio.create_task(bench.driver.forget({7, 9}))
+        await asyncio.sleep(0)
+        await far.ask()
+        assert await asyncio.wait_for(asked, 5) == {7, 9}
+        assert sorted(far.forgotten) == ["7", "9"]
+        assert (await far.ask()).text == b"OK", "an order that was answered is over"
+
+
+@pytest.mark.parametrize("faults", [TerminalFaults(disobeys=-1002), TerminalFaults(deaf=True)])
+async def test_what_a_terminal_does_not_confirm_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faults: TerminalFaults
+) -> None:
+    monkeypatch.setattr("drivers.zk_terminal.FORGET_S", 0.3)
+    async with listener(tmp_path) as bench:
+        far = terminal(bench)
+        far.faults = faults
+        asked = asyncio.create_task(bench.driver.forget({7}))
+        await asyncio.sleep(0)
+        order = (await far.ask()).text
+        assert order.endswith(b":DATA DELETE USERINFO PIN=7\n")
+        assert (await far.ask()).text == b"OK", "not asked twice within half a minute"
+        with pytest.raises(DeviceFault) as told:
+            await asyncio.wait_for(asked, 5)
+        assert told.value.code == "not_erased"
+        assert "PIN" not in str(told.value), "no person's number in a message"
+        late = b"ID=%s&Return=0&CMD=DATA" % order.split(b":")[1]
+        again = asyncio.create_task(bench.driver.forget({9}))
+        await asyncio.sleep(0)
+        await far.send("POST", f"devicecmd?SN={SERIAL}", late)
+        assert (
+            bench.metric("device_frames_discarded_total", device="terminal-1", reason="strange_result") == 1.0
+        )
+        with pytest.raises(DeviceFault):
+            await asyncio.wait_for(again, 5)
