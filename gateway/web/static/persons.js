@@ -6,6 +6,7 @@ import { morph } from "./morph.js";
 const SILENCE_MS = 25000;
 const RETRY_MS = 2000;
 const body = document.body;
+const card = document.getElementById("enrol-card");
 const told = document.getElementById("told");
 let source = null;
 let heardAt = performance.now();
@@ -21,6 +22,8 @@ function connect() {
       return;
     }
     for (const [id, html] of Object.entries(update.regions)) show(document.getElementById(id), html);
+    // Nothing else is begun while one runs.
+    if (card !== null) card.hidden = document.querySelector("#person-enrolment .now") !== null;
   });
   source.addEventListener("gone", () => location.reload()); // the session has ended
   source.onerror = lose;
