@@ -22,7 +22,7 @@ check: $(VENV)/.dev  ## lint, types and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 unit: $(VENV)/.dev  ## tests without processes and browser
-	@$(BIN)/python -m pytest -q -m "not e2e and not ui and not drill"
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not e2e and not ui and not drill"
 
 e2e: $(VENV)/.dev  ## real processes, ptys, mosquitto
 	@$(BIN)/python -m pytest -q -m e2e

@@ -142,7 +142,7 @@ EDGES = (
 )
 
 
-@pytest.mark.parametrize("edge", EDGES, ids=repr)
+@pytest.mark.parametrize("edge", EDGES, ids=[f"edge-{at}" for at in range(len(EDGES))])
 def test_every_edge_of_the_subset_is_the_same_on_both_ways(edge: Any) -> None:
     for value in ({"a": edge}, {"a": [edge]}, {"a": [1, {"b": edge}]}, {"a": (edge,), "b": 1}):
         same_on_both_ways(value)
