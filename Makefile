@@ -43,7 +43,7 @@ lock:  ## compile the lock files anew (needs uv)
 	@for one in "dev --all-extras" "demo --extra demo -c requirements/dev.lock" "runtime -c requirements/dev.lock"; do \
 	  set -- $$one; name=$$1; shift; \
 	  $(UV) pip compile -q --universal --generate-hashes --python-version 3.11 --no-header --no-annotate \
-	    --no-emit-index-url --no-emit-find-links pyproject.toml requirements/build.in "$$@" \
+	    --no-emit-index-url --no-emit-find-links --no-strip-extras pyproject.toml requirements/build.in "$$@" \
 	    -o requirements/$$name.lock || exit 1; \
 	done
 
