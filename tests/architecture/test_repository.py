@@ -131,7 +131,7 @@ MARKS = {"e2e": "tests/e2e", "ui": "tests/ui", "drill": "tests/drills"}
 @pytest.mark.parametrize("mark", MARKS)
 def test_a_marked_test_lies_in_its_folder_and_none_there_is_unmarked(mark: str) -> None:
     """The parts of `make test` go by folder: what lay elsewhere would run nowhere, or at the wrong time."""
-    written = re.compile(rf"^pytestmark = .*pytest\.mark\.{mark}\b", re.M)
+    written = re.compile(rf"^pytestmark = .*pytest\.mark\.{mark}\b", re.MULTILINE)
     files = [one for one in tracked(".py") if one.name.startswith("test_")]
     marked = {one for one in files if re.search(rf"pytest\.mark\.{mark}\b", one.read_text(encoding="utf-8"))}
     wholly = {one for one in files if written.search(one.read_text(encoding="utf-8"))}

@@ -1,0 +1,59 @@
+"""A tracker's report in the keys of the vector files, for `zhijiao decode`.
+
+Under `decoded`: position, time, valid, lat, lon, altitude_m, speed_kmh, course, satellites, device_id, device_time,
+odometer_m, battery, alarms; everything else under `raw`, facts of the framing under `frame`. `position` is false
+where the message carries no fix.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from firmware_protocols.describing import Json
+from firmware_protocols.tracking import Fix, TrackerReport
+
+
+def described(reports: Sequence[TrackerReport], frame: Mapping[str, object]) -> Json:
+    """For machines. A bulk upload has its records under `positions`, and the keys of a message for itself."""
+    if len(reports) == 1:
+        return {**_of_report(reports[0]), "frame": dict(frame)}
+    found: Json = {"position": False, "positions": [_of_report(one) for one in reports]}
+    if reports and reports[0].device_id is not None:
+        found["device_id"] = reports[0].device_id
+    return {**found, "raw": {}, "frame": dict(frame)}
+
+
+def _of_report(report: TrackerReport) -> Json:
+    found: Json = {"position": report.fix is not None, "alarms": sorted(report.alarms)}
+    if report.fix is not None:
+        found |= of_fix(report.fix)
+    if report.device_id is not None:
+        found["device_id"] = report.device_id
+    if report.device_time is not None:
+        found["device_time"] = utc(report.device_time)
+    if report.odometer_m is not None:
+        found["odometer_m"] = report.odometer_m
+    if report.battery_pct is not None:
+        found["battery"] = report.battery_pct
+    return {**found, "raw": {"kind": report.kind, **report.raw}}
+
+
+def of_fix(fix: Fix) -> Json:
+    """One position."""
+    found: Json = {"valid": fix.valid, "lat": fix.lat, "lon": fix.lon}
+    if fix.time is not None:
+        found["time"] = utc(fix.time)
+    for name in ("altitude_m", "speed_kmh", "course", "satellites"):
+        value = getattr(fix, name)
+        if value is not None:
+            found[name] = value
+    if fix.archived:
+        found["archived"] = True
+    return found
+
+
+def utc(moment: datetime) -> str:
+    """RFC 3339 with Z; a naive time is written as it was sent, as the vector files do."""
+    plain = (
+        moment.replace(tzinfo=None) if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    )
+    return f"{plain.isoformat(timespec='seconds')}Z"

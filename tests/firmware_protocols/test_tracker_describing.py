@@ -1,0 +1,48 @@
+"""The keys in which a tracker's report is told to a program."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from firmware_protocols.tracker_describing import described
+from firmware_protocols.tracking import Fix, Sign, TrackerReport
+
+NOON = datetime(2026, 11, 27, 12, 0, tzinfo=timezone(timedelta(hours=8)))
+FIX = Fix(lat=36.5, lon=117.0, valid=True, time=NOON, speed_kmh=1.5, satellites=7)
+
+
+def test_a_fix_and_what_stands_and_happened() -> None:
+    report = TrackerReport(
+        kind="location", device_id="1", fix=FIX, battery_pct=80, odometer_m=1000.0,
+        standing={Sign.STRAP_OPEN: True, Sign.LOW_BATTERY: False}, moments=frozenset({Sign.FALL}),
+        raw={"status": 3},
+    )  # fmt: skip
+    assert described([report], {"serial": 1}) == {
+        "position": True, "valid": True, "lat": 36.5, "lon": 117.0, "time": "2026-11-27T04:00:00Z",
+        "speed_kmh": 1.5, "satellites": 7, "device_id": "1", "odometer_m": 1000.0, "battery": 80,
+        "alarms": ["fallDown", "removing"], "raw": {"kind": "location", "status": 3}, "frame": {"serial": 1},
+    }  # fmt: skip
+
+
+def test_without_a_fix_the_time_is_the_devices() -> None:
+    report = TrackerReport(kind="heartbeat", device_time=datetime(2026, 11, 27, 4, 0, tzinfo=UTC))
+    assert described([report], {}) == {
+        "position": False, "alarms": [], "device_time": "2026-11-27T04:00:00Z", "raw": {"kind": "heartbeat"},
+        "frame": {},
+    }  # fmt: skip
+
+
+def test_a_bulk_upload_keeps_its_records_apart() -> None:
+    some = [TrackerReport(kind="bulk", device_id="1", fix=FIX), TrackerReport(kind="bulk", device_id="1")]
+    told = described(some, {})
+    assert (told["position"], told["device_id"]) == (False, "1")
+    positions = told["positions"]
+    assert isinstance(positions, list)
+    assert [one["position"] for one in positions] == [True, False]
+
+
+def test_a_time_whose_zone_nobody_knows_is_told_as_it_was_sent() -> None:
+    fix = Fix(lat=0.0, lon=0.0, valid=False, time=datetime(2026, 11, 27, 12, 0))  # noqa: DTZ001 - that is the point
+    assert described([TrackerReport(kind="x", fix=fix)], {})["time"] == "2026-11-27T12:00:00Z"
+
+
+def test_a_position_is_in_no_repr() -> None:
+    assert "36.5" not in repr(TrackerReport(kind="x", fix=FIX))
