@@ -10,7 +10,7 @@ from playwright.async_api import async_playwright
 from tests.gateway.kiosk_world import world
 from tests.ui.chromium import INSTALL, LAUNCH_ARGS, chromium_path
 from tests.ui.palette import compress
-from tests.ui.test_ui_kiosk import Site, browser_at, every_state
+from tests.ui.test_ui_kiosk import SIZES, Site, browser_at, every_state
 
 
 async def shoot(folder: Path, size: str) -> None:
@@ -34,6 +34,11 @@ async def shoot(folder: Path, size: str) -> None:
                         await receipt.goto(f"{site.url}/kiosk/receipt/{session}")
                         await receipt.screenshot(path=folder / "kiosk-receipt.png")
                         await receipt.close()
+            context = await browser.new_context(viewport={"width": SIZES[size][0], "height": SIZES[size][1]})
+            page = await context.new_page()
+            await page.goto(f"{site.url}/kiosk/pair")
+            await asyncio.sleep(0.4)
+            await page.screenshot(path=folder / "kiosk-pair.png")
             await browser.close()
             await site.stop()
     for picture in folder.glob("kiosk-*.png"):

@@ -28,7 +28,7 @@ from tests.ui.scripted import NOW_MS, ScriptedGateway, healthy
 
 pytestmark = [pytest.mark.ui, pytest.mark.asyncio(loop_scope="module")]
 
-SIZES = {"desktop": (1440, 900), "kiosk": (1024, 600), "phone": (390, 844)}
+SIZES = {"laptop": (1280, 800), "kiosk": (1024, 600), "phone": (390, 844)}
 ALL = frozenset(Method)
 ANNA, MINOR, GONE = "p-370102-0001", "p-370102-0002", "p-370102-0003"
 OFFERS = (
