@@ -5,6 +5,7 @@ from typing import Protocol
 
 from drivers.events import DeviceEvent, DeviceReady
 from drivers.terminals import Record
+from firmware_protocols.tracking import TrackerReport
 
 
 class Host(Protocol):
@@ -21,6 +22,13 @@ class Host(Protocol):
         """Hand over records out of a terminal's own memory; returns when they are on disk, now or since earlier.
 
         Raises `EventsRefused` when they could not be stored: the terminal must send them again.
+        """
+        ...
+
+    async def heard(self, reports: Sequence[TrackerReport]) -> None:
+        """Hand over what wearables said; returns when what is kept of it is on disk.
+
+        Raises `EventsRefused` when it could not be stored: the wearable must not be answered.
         """
         ...
 

@@ -43,6 +43,7 @@ from gateway.store.store import Store, open_store
 from gateway.store.tail import Committed
 from gateway.supervisor import DeviceTask
 from gateway.systemd import Notifier, watchdog
+from gateway.tracking.tracking import Tracking
 from gateway.uplink.documents import PROFILE
 from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
@@ -54,6 +55,7 @@ log = logging.getLogger(__name__)
 
 STORE_FILE = "events.db"
 CLOCK_FILE = "clock.json"
+PLACES = ("port", "listen", "address")  # settings that say where a device is, for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,14 @@ class _Gateway:
         self.ingest = Ingest(store, clock, keys.sealer, metrics, config.gateway.id)
         self.alarms = Alarms(self.ingest, store)
         self.office = Office(config, keys=keys, store=store, ingest=self.ingest, clock=clock, metrics=metrics)
+        self.tracking = Tracking(
+            self.office.roster,
+            ingest=self.ingest,
+            alarms=self.alarms,
+            clock=clock,
+            zone=self.office.zone,
+            metrics=metrics,
+        )
         self.activity = Activity(self._mono_ms)
         self.devices: list[DeviceTask] = []
         self.drivers: list[Driver] = []
@@ -254,6 +264,7 @@ class _Gateway:
             "uplink": self.uplink.run(),
             **self.care.tasks(),
             **self.office.services(),
+            **self.tracking.services(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -267,7 +278,7 @@ class _Gateway:
             kind=device.kind,
             state="unknown",
             since_ms=self.clock.now().wall_ms,
-            port=str(device.settings.get("port") or device.settings.get("address", "")),
+            port=str(next((device.settings[name] for name in PLACES if name in device.settings), "")),
         )
         return DeviceTask(
             view,
@@ -278,6 +289,7 @@ class _Gateway:
             changed=self.viewer.touch,
             stored=self._device_stored,
             take_records=self.office.desk.take,
+            take_reports=self.tracking.desk.take,
         )
 
     def _device_stored(self, device: str, drafts: Sequence[Draft]) -> None:

@@ -198,6 +198,11 @@ class Metrics:
             "Slots of modules that were deleted, by reason.",
             reason=("release", "cut_off", "unknown_slots"),
         )
+        self.tracker_positions = self._counter(
+            "tracker_positions_total",
+            "Positions of wearables, by what became of them.",
+            reason=("kept", "not_approved", "no_wearer", "no_id"),
+        )
         self.device_events = self._counter(
             "device_events_total", "Events committed for the device.", device=()
         )

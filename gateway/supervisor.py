@@ -20,6 +20,7 @@ from drivers.driver import Driver, EventsRefused
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError
 from drivers.events import DeviceEvent, DeviceReady
 from drivers.terminals import Record
+from firmware_protocols.tracking import TrackerReport
 from gateway.clock import Clock
 from gateway.envelope import Draft
 from gateway.evidence.canonical import Json
@@ -37,6 +38,7 @@ ALARM_AFTER_S = 60.0
 LOOK_S = 5.0  # how often a missing device's time is looked at
 
 ONLINE, OFFLINE, FAULT, UNKNOWN = "online", "offline", "fault", "unknown"
+TakeReports: TypeAlias = Callable[[str, Sequence[TrackerReport]], Awaitable[int]]  # how many are kept
 TakeRecords: TypeAlias = Callable[[str, Sequence[Record]], Awaitable[int]]  # how many were new
 _EVENTS = {ONLINE: "device.online", OFFLINE: "device.offline", FAULT: "device.fault"}
 
@@ -55,10 +57,11 @@ class DeviceTask:
         changed: Callable[[], None],
         stored: Callable[[str, Sequence[Draft]], None] = lambda _device, _drafts: None,
         take_records: TakeRecords | None = None,
+        take_reports: TakeReports | None = None,
     ) -> None:
         """`changed`: people should look again; `stored`: what this device said is on disk now.
 
-        `take_records`: stores what a terminal has kept.
+        `take_records`: stores what a terminal has kept; `take_reports`: what wearables say.
         """
         self.id = view.id
         self._view = view  # without the counts, which change with each event
@@ -70,6 +73,7 @@ class DeviceTask:
         self._changed = changed
         self._stored = stored
         self._take_records = take_records
+        self._take_reports = take_reports
         self._handing_over = 0
         self._told = UNKNOWN  # state that the last event spoke of
         self._dirty = asyncio.Event()
@@ -105,6 +109,21 @@ class DeviceTask:
         self._events_total += new
         if new:
             self._last_event_ms = self._clock.now().wall_ms
+        self._changed()
+
+    async def heard(self, reports: Sequence[TrackerReport]) -> None:
+        """What wearables said, as far as it is kept on disk when it returns; raises `EventsRefused`."""
+        if self._take_reports is None:
+            raise EventsRefused("no_desk", "nobody takes the reports of wearables here")
+        self._handing_over += 1
+        try:
+            kept = await self._take_reports(self.id, reports)
+        except (EventsRefused, asyncio.CancelledError):
+            self._handing_over -= 1
+            raise
+        self._handing_over -= 1
+        self._events_total += kept
+        self._last_event_ms = self._clock.now().wall_ms
         self._changed()
 
     def ready(self, info: DeviceReady) -> None:

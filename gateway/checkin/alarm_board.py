@@ -16,7 +16,7 @@ class OpenAlarm:
 
     event: str  # id of the raise
     kind: str
-    about: str  # a device, an epoch, `gateway`; `person/{ref}` of a person's tracker
+    about: str  # a device, an epoch, `gateway`; `person/{ref}/{tracker}` of a person's wearable
     severity: str
     since_ms: int | None  # when it was raised, by the clock of then
 
@@ -28,7 +28,9 @@ class OpenAlarm:
     @property
     def person(self) -> str | None:
         """Whom it is about, where it is about a person."""
-        return self.about.removeprefix(_PERSON) if self.about.startswith(_PERSON) else None
+        if not self.about.startswith(_PERSON):
+            return None
+        return self.about.removeprefix(_PERSON).partition("/")[0]
 
 
 def open_alarms(standing: Mapping[str, str]) -> Sequence[OpenAlarm]:

@@ -10,10 +10,13 @@ import logging
 import time
 from collections.abc import Mapping
 
+from gateway.envelope import GATEWAY_DEVICE
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
+from gateway.ingest.facts import Fact
 from gateway.ingest.ingest import Ingest
 from gateway.store.store import Store
+from gateway.store.tail import Committed
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,9 @@ SEVERITY: Mapping[str, str] = {
     "certificate": "major",
     "not_delivered": "major",
 }
+UNDAMPED = frozenset({"strap_open", "case_tamper", "sos"})  # each is told at once; only its end may wait
 _PREFIX = "alarm:"
+_PERSON = "person/"
 PACE_S = 10.0
 
 
@@ -63,22 +68,25 @@ class Alarms:
         return self._standing
 
     async def raise_(self, kind: str, subject: str, data: dict[str, Json]) -> None:
-        """Raise `kind` about `subject` (a device id, an epoch, "gateway"), unless it stands already."""
+        """Raise `kind` about `subject` (a device id, an epoch, "gateway"), unless it stands already.
+
+        `person/{ref}/{tracker}`: about somebody's wearable; the event is about the person.
+        """
         key = f"{kind}/{subject}"
         self._wanted.pop(key, None)
         if key in self._standing:
             return
-        if self._wait_s(key) > 0:
+        if kind not in UNDAMPED and self._wait_s(key) > 0:
             self._do_later(key, data)
             return
         body: dict[str, Json] = {"kind": kind, "about": subject, "severity": SEVERITY[kind], **data}
-        committed = await self._ingest.record("alarm.raised", body)
+        committed = await self._record("alarm.raised", subject, body)
         if committed is None:
             return  # counted as refused; whoever saw the cause will come again
         self._standing[key] = committed.id
         self._changed(key)
         await self._note(key, committed.id)
-        log.warning("alarm raised", extra={"kind": kind, "about": subject})
+        log.warning("alarm raised", extra={"kind": kind, "about": _loggable(subject)})
 
     async def clear(self, kind: str, subject: str) -> None:
         """What `raise_` named is over; nothing when it does not stand."""
@@ -91,12 +99,24 @@ class Alarms:
             self._do_later(key, None)
             return
         data: dict[str, Json] = {"kind": kind, "about": subject, "raised": raised}
-        if await self._ingest.record("alarm.cleared", data) is None:
+        if await self._record("alarm.cleared", subject, data) is None:
             return
         del self._standing[key]
         self._changed(key)
         await self._note(key, None)
-        log.info("alarm cleared", extra={"kind": kind, "about": subject})
+        log.info("alarm cleared", extra={"kind": kind, "about": _loggable(subject)})
+
+    async def _record(self, kind: str, subject: str, data: dict[str, Json]) -> Committed | None:
+        """None (counted) when the store takes nothing now."""
+        if not subject.startswith(_PERSON):
+            return await self._ingest.record(kind, data)
+        ref = subject.removeprefix(_PERSON).partition("/")[0]
+        fact = Fact(kind, f"{_PERSON}{ref}", {**data, "about": f"{_PERSON}{ref}"}, restricted=True)
+        try:
+            (committed,) = await self._ingest.store([fact], GATEWAY_DEVICE)
+        except StoreRefused:
+            return None
+        return committed
 
     def _wait_s(self, key: str) -> float:
         return self._paid_s.get(key, 0.0) - PACE_S - time.monotonic()
@@ -132,3 +152,8 @@ class Alarms:
         except StoreRefused as exc:
             # The event is out; only a restart before the next change would not know of it.
             log.warning("alarm not remembered on disk", extra={"code": exc.code})
+
+
+def _loggable(subject: str) -> str:
+    """A log names nobody, by no reference either."""
+    return "a person's wearable" if subject.startswith(_PERSON) else subject

@@ -18,6 +18,7 @@ from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.wire import Wire
 from drivers.terminals import Record
 from firmware_protocols.idcard_sam.commands import Command
+from firmware_protocols.tracking import TrackerReport
 
 DEADLINE_S = 20.0
 
@@ -78,12 +79,19 @@ class RecordingHost:
         self.offered_at: list[float] = []
         self.commit_s = 0.0
         self.records: list[Record] = []
+        self.reports: list[TrackerReport] = []
 
     async def recorded(self, records: Sequence[Record]) -> None:
         await asyncio.sleep(self.commit_s)
         if self.refusing:
             raise EventsRefused("store_full", "no room")
         self.records += records
+
+    async def heard(self, reports: Sequence[TrackerReport]) -> None:
+        await asyncio.sleep(self.commit_s)
+        if self.refusing:
+            raise EventsRefused("store_full", "no room")
+        self.reports += reports
 
     async def committed(self, events: Sequence[DeviceEvent]) -> None:
         self.offered_at.append(asyncio.get_running_loop().time())

@@ -71,8 +71,16 @@ def test_the_ways_out_of_a_driver_are_these() -> None:
     def methods(kind: type) -> set[str]:
         return {name for name in vars(kind) if not name.startswith("_") and callable(vars(kind)[name])}
 
-    assert methods(driver.Host) == {"committed", "recorded", "ready", "noise"}
+    assert methods(driver.Host) == {"committed", "recorded", "heard", "ready", "noise"}
     assert methods(factors.FactorDevice) == {"identify", "enrol", "erase", "slots", "show"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "gateway" / "tracking").glob("*.py")), ids=lambda path: path.name
+)
+def test_nobody_behind_the_driver_reads_the_raw_fields_of_a_wearable(path: Path) -> None:
+    """They are for `zhijiao decode`: a heart rate, a sound or a picture in them goes no further."""
+    assert "raw" not in names_in(path)
 
 
 def test_no_route_takes_or_gives_a_picture() -> None:

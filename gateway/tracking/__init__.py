@@ -1,0 +1,1 @@
+"""Wearables: whose they are, where they were, and what stands against them."""
