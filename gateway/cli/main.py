@@ -29,6 +29,7 @@ COMMANDS = (
     "roster",
     "user",
     "kiosk",
+    "probe",
 )
 EXIT_USAGE = 64  # EX_USAGE: never one of the codes by which a command answers
 EXIT_INTERRUPTED = 130

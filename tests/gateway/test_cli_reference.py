@@ -13,6 +13,7 @@ from tests.gateway.technicians_box import zhijiao
 
 PAGE = (Path(__file__).parents[2] / "docs/cli.md").read_text("utf-8")
 COMMANDS = {
+    "probe": "probe",
     "outbox status": "outbox_status",
     "outbox verify": "outbox_verify",
     "outbox export": "outbox_export",
@@ -99,7 +100,7 @@ def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
         assert "--help" in told.err
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"verify"}))  # which has none
+@pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"verify", "probe"}))  # which has none
 def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path) -> None:
     words: list[object] = [*command.split(), "--config", tmp_path / "absent.toml"]
     if command in {"backup", "outbox export"}:

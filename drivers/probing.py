@@ -1,0 +1,170 @@
+"""What stands at a serial port? Asked in a safe order, for a bounded time, and nothing is ever written to it.
+
+First the port is only listened to. Then each kind's own driver introduces itself, as it does at every start: it asks
+who the device is, and is stopped as soon as it was answered. No setting, no template, no enrolment is touched.
+
+The order: a question that another family could misread comes last, the commonest speed of a kind before the others.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from drivers.driver import EventsRefused, Settings
+from drivers.errors import DeviceFault, DeviceMismatch, DriverError, LinkLost, LinkUnavailable
+from drivers.events import DeviceEvent, DeviceReady
+from drivers.links.serial_link import SerialLink
+from drivers.links.serial_port import SerialSettings
+from drivers.registry import build
+from drivers.terminals import Record
+from firmware_protocols.tracking import TrackerReport
+
+LISTEN_S = 0.6
+ASK_S = 6.0  # for one question; a module that wakes up takes some seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One way to ask."""
+
+    kind: str
+    settings: Mapping[str, int | str] = field(default_factory=dict)
+
+
+QUESTIONS: Sequence[Question] = (
+    Question("idcard.sam", {"baud": 115200}),
+    Question("face.efaa_xor16", {"baud": 115200}),
+    Question("finger.zfm", {"family": "grow", "baud": 57600}),
+    Question("finger.zfm", {"family": "synochip", "baud": 57600}),
+    Question("idcard.sam", {"baud": 9600}),
+    Question("idcard.sam", {"baud": 57600}),
+    Question("finger.zfm", {"family": "grow", "baud": 115200}),
+    Question("finger.zfm", {"family": "synochip", "baud": 115200}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found at a port."""
+
+    question: Question
+    sure: bool  # it told who it is; otherwise something of this kind answered and said that it is unfit
+    model: str | None = None
+    firmware: str | None = None
+    serial: str | None = None
+    code: str | None = None  # of one that is unfit
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """All of one port."""
+
+    port: str
+    answers: Sequence[Answer]
+    talks: int = 0  # bytes that came without being asked
+    trouble: str | None = None  # why it could not be asked
+    hint: str | None = None
+
+
+Step: TypeAlias = Callable[[int, int], None]  # questions asked, of how many
+
+
+class _Listener:
+    """The gateway, as far as a driver that is only to introduce itself needs one."""
+
+    def __init__(self) -> None:
+        self.ready_with: asyncio.Future[DeviceReady] = asyncio.get_running_loop().create_future()
+
+    async def committed(self, events: Sequence[DeviceEvent]) -> None:
+        raise EventsRefused("probe", f"{len(events)} events while a port is probed; nothing is recorded")
+
+    async def recorded(self, records: Sequence[Record]) -> None:
+        raise EventsRefused("probe", f"{len(records)} records while a port is probed; nothing is recorded")
+
+    async def heard(self, reports: Sequence[TrackerReport]) -> None:
+        raise EventsRefused("probe", f"{len(reports)} reports while a port is probed; nothing is recorded")
+
+    def ready(self, info: DeviceReady) -> None:
+        if not self.ready_with.done():
+            self.ready_with.set_result(info)
+
+    def noise(self, reason: str, length: int) -> None:
+        """Of no interest here."""
+
+
+async def probe(port: str, *, step: Step = lambda _done, _of: None, ask_s: float = ASK_S) -> Finding:
+    """Find out what stands at a port. Ends at the first sure answer; at most `LISTEN_S` + 8 questions of `ask_s`."""
+    try:
+        talks = await _listen(port)
+    except DriverError as exc:
+        return Finding(port, (), trouble=exc.code, hint=str(exc))
+    unsure: list[Answer] = []
+    for number, question in enumerate(QUESTIONS):
+        step(number, len(QUESTIONS))
+        try:
+            answer = await _ask(port, question, ask_s)
+        except (LinkLost, LinkUnavailable) as exc:
+            return Finding(port, unsure, talks, exc.code, str(exc))
+        if answer is not None and answer.sure:
+            return Finding(port, (answer,), talks)
+        if answer is not None:
+            unsure.append(answer)
+    return Finding(port, unsure, talks)
+
+
+async def _listen(port: str) -> int:
+    link, count = SerialLink(port, SerialSettings(baud=115200)), 0
+    await link.open()
+    try:
+        async with asyncio.timeout(LISTEN_S):
+            while True:
+                count += len(await link.receive())
+    except TimeoutError:
+        return count
+    finally:
+        await link.close()
+
+
+async def _ask(port: str, question: Question, ask_s: float) -> Answer | None:
+    host = _Listener()
+    settings: Settings = {"port": port, **question.settings}
+    driver = build(question.kind, "probe", settings, host)
+
+    async def run() -> None:
+        await driver.run()
+
+    running, ready = asyncio.create_task(run(), name="probe"), host.ready_with
+    try:
+        await asyncio.wait((running, ready), timeout=ask_s, return_when=asyncio.FIRST_COMPLETED)
+        if host.ready_with.done():
+            return _introduced(question, host.ready_with.result())
+        return _unfit(question, running.exception()) if running.done() else None
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+def _introduced(question: Question, told: DeviceReady) -> Answer:
+    # Which family of fingerprint modules it is, its serial number alone tells: both answer the other questions.
+    sure = question.kind != "finger.zfm" or told.serial is not None
+    hint = None if sure else "which family it is cannot be told; take it from the module's data sheet"
+    return Answer(
+        question, sure=sure, model=told.model, firmware=told.firmware, serial=told.serial, hint=hint
+    )
+
+
+def _unfit(question: Question, error: BaseException | None) -> Answer | None:
+    """Something of this kind answered, and is not fit; None: nothing that this kind would say."""
+    if isinstance(error, LinkLost | LinkUnavailable):
+        raise error
+    if isinstance(error, DeviceFault | DeviceMismatch) and error.code not in {
+        "mute",
+        "garbled",
+        "line_noise",
+    }:
+        return Answer(question, sure=False, code=error.code, hint=str(error))
+    if error is not None and not isinstance(error, DriverError):
+        raise error  # a bug of the driver: the technician sees it, and where
+    return None
