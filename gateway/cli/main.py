@@ -30,6 +30,7 @@ COMMANDS = (
     "user",
     "kiosk",
     "probe",
+    "doctor",
 )
 EXIT_USAGE = 64  # EX_USAGE: never one of the codes by which a command answers
 EXIT_INTERRUPTED = 130

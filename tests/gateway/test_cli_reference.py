@@ -14,6 +14,7 @@ from tests.gateway.technicians_box import zhijiao
 PAGE = (Path(__file__).parents[2] / "docs/cli.md").read_text("utf-8")
 COMMANDS = {
     "probe": "probe",
+    "doctor": "doctor",
     "outbox status": "outbox_status",
     "outbox verify": "outbox_verify",
     "outbox export": "outbox_export",
