@@ -31,6 +31,7 @@ COMMANDS = (
     "kiosk",
     "probe",
     "doctor",
+    "diagnose",
 )
 EXIT_USAGE = 64  # EX_USAGE: never one of the codes by which a command answers
 EXIT_INTERRUPTED = 130

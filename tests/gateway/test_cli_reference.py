@@ -15,6 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs/cli.md").read_text("utf-8")
 COMMANDS = {
     "probe": "probe",
     "doctor": "doctor",
+    "diagnose": "diagnose",
     "outbox status": "outbox_status",
     "outbox verify": "outbox_verify",
     "outbox export": "outbox_export",
@@ -104,7 +105,7 @@ def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - {"verify", "probe"}))  # which has none
 def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path) -> None:
     words: list[object] = [*command.split(), "--config", tmp_path / "absent.toml"]
-    if command in {"backup", "outbox export"}:
+    if command in {"backup", "outbox export", "diagnose"}:
         words += ["--out", tmp_path / "out"]
     if command in {"restore", "roster import"}:
         words.append(tmp_path / "file")
