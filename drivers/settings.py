@@ -11,6 +11,7 @@ Errors say which device, which setting, what is wrong and what is possible.
 from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drivers.driver import Settings
 from drivers.errors import SettingsError
@@ -20,6 +21,16 @@ def nearest(name: str, known: Collection[str]) -> str:
     """`, did you mean 'baud'` for 'buad', or nothing where nothing is near."""
     found = get_close_matches(name, known, n=1)
     return f", did you mean '{found[0]}'" if found else ""
+
+
+def time_zone(device_id: str, name: str) -> ZoneInfo:
+    """The zone of a device's clock; raises `SettingsError`."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(
+            "out_of_range", f"device '{device_id}': 'timezone' is no time zone that this machine knows"
+        ) from None
 
 
 class SettingsReader:

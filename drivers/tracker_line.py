@@ -8,9 +8,9 @@ that hears nothing would wait long.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Self
 
@@ -21,10 +21,10 @@ from drivers.links.link import Link
 from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.links.tcp_server import Listener
-from drivers.settings import SettingsReader
+from drivers.settings import SettingsReader, time_zone
 from drivers.trackers import ConversationType, conversation_type
 from firmware_protocols.framing import Discarded
-from firmware_protocols.tracking import Conversation
+from firmware_protocols.tracking import Conversation, Heard, TrackerReport
 
 QUIET_S = 2.0  # nothing more comes of a frame that was begun
 SILENT_S = 1800.0  # a network tracker that says nothing for so long is gone; its keep-alive is minutes
@@ -44,20 +44,23 @@ class TrackerSettings:
     baud: int = 115200
     listen: tuple[str, int] | None = None
     allow: tuple[Network, ...] = ()
+    zone: tzinfo = UTC  # of the devices' clocks, where their protocol leaves it open
 
     @classmethod
     def parse(cls, family: str, device_id: str, settings: Settings) -> Self:
         """Read and check; raises `SettingsError`."""
         read = SettingsReader(device_id, settings)
+        zone = time_zone(device_id, read.text("timezone", default="UTC"))
         if "listen" in settings:
             listen = _address(device_id, read.text("listen"))
             allow = tuple(_network(device_id, one) for one in read.text("allow").split(","))
             read.finish()
-            return cls(family=family, listen=listen, allow=allow)
+            return cls(family=family, listen=listen, allow=allow, zone=zone)
         parsed = cls(
             family=family,
             port=read.text("port"),
             baud=read.choice("baud", default=115200, allowed=BAUDS),
+            zone=zone,
         )
         read.finish()
         return parsed
@@ -136,25 +139,37 @@ class TrackerLine:
                     data = await link.receive()
             except TimeoutError:
                 quiet_s += QUIET_S
-                for one in conversation.flush():
-                    self._host.noise(one.reason, one.length)
+                await self._take(link, conversation.flush())
                 if silent_s is not None and quiet_s >= silent_s:
                     raise LinkLost("silent", f"{link.name}: nothing came for {silent_s:.0f} s") from None
                 continue
             quiet_s = 0.0
-            for heard in conversation.feed(data, self._now()):
-                if isinstance(heard, Discarded):
-                    self._host.noise(heard.reason, heard.length)
-                    continue
-                try:
-                    await self._host.heard(heard.reports)
-                except EventsRefused as exc:
-                    raise LinkLost(
-                        "not_stored",
-                        f"{link.name}: what came could not be stored ({exc.code}); it is sent again",
-                    ) from exc
-                if heard.answer:
-                    await link.send(heard.answer)
+            await self._take(link, conversation.feed(data, self._now()))
+
+    async def _take(self, link: Link, found: Iterable[Heard | Discarded]) -> None:
+        """What was heard is on disk before it is answered."""
+        for heard in found:
+            if isinstance(heard, Discarded):
+                self._host.noise(heard.reason, heard.length)
+                continue
+            try:
+                await self._host.heard([self._zoned(one) for one in heard.reports])
+            except EventsRefused as exc:
+                raise LinkLost(
+                    "not_stored",
+                    f"{link.name}: what came could not be stored ({exc.code}); it is sent again",
+                ) from exc
+            if heard.answer:
+                await link.send(heard.answer)
+
+    def _zoned(self, report: TrackerReport) -> TrackerReport:
+        """A time by the device's own clock gets the zone that the configuration gives it."""
+        fix, time = report.fix, report.device_time
+        if fix is not None and fix.time is not None and fix.time.tzinfo is None:
+            fix = replace(fix, time=fix.time.replace(tzinfo=self._settings.zone))
+        if time is not None and time.tzinfo is None:
+            time = time.replace(tzinfo=self._settings.zone)
+        return replace(report, fix=fix, device_time=time)
 
 
 def allowed(source: str, networks: Collection[Network]) -> bool:
@@ -177,3 +192,7 @@ class TrackerFamily:
         """From the configuration; raises `SettingsError`."""
         parsed = TrackerSettings.parse(self.family, device_id, settings)
         return TrackerLine(parsed, host, converse=conversation_type(self.family))
+
+
+R16H = TrackerFamily("r16h")
+WATCH = TrackerFamily("watch")

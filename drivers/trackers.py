@@ -12,7 +12,12 @@ from typing import Protocol, cast
 from firmware_protocols.tracking import Conversation
 
 # Family -> the class of its conversation; imported when a device of it is configured.
-FAMILIES: Mapping[str, str] = MappingProxyType({})
+FAMILIES: Mapping[str, str] = MappingProxyType(
+    {
+        "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
+        "watch": "firmware_protocols.watch.conversation:WatchConversation",
+    }
+)
 
 
 class ConversationType(Protocol):

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from drivers.driver import EventsRefused, Host, Settings
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError, LinkLost, LinkUnavailable, SettingsError
 from drivers.events import DeviceReady
 from drivers.factors import Factor
-from drivers.settings import SettingsReader
+from drivers.settings import SettingsReader, time_zone
 from drivers.terminals import Answer, Punch, Record, Source, Unreadable
 from drivers.zk_orders import Orders
 from firmware_protocols.errors import RemoteProtocolError
@@ -52,7 +52,7 @@ class ZkSettings:
         """From the configuration; raises `SettingsError`."""
         read = SettingsReader(device_id, settings)
         serial, address = read.text("serial"), _network(device_id, read.text("address"))
-        zone = _zone(device_id, read.text("timezone", default="Asia/Shanghai"))
+        zone = time_zone(device_id, read.text("timezone", default="Asia/Shanghai"))
         pairs: dict[int, Factor] = {}
         for key, factor in (("card_and_finger", Factor.FINGER), ("card_and_face", Factor.FACE)):
             code = read.number(key, default=0, minimum=0, maximum=255)
@@ -82,15 +82,6 @@ def _network(device_id: str, text: str) -> IPv4Network | IPv6Network:
             f"device '{device_id}': 'address' allows {network.num_addresses} addresses; name the terminal's own",
         )
     return network
-
-
-def _zone(device_id: str, text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SettingsError(
-            "out_of_range", f"device '{device_id}': 'timezone' is no time zone that this machine knows"
-        ) from None
 
 
 class ZkTerminal:

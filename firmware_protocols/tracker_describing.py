@@ -45,7 +45,7 @@ def of_fix(fix: Fix) -> Json:
     for name in ("altitude_m", "speed_kmh", "course", "satellites"):
         value = getattr(fix, name)
         if value is not None:
-            found[name] = value
+            found[name] = round(value, 3) if name == "speed_kmh" else value
     if fix.archived:
         found["archived"] = True
     return found

@@ -133,8 +133,8 @@ class Conversation(Protocol):
         """Take bytes in; any cut of the same bytes gives the same."""
         ...
 
-    def flush(self) -> Iterable[Discarded]:
-        """Give up an unfinished frame: nothing came for a while."""
+    def flush(self) -> Iterable[Heard | Discarded]:
+        """Give up an unfinished frame: nothing came for a while. One that claimed too much may be whole."""
         ...
 
     def order(self, order: Order, value: int | str | None, now: datetime) -> bytes:

@@ -11,6 +11,7 @@ from drivers.errors import SettingsError
 from drivers.face_settings import FaceSettings
 from drivers.idcard_reader import IdCardReader, IdCardSettings
 from drivers.registry import REGISTRY, build, driver_type
+from drivers.trackers import FAMILIES
 from firmware_protocols.efaa_xor16.exchanges import Variant
 from tests.drivers.bench import RecordingHost
 
@@ -20,7 +21,13 @@ EXAMPLES: dict[str, Settings] = {
     "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
     "idcard.sam": {"port": "/dev/serial/by-id/usb-Test"},
     "terminal.zk_adms": {"serial": "TEST001", "address": "10.1.2.0/28"},
+    **{f"tracker.{family}": {"listen": "10.1.2.3:7611", "allow": "10.1.2.0/24"} for family in FAMILIES},
 }
+
+
+def test_every_family_of_wearables_is_a_kind() -> None:
+    kinds = {kind.partition(".")[2] for kind in REGISTRY if kind.startswith("tracker.")}
+    assert kinds == set(FAMILIES)
 
 
 @pytest.mark.parametrize("kind", REGISTRY)

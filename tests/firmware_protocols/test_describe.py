@@ -10,6 +10,8 @@ import firmware_protocols.efaa_xor16.describe
 import firmware_protocols.efaa_xor16.describe_encrypted
 import firmware_protocols.gb11643.describe
 import firmware_protocols.idcard_sam.describe
+import firmware_protocols.r16h.describe
+import firmware_protocols.watch.describe
 import firmware_protocols.zfm.describe
 import firmware_protocols.zk_adms.describe
 from firmware_protocols.describing import Describer, Field
@@ -29,6 +31,8 @@ DESCRIBERS: dict[str, Describer] = {
     "efaa-xor16-aes": firmware_protocols.efaa_xor16.describe_encrypted,
     "gb11643": firmware_protocols.gb11643.describe,
     "idcard-sam": firmware_protocols.idcard_sam.describe,
+    "r16h": firmware_protocols.r16h.describe,
+    "watch": firmware_protocols.watch.describe,
     "zfm": firmware_protocols.zfm.describe.BOTH,
     "zfm-grow": firmware_protocols.zfm.describe.GROW,
     "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,

@@ -1,0 +1,203 @@
+"""Every tracker family against the published frames, and against anything at all."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.trackers import FAMILIES as LINES
+from drivers.trackers import conversation_type
+from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
+from firmware_protocols.families import FAMILIES, describer
+from firmware_protocols.framing import Discarded
+from firmware_protocols.tracking import Conversation, Heard, Order
+from firmware_protocols.watch.conversation import content_of
+from firmware_protocols.watch.frames import MAX_CONTENT, Frame, escaped, unescaped
+from tests.firmware_protocols.streams import split
+from tests.firmware_protocols.tracker_vectors import KEYS, TrackerVector, load, same, section
+
+NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
+FILES = {
+    "r16h": ["r16h-own.json"],
+    "watch": ["watch.json"],
+}
+ALL = [one for family, files in FILES.items() for one in load(family, *files)]
+STREAMS = [
+    pytest.param(family, one, id=one["id"])
+    for family, files in FILES.items()
+    for file in files
+    for one in section("streams", file)
+]
+
+
+def decode(vector: TrackerVector) -> dict[str, Any]:
+    return describer(vector.family).decode(vector.data, vector.entry["direction"])
+
+
+def heard(conversation: Conversation, chunks: Sequence[bytes]) -> list[Heard | Discarded]:
+    found: list[Heard | Discarded] = []
+    for chunk in chunks:
+        found += conversation.feed(chunk, NOW)
+    return [*found, *conversation.flush()]
+
+
+@pytest.mark.parametrize("vector", ALL, ids=repr)
+def test_a_vector_decodes_to_what_it_says(vector: TrackerVector) -> None:
+    told = decode(vector)
+    wrong = {
+        key: (vector.expected[key], told.get(key, "missing"))
+        for key in KEYS
+        if key in vector.expected and not same(vector.expected[key], told.get(key, "missing"))
+    }
+    raw = vector.expected.get("raw", {})
+    wrong |= {f"raw.{key}": value for key, value in raw.items() if not same(value, told["raw"].get(key))}
+    frame = vector.entry.get("frame", {})
+    wrong |= {f"frame.{key}": value for key, value in frame.items() if told["frame"].get(key, "-") != value}
+    assert wrong == {} or (vector.family, repr(vector)) in KNOWN_GAPS
+
+
+KNOWN_GAPS: set[tuple[str, str]] = set()  # extended vectors of a layout that only one model has
+
+
+def test_no_gap_is_known_of_a_core_vector_or_of_none() -> None:
+    assert {(one.family, repr(one)) for one in ALL if not one.core} >= KNOWN_GAPS
+
+
+@pytest.mark.parametrize("vector", ALL, ids=repr)
+def test_an_explanation_covers_every_byte(vector: TrackerVector) -> None:
+    fields = describer(vector.family).explain(vector.data, vector.entry["direction"])
+    assert sum(one.length for one in fields) == len(vector.data)
+    assert [one.offset for one in fields] == [
+        sum(two.length for two in fields[:at]) for at in range(len(fields))
+    ]
+    for one in fields:
+        assert one.personal or str(vector.expected.get("lat", "no place")) not in one.value
+
+
+@pytest.mark.parametrize("vector", [one for one in ALL if "server_reply_hex" in one.entry], ids=repr)
+def test_the_answer_is_that_of_the_reference(vector: TrackerVector) -> None:
+    found = heard(conversation_type(vector.family)(), [vector.data])
+    answers = [one.answer.hex() for one in found if isinstance(one, Heard) and one.answer]
+    assert answers == vector.entry["server_reply_hex"]
+
+
+def worth(found: Sequence[Heard | Discarded]) -> list[tuple[object, ...]]:
+    """What counts of it: noise may be cut into other pieces."""
+    return [(one.reports, one.answer) for one in found if isinstance(one, Heard)]
+
+
+@pytest.mark.parametrize("family", FILES)
+@given(st.data())
+def test_any_cut_of_the_same_bytes_is_the_same(family: str, data: st.DataObject) -> None:
+    good = [one.data for one in ALL if one.family == family and one.core]
+    pieces = st.lists(st.sampled_from(good) | st.binary(max_size=12), min_size=1, max_size=5)
+    stream = b"".join(data.draw(pieces))
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8))
+    make: Callable[[], Conversation] = conversation_type(family)
+    assert worth(heard(make(), split(stream, cuts))) == worth(heard(make(), [stream]))
+
+
+@pytest.mark.parametrize("vector", [one for one in ALL if one.core], ids=repr)
+def test_a_frame_is_heard_between_noise_and_byte_by_byte(vector: TrackerVector) -> None:
+    stream = b"\x00\xffhum\r\n" + vector.data + b"\x00\xff" + vector.data
+    for chunks in ([stream], [bytes([one]) for one in stream]):
+        assert len(worth(heard(conversation_type(vector.family)(), chunks))) == 2
+
+
+@pytest.mark.parametrize("vector", [one for one in ALL if one.core], ids=repr)
+def test_every_prefix_is_refused_or_waits(vector: TrackerVector) -> None:
+    for size in range(len(vector.data)):
+        conversation = conversation_type(vector.family)()
+        assert worth(list(conversation.feed(vector.data[:size], NOW))) == []
+        with pytest.raises(RemoteProtocolError):
+            describer(vector.family).decode(vector.data[:size], "up")
+
+
+@pytest.mark.parametrize("family", FILES)
+def test_mutants_are_decoded_or_refused_and_nothing_else(family: str) -> None:
+    rng = random.Random(27_11)
+    mine = [one for one in ALL if one.family == family]
+    for number in range(1500):
+        mutant = bytearray(mine[number % len(mine)].data)
+        for _ in range(rng.randint(1, 4)):
+            mutant[rng.randrange(len(mutant))] = rng.randrange(256)
+        heard(conversation_type(family)(), [bytes(mutant)])
+        try:
+            describer(family).decode(bytes(mutant), None)
+        except RemoteProtocolError:
+            continue
+
+
+@pytest.mark.parametrize("family", FILES)
+@given(st.binary(max_size=300))
+def test_any_bytes_are_heard_or_noise(family: str, data: bytes) -> None:
+    heard(conversation_type(family)(), [data])
+    fields = describer(family).explain(data, None)
+    assert sum(one.length for one in fields) == len(data)
+
+
+@pytest.mark.parametrize("family", LINES)
+@pytest.mark.parametrize("order", Order)
+def test_an_order_is_built_or_refused_with_a_reason(family: str, order: Order) -> None:
+    conversation = conversation_type(family)()
+    with pytest.raises(LocalProtocolError) as unknown:
+        conversation.order(order, None, NOW)
+    assert unknown.value.code in {"not_known", "unsupported"}
+    conversation.device_id = "352000000000017"
+    values: dict[Order, int | str] = {Order.INTERVAL: 60, Order.TEXT: "请尽快报到"}
+    value = values.get(order)
+    try:
+        assert conversation.order(order, value, NOW)
+    except LocalProtocolError as exc:
+        assert exc.code in {"unsupported", "header"}  # noqa: PT017 - either is fine
+
+
+def test_every_line_is_a_family_that_can_be_decoded() -> None:
+    assert set(LINES) <= set(FAMILIES)
+    assert set(FILES) <= set(FAMILIES)
+
+
+# -- the streams and encodings of the publishers --------------------------------------------------------
+
+
+@pytest.mark.parametrize(("family", "stream"), STREAMS)
+def test_a_stream_gives_its_frames_in_any_cut(family: str, stream: dict[str, Any]) -> None:
+    data = bytes.fromhex(stream["stream_hex"])
+    alone = [
+        worth(heard(conversation_type(family)(), [bytes.fromhex(frame)]))[0] for frame in stream["frames_hex"]
+    ]
+    for step in (1, 3, 7, len(data)):
+        conversation = conversation_type(family)()
+        found: list[Heard | Discarded] = []
+        for at in range(0, len(data), step):
+            found += conversation.feed(data[at : at + step], NOW)
+        assert worth(found) == alone
+        assert not [one for one in found if isinstance(one, Discarded)]
+
+
+def test_the_encodings_of_the_publishers_watch() -> None:
+    message, voice = section("encode", "watch.json")
+    params = message["params"]
+    content = content_of(Order.TEXT, params["text"])
+    assert Frame(params["manufacturer"], params["device_id"], content).to_bytes().hex() == message["hex"]
+    params = voice["params"]
+    sound = b"TK," + escaped(bytes.fromhex(params["payload_hex"]))
+    assert Frame(params["manufacturer"], params["device_id"], sound).to_bytes().hex() == voice["hex"]
+
+
+@given(st.binary(max_size=200))
+def test_binary_content_of_a_watch_survives_its_escapes(content: bytes) -> None:
+    assert unescaped(escaped(content)) == content
+    assert not set(escaped(content)) & set(b"[],*")
+
+
+def test_a_watch_cannot_fill_the_memory() -> None:
+    conversation = conversation_type("watch")()
+    conversation_any: Any = conversation
+    for _ in range(40):
+        list(conversation.feed(b"[3G*4700222306*7FFF*" + b"x" * 8192, NOW))
+        assert len(conversation_any._decoder._buffer) <= MAX_CONTENT + 8192 + 100
