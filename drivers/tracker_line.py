@@ -194,5 +194,6 @@ class TrackerFamily:
         return TrackerLine(parsed, host, converse=conversation_type(self.family))
 
 
+JT808 = TrackerFamily("jt808")
 R16H = TrackerFamily("r16h")
 WATCH = TrackerFamily("watch")

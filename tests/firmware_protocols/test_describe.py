@@ -10,6 +10,7 @@ import firmware_protocols.efaa_xor16.describe
 import firmware_protocols.efaa_xor16.describe_encrypted
 import firmware_protocols.gb11643.describe
 import firmware_protocols.idcard_sam.describe
+import firmware_protocols.jt808.describe
 import firmware_protocols.r16h.describe
 import firmware_protocols.watch.describe
 import firmware_protocols.zfm.describe
@@ -31,6 +32,7 @@ DESCRIBERS: dict[str, Describer] = {
     "efaa-xor16-aes": firmware_protocols.efaa_xor16.describe_encrypted,
     "gb11643": firmware_protocols.gb11643.describe,
     "idcard-sam": firmware_protocols.idcard_sam.describe,
+    "jt808": firmware_protocols.jt808.describe,
     "r16h": firmware_protocols.r16h.describe,
     "watch": firmware_protocols.watch.describe,
     "zfm": firmware_protocols.zfm.describe.BOTH,

@@ -14,6 +14,7 @@ from drivers.trackers import conversation_type
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import FAMILIES, describer
 from firmware_protocols.framing import Discarded
+from firmware_protocols.jt808.frames import unescaped as unescaped_jt808
 from firmware_protocols.tracking import Conversation, Heard, Order
 from firmware_protocols.watch.conversation import content_of
 from firmware_protocols.watch.frames import MAX_CONTENT, Frame, escaped, unescaped
@@ -21,16 +22,27 @@ from tests.firmware_protocols.streams import split
 from tests.firmware_protocols.tracker_vectors import KEYS, TrackerVector, load, same, section
 
 NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
+UNSOUND = {"jt808-0x0900-2013-7284abbe"}  # its length is wrong too
 FILES = {
+    "jt808": ["jt808.json"],
     "r16h": ["r16h-own.json"],
     "watch": ["watch.json"],
 }
 ALL = [one for family, files in FILES.items() for one in load(family, *files)]
+# Frames with a wrong check are decoded for a technician, and never answered.
+ANSWERED = [
+    one
+    for one in ALL
+    if "server_reply_hex" in one.entry
+    and one.entry["frame"].get("checksum_ok", True)
+    and repr(one) not in UNSOUND
+]
 STREAMS = [
     pytest.param(family, one, id=one["id"])
     for family, files in FILES.items()
     for file in files
     for one in section("streams", file)
+    if family != "jt808"  # of which the frames are no messages: test_jt808
 ]
 
 
@@ -60,7 +72,13 @@ def test_a_vector_decodes_to_what_it_says(vector: TrackerVector) -> None:
     assert wrong == {} or (vector.family, repr(vector)) in KNOWN_GAPS
 
 
-KNOWN_GAPS: set[tuple[str, str]] = set()  # extended vectors of a layout that only one model has
+# Extended vectors of a layout that only one model has: framed and checked, their position is not read.
+KNOWN_GAPS = {
+    ("jt808", "jt808-0x0900-2013-7284abbe"),
+    ("jt808", "jt808-0x5501-2013-8bfcc1d0"),
+    ("jt808", "jt808-0x5501-2013-cd706a05"),
+    ("jt808", "jt808-0x5502-2013-8d5f0e50"),
+}
 
 
 def test_no_gap_is_known_of_a_core_vector_or_of_none() -> None:
@@ -78,11 +96,13 @@ def test_an_explanation_covers_every_byte(vector: TrackerVector) -> None:
         assert one.personal or str(vector.expected.get("lat", "no place")) not in one.value
 
 
-@pytest.mark.parametrize("vector", [one for one in ALL if "server_reply_hex" in one.entry], ids=repr)
+@pytest.mark.parametrize("vector", ANSWERED, ids=repr)
 def test_the_answer_is_that_of_the_reference(vector: TrackerVector) -> None:
     found = heard(conversation_type(vector.family)(), [vector.data])
-    answers = [one.answer.hex() for one in found if isinstance(one, Heard) and one.answer]
-    assert answers == vector.entry["server_reply_hex"]
+    answers = [one.answer for one in found if isinstance(one, Heard) and one.answer]
+    if vector.family == "jt808":  # the reference was recorded before its escapes
+        answers = [one[:1] + unescaped_jt808(one[1:-1]) + one[-1:] for one in answers]
+    assert [one.hex() for one in answers] == vector.entry["server_reply_hex"]
 
 
 def worth(found: Sequence[Heard | Discarded]) -> list[tuple[object, ...]]:
@@ -147,13 +167,13 @@ def test_an_order_is_built_or_refused_with_a_reason(family: str, order: Order) -
     with pytest.raises(LocalProtocolError) as unknown:
         conversation.order(order, None, NOW)
     assert unknown.value.code in {"not_known", "unsupported"}
-    conversation.device_id = "352000000000017"
+    heard(conversation, [next(one.data for one in ALL if one.family == family and one.core)])
     values: dict[Order, int | str] = {Order.INTERVAL: 60, Order.TEXT: "请尽快报到"}
     value = values.get(order)
     try:
         assert conversation.order(order, value, NOW)
     except LocalProtocolError as exc:
-        assert exc.code in {"unsupported", "header"}  # noqa: PT017 - either is fine
+        assert exc.code == "unsupported"  # noqa: PT017 - either is fine
 
 
 def test_every_line_is_a_family_that_can_be_decoded() -> None:
