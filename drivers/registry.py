@@ -18,6 +18,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "finger.zfm": "drivers.fingerprint_reader:FingerprintReader",
         "idcard.sam": "drivers.idcard_reader:IdCardReader",
         "terminal.zk_adms": "drivers.zk_terminal:ZkTerminal",
+        "tracker.gt06": "drivers.tracker_line:GT06",
         "tracker.jt808": "drivers.tracker_line:JT808",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.watch": "drivers.tracker_line:WATCH",

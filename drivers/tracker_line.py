@@ -194,6 +194,7 @@ class TrackerFamily:
         return TrackerLine(parsed, host, converse=conversation_type(self.family))
 
 
+GT06 = TrackerFamily("gt06")
 JT808 = TrackerFamily("jt808")
 R16H = TrackerFamily("r16h")
 WATCH = TrackerFamily("watch")

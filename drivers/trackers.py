@@ -14,6 +14,7 @@ from firmware_protocols.tracking import Conversation
 # Family -> the class of its conversation; imported when a device of it is configured.
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
+        "gt06": "firmware_protocols.gt06.conversation:Gt06Conversation",
         "jt808": "firmware_protocols.jt808.conversation:Jt808Conversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",

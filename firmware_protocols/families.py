@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "efaa-xor16-aes": "firmware_protocols.efaa_xor16.describe_encrypted",
         "gb11643": "firmware_protocols.gb11643.describe",
         "idcard-sam": "firmware_protocols.idcard_sam.describe",
+        "gt06": "firmware_protocols.gt06.describe",
         "jt808": "firmware_protocols.jt808.describe",
         "r16h": "firmware_protocols.r16h.describe",
         "watch": "firmware_protocols.watch.describe",

@@ -42,10 +42,11 @@ def of_fix(fix: Fix) -> Json:
     found: Json = {"valid": fix.valid, "lat": fix.lat, "lon": fix.lon}
     if fix.time is not None:
         found["time"] = utc(fix.time)
-    for name in ("altitude_m", "speed_kmh", "course", "satellites"):
-        value = getattr(fix, name)
-        if value is not None:
-            found[name] = round(value, 3) if name == "speed_kmh" else value
+    # Zero where a protocol has none of it, as in the vector files; a report keeps the difference.
+    found |= {"altitude_m": fix.altitude_m or 0.0, "speed_kmh": round(fix.speed_kmh or 0.0, 3)}
+    found["course"] = fix.course or 0.0
+    if fix.satellites is not None:
+        found["satellites"] = fix.satellites
     if fix.archived:
         found["archived"] = True
     return found

@@ -1,0 +1,163 @@
+"""Frames of GT06, and the decoder that finds them in a stream.
+
+The length is believed where 0D 0A stands behind so many bytes, for a content may hold 0D 0A itself; else the frame
+ends at the next one: WiFi messages and some makers write something else into the length. The CRC is CRC-16/X-25 over
+everything from the length to the serial number, high byte first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Self
+
+from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
+from firmware_protocols.framing import Discarded
+
+SHORT, LONG, TAIL = b"\x78\x78", b"\x79\x79", b"\x0d\x0a"
+MOST = 4096  # bytes of a frame; the longest published has some 250, the long length could say 65,535
+_AROUND = 5  # number, serial, CRC
+
+
+def crc_x25(data: bytes) -> int:
+    """CRC-16/X-25: reflected 1021, begins with FFFF, inverted. Check value of 123456789: 906E."""
+    crc = 0xFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x8408 if crc & 1 else crc >> 1
+    return crc ^ 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of either direction."""
+
+    number: int  # of the message
+    serial: int
+    content: bytes = field(default=b"", repr=False)
+    long: bool = False  # 79 79
+    length: int | None = None  # as it came; None: as it is
+    crc: int | None = None  # the same
+
+    @property
+    def length_ok(self) -> bool:
+        """Whether the length is that of the frame."""
+        return self.length is None or self.length == len(self.content) + _AROUND
+
+    @property
+    def covered(self) -> bytes:
+        """What the CRC goes over."""
+        length = len(self.content) + _AROUND if self.length is None else self.length
+        head = length.to_bytes(2 if self.long else 1, "big") + bytes([self.number])
+        return head + self.content + self.serial.to_bytes(2, "big")
+
+    @property
+    def computed(self) -> int:
+        """The CRC as it should be."""
+        return crc_x25(self.covered)
+
+    @property
+    def sound(self) -> bool:
+        """Length and CRC are right."""
+        return self.length_ok and self.crc in (None, self.computed)
+
+    def to_bytes(self) -> bytes:
+        """The frame on the wire. Code: length."""
+        if not self.long and len(self.content) + _AROUND > 0xFF:
+            raise LocalProtocolError("length", f"{len(self.content)} bytes do not fit into a frame of 78 78")
+        crc = self.computed if self.crc is None else self.crc
+        return (LONG if self.long else SHORT) + self.covered + crc.to_bytes(2, "big") + TAIL
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Exactly one frame, a wrong length or CRC included: ask `sound`. Codes: start, truncated, trailing."""
+        if data[:2] not in (SHORT, LONG):
+            raise RemoteProtocolError("start", "a frame begins with 78 78 or 79 79")
+        long = data[:2] == LONG
+        size = _size(data)
+        if not data.endswith(TAIL) or len(data) < _least(long=long):
+            raise RemoteProtocolError("truncated", f"{len(data)} bytes and no 0D 0A at their end")
+        if size is not None and size < len(data) and data[size - 2 : size] == TAIL:
+            raise RemoteProtocolError("trailing", f"{len(data) - size} surplus bytes after the frame")
+        at = 4 if long else 3
+        return cls(
+            data[at],
+            int.from_bytes(data[-6:-4], "big"),
+            bytes(data[at + 1 : -6]),
+            long,
+            int.from_bytes(data[2:at], "big"),
+            int.from_bytes(data[-4:-2], "big"),
+        )
+
+
+def _least(*, long: bool) -> int:
+    return 11 if long else 10
+
+
+def _size(data: bytes | bytearray) -> int | None:
+    """Bytes of the frame by its length; None: the length is not there yet."""
+    long = data[:2] == LONG
+    at = 4 if long else 3
+    return None if len(data) < at else at + int.from_bytes(data[2:at], "big") + 2
+
+
+class Decoder:
+    """Finds frames of both directions, sound or not: whoever asks decides what an unsound one is worth."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
+        """Take the next bytes, in any chunking; yield what became complete."""
+        for start in range(0, len(data), MOST):
+            self._buffer += data[start : start + MOST]
+            yield from self._drain(quiet=False)
+
+    def flush(self) -> Iterator[Frame | Discarded]:
+        """The line is quiet: a frame that claims more than came ends at its 0D 0A, the rest is given up."""
+        yield from self._drain(quiet=True)
+        if self._buffer:
+            yield self._discard("truncated", len(self._buffer))
+
+    def _drain(self, *, quiet: bool) -> Iterator[Frame | Discarded]:
+        while self._buffer:
+            start = self._start()
+            if start:
+                yield self._discard("noise", start)
+                continue
+            size = _size(self._buffer) if len(self._buffer) >= 2 else None
+            if size is None:
+                return
+            if size > MOST:
+                yield self._discard("length", 1)
+                continue
+            if len(self._buffer) < size and not quiet:
+                return
+            if self._buffer[size - 2 : size] != TAIL or size < _least(long=self._buffer[:2] == LONG):
+                tail = self._buffer.find(TAIL, 8)
+                if tail < 0 and len(self._buffer) < MOST and not quiet:
+                    return
+                if tail < 0 or tail + 2 > MOST:
+                    yield self._discard("truncated" if quiet else "length", 1)
+                    continue
+                size = tail + 2
+            yield self._take(size)
+
+    def _start(self) -> int:
+        """Offset of the next place where a frame begins or may begin."""
+        found = [at for at in (self._buffer.find(SHORT), self._buffer.find(LONG)) if at >= 0]
+        if found:
+            return min(found)
+        return len(self._buffer) - (self._buffer[-1] in (0x78, 0x79))
+
+    def _take(self, size: int) -> Frame | Discarded:
+        try:
+            found = Frame.from_bytes(bytes(self._buffer[:size]))
+        except RemoteProtocolError as exc:
+            return self._discard(exc.code, 1)
+        del self._buffer[:size]
+        return found
+
+    def _discard(self, reason: str, length: int) -> Discarded:
+        data = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return Discarded(reason, length, data)
