@@ -17,7 +17,8 @@ def test_a_fix_and_what_stands_and_happened() -> None:
     )  # fmt: skip
     assert described([report], {"serial": 1}) == {
         "position": True, "valid": True, "lat": 36.5, "lon": 117.0, "time": "2026-11-27T04:00:00Z",
-        "speed_kmh": 1.5, "altitude_m": 0.0, "course": 0.0, "satellites": 7, "device_id": "1", "odometer_m": 1000.0, "battery": 80,
+        "speed_kmh": 1.5, "altitude_m": 0.0, "course": 0.0, "satellites": 7, "device_id": "1",
+        "odometer_m": 1000.0, "battery": 80,
         "alarms": ["fallDown", "removing"], "raw": {"kind": "location", "status": 3}, "frame": {"serial": 1},
     }  # fmt: skip
 
