@@ -19,6 +19,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "idcard.sam": "drivers.idcard_reader:IdCardReader",
         "terminal.zk_adms": "drivers.zk_terminal:ZkTerminal",
         "tracker.gt06": "drivers.tracker_line:GT06",
+        "tracker.h02": "drivers.tracker_line:H02",
         "tracker.jt808": "drivers.tracker_line:JT808",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.watch": "drivers.tracker_line:WATCH",

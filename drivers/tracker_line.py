@@ -195,6 +195,7 @@ class TrackerFamily:
 
 
 GT06 = TrackerFamily("gt06")
+H02 = TrackerFamily("h02")
 JT808 = TrackerFamily("jt808")
 R16H = TrackerFamily("r16h")
 WATCH = TrackerFamily("watch")

@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "efaa-xor16": "firmware_protocols.efaa_xor16.describe",
         "efaa-xor16-aes": "firmware_protocols.efaa_xor16.describe_encrypted",
         "gb11643": "firmware_protocols.gb11643.describe",
+        "h02": "firmware_protocols.h02.describe",
         "idcard-sam": "firmware_protocols.idcard_sam.describe",
         "gt06": "firmware_protocols.gt06.describe",
         "jt808": "firmware_protocols.jt808.describe",
