@@ -11,20 +11,25 @@ from typing import Any
 from gateway.errors import StartError
 
 TERMINAL = "terminal.zk_adms"
+TRACKER = "tracker.jt808"
 KIOSK = "kiosk"  # a card reader and a fingerprint module, and the same people at both
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     parser = commands.add_parser("simulate", help="play a device on a pty", description=__doc__)
-    parser.add_argument("kind", choices=["idcard.sam", KIOSK, TERMINAL], help="what to play")
+    parser.add_argument("kind", choices=["idcard.sam", KIOSK, TERMINAL, TRACKER], help="what to play")
     parser.add_argument(
         "--port", type=Path, help="name the port gets, as udev would make it (idcard.sam, kiosk)"
     )
     parser.add_argument("--finger-port", type=Path, help="the same of the fingerprint module (kiosk)")
-    parser.add_argument("--to", help="address:port of the gateway's [terminals] listen (terminal.zk_adms)")
     parser.add_argument(
-        "--serial", default="TEST001", help="serial number of the terminal (default: TEST001)"
+        "--to", help="address:port where the gateway listens (terminal.zk_adms, tracker.jt808)"
+    )
+    parser.add_argument(
+        "--serial",
+        default="TEST001",
+        help="serial number of the terminal, phone of the tracker (default: TEST001)",
     )
     parser.add_argument("--repeat", type=float, default=0.0, help="share of uploads that come twice, 0 to 1")
     parser.add_argument("--cut", type=float, default=0.0, help="share of uploads that break off, 0 to 1")
@@ -45,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
     """Play until interrupted."""
     if args.kind == TERMINAL:
         asyncio.run(_until_stopped(_terminal(args)))
+        return 0
+    if args.kind == TRACKER:
+        asyncio.run(_until_stopped(_tracker(args)))
         return 0
     if args.port is None:
         raise StartError("simulate", f"{args.kind} needs --port, the name its port gets")
@@ -86,12 +94,25 @@ def _kiosk(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
     )
 
 
+def _tracker(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
+    from drivers.simulators.tracker import SimulatedTracker, run_tracker
+
+    host, port = _to(args)
+    phone = args.serial if args.serial.isdigit() else "13812345678"
+    return run_tracker(SimulatedTracker(host, port, phone.zfill(12)), interval_s=args.interval, tell=_tell)
+
+
+def _to(args: argparse.Namespace) -> tuple[str, int]:
+    host, _, port = (args.to or "").rpartition(":")
+    if not host or not port.isdigit():
+        raise StartError("simulate", f"{args.kind} needs --to ADDRESS:PORT, where the gateway listens for it")
+    return host, int(port)
+
+
 def _terminal(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
     from drivers.simulators.terminal import SimulatedTerminal, TerminalFaults, run_terminal
 
-    host, _, port = (args.to or "").rpartition(":")
-    if not host or not port.isdigit():
-        raise StartError("simulate", f"{TERMINAL} needs --to ADDRESS:PORT, the gateway's [terminals] listen")
+    host, port = _to(args)
     faults = TerminalFaults(
         repeat=args.repeat,
         cut=args.cut,
@@ -99,7 +120,7 @@ def _terminal(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
         templates=args.templates,
         in_2000=args.in_2000,
     )
-    terminal = SimulatedTerminal(host, int(port), args.serial, faults=faults, seed=args.seed)
+    terminal = SimulatedTerminal(host, port, args.serial, faults=faults, seed=args.seed)
     return run_terminal(terminal, interval_s=args.interval, tell=_tell)
 
 

@@ -123,7 +123,14 @@ def module_name(bench: Center) -> str:
     return str(came["data"]["serial"])
 
 
-def give_roster(bench: Center, module: str, numbers: Sequence[str], *, program: str = "gateway") -> None:
+def give_roster(
+    bench: Center,
+    module: str,
+    numbers: Sequence[str],
+    *,
+    program: str = "gateway",
+    trackers: Sequence[dict[str, Json]] = (),
+) -> None:
     """Sign a roster as the center does, and import it as a technician does."""
     hmac_key = bytes.fromhex(bench.keys.hmac_key.read_text().strip())
     sealer, now = Sealer(GATEWAY, hmac_key, None), datetime.now(UTC)
@@ -142,7 +149,7 @@ def give_roster(bench: Center, module: str, numbers: Sequence[str], *, program: 
             "schedule": None,
             "leave": [],
             "references": [{"method": "finger", "module": module, "slot": slot, "enrolment": f"e-{slot}"}],
-            "trackers": [],
+            "trackers": list(trackers) if slot == 3 else [],
         }
         for slot, number in zip((3, 4), numbers, strict=True)
     ]
