@@ -42,7 +42,7 @@ class Jt808Conversation:
         self._like: Frame | None = None  # the newest frame: phone and version of what is sent
         self._serial = 0
         self._decoder = Decoder()
-        self._parts: OrderedDict[tuple[int, int], dict[int, bytes]] = OrderedDict()
+        self._parts: OrderedDict[tuple[int, int, int], dict[int, bytes]] = OrderedDict()
 
     def feed(self, data: bytes, now: datetime) -> Iterator[Heard | Discarded]:
         """Every frame, a package of a message too, is heard."""
@@ -77,7 +77,7 @@ class Jt808Conversation:
     def _heard(self, frame: Frame, now: datetime) -> Heard:
         self._like, self.device_id = frame, frame.device_id
         whole = self._whole(frame)
-        return Heard(reports_of(whole, self._model), self._answer(frame, now))
+        return Heard(reports_of(whole, self._model), self._answer(frame, now, complete=whole.package is None))
 
     def _whole(self, frame: Frame) -> Frame:
         """The message that a package completes, or the package."""
@@ -86,7 +86,8 @@ class Jt808Conversation:
         total, number = frame.package
         if not 1 <= number <= total <= MOST_PACKAGES:
             return frame
-        key = (frame.msg_id, frame.serial - number & 0xFFFF)
+        # The total too: packages that disagree about it are not of one message.
+        key = (frame.msg_id, frame.serial - number & 0xFFFF, total)
         parts = self._parts.setdefault(key, {})
         parts[number] = frame.body
         if len(parts) < total:
@@ -98,10 +99,11 @@ class Jt808Conversation:
             frame, body=b"".join(parts[one] for one in sorted(parts)), package=None, attributes=None
         )
 
-    def _answer(self, frame: Frame, now: datetime) -> bytes:
+    def _answer(self, frame: Frame, now: datetime, *, complete: bool) -> bytes:
+        """To a frame; a message in packages has its own answer at the last of them."""
         if frame.msg_id >= 0x8000 or frame.msg_id in NO_ANSWER:
             return b""
-        if frame.msg_id == REGISTER and frame.package is None:
+        if frame.msg_id == REGISTER and complete:
             return self._send(frame, 0x8100, register_reply(frame.serial, 0, frame.phone))
         if frame.msg_id == TIME:
             moment = (now + BEIJING).strftime("%y%m%d%H%M%S")

@@ -215,6 +215,25 @@ def test_packages_are_put_together_in_any_order_and_each_is_answered() -> None:
     assert all(report.fix and report.fix.archived for report in told[-1].reports)
 
 
+def test_a_registration_in_packages_is_welcomed_when_it_is_whole() -> None:
+    body = bytes(4) + b"MAKER" + b"MODEL".ljust(20, b"\0") + b"ID".ljust(7, b"\0") + b"\0"
+    parts = [
+        Frame(0x0100, PHONE, 5, body[:20], package=(2, 1)),
+        Frame(0x0100, PHONE, 6, body[20:], package=(2, 2)),
+    ]
+    told = heard(Jt808Conversation(), *parts)
+    assert [Frame.from_bytes(one.answer).msg_id for one in told] == [0x8001, 0x8100]
+    assert told[-1].reports[0].raw["manufacturer"] == "MAKER"
+
+
+def test_packages_that_disagree_about_how_many_they_are_are_not_put_together() -> None:
+    parts = [Frame(0x0704, PHONE, 3, b"x", package=(3, 3)), Frame(0x0704, PHONE, 1, b"y", package=(2, 1))]
+    assert all(one.reports[0].raw == {} for one in heard(Jt808Conversation(), *parts))
+    talk = Jt808Conversation()
+    heard(talk, *parts)
+    assert len(talk._parts) == 2
+
+
 def test_messages_that_never_become_whole_do_not_fill_the_memory() -> None:
     talk = Jt808Conversation()
     for number in range(50):
