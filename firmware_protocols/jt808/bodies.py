@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from firmware_protocols.errors import LocalProtocolError
+from firmware_protocols.jt808 import areas
+from firmware_protocols.jt808.areas import Area, Shape
 from firmware_protocols.jt808.frames import Frame
 from firmware_protocols.jt808.location import Location, raw_of
 from firmware_protocols.jt808.reading import Reader, text_of, time_of
@@ -197,12 +199,15 @@ def _card(read: Reader, frame: Frame) -> Fields:
     return found
 
 
-def _areas(read: Reader, _frame: Frame) -> Fields:
-    return {"action": read.byte(), "count": read.byte(), "areas_hex": read.rest().hex()}
+def _areas(read: Reader, frame: Frame) -> Fields:
+    action, count, data = read.byte(), read.byte(), read.rest()
+    inside, new = Reader(data), frame.version is not None
+    some = [areas.raw_of(Area.read(inside, Shape(frame.msg_id), new=new)) for _ in range(count)]
+    return {"action": action, "count": count, "areas": some, "areas_hex": data.hex()}
 
 
-def _polygon(read: Reader, _frame: Frame) -> Fields:
-    return {"area_id": read.dword(), "attributes": read.word(), "area_hex": read.rest().hex()}
+def _polygon(read: Reader, frame: Frame) -> Fields:
+    return areas.raw_of(Area.read(read, Shape.POLYGON, new=frame.version is not None))
 
 
 def _delete_areas(read: Reader, _frame: Frame) -> Fields:
