@@ -11,11 +11,13 @@ from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.jt808 import areas
 from firmware_protocols.jt808.areas import Area, Shape
 from firmware_protocols.jt808.frames import Frame
+from firmware_protocols.jt808.items import named_parameter
 from firmware_protocols.jt808.location import Location, raw_of
 from firmware_protocols.jt808.reading import Reader, text_of, time_of
 from firmware_protocols.tracker_describing import utc
 
 Fields: TypeAlias = dict[str, object]
+CONSTELLATIONS = ("bds", "gps", "glonass", "galileo")  # of 0205, in this order
 
 
 def _id(number: int) -> str:
@@ -66,7 +68,8 @@ def _parameters(read: Reader, count: int) -> list[Fields]:
     found: list[Fields] = []
     while len(found) < count and read.left >= 5:
         number, size = read.dword(), read.byte()
-        found.append({"id": _id(number), "len": size, "value": read.take(min(size, read.left)).hex()})
+        value = read.take(min(size, read.left))
+        found.append({"id": _id(number), "len": size, "value": value.hex()} | named_parameter(number, value))
     return found
 
 
@@ -159,6 +162,22 @@ def _position_reply(read: Reader, _frame: Frame) -> Fields:
     return {"ack_serial": serial} | raw_of(Location.from_bytes(read.rest()))
 
 
+def satellites(read: Reader) -> Fields:
+    """0205, ahead of its location: what each constellation has in view."""
+    found: Fields = {}
+    for name in CONSTELLATIONS:
+        found[name] = [
+            {"id": read.byte(), "elevation": read.byte(), "azimuth": read.word(), "cn0": read.byte()}
+            for _ in range(read.byte())
+        ]
+    return found
+
+
+def _satellites(read: Reader, _frame: Frame) -> Fields:
+    found = satellites(read)
+    return {"in_view": found} | raw_of(Location.from_bytes(read.rest()))
+
+
 def bulk(data: bytes) -> tuple[int, list[Location]]:
     """0704: kind (0 as it happened, 1 stored without a network) and the locations that can be read. Code: body."""
     read = Reader(data)
@@ -226,8 +245,9 @@ READERS: Mapping[int, Callable[[Reader, Frame], Fields]] = MappingProxyType(
         0x0005: _resend, 0x8003: _resend, 0x0100: _register, 0x8100: _register_reply, 0x0102: _authenticate,
         0x8103: _set_parameters, 0x8104: _nothing, 0x0104: _parameter_reply, 0x8106: _query_some, 0x8105: _control,
         0x8107: _nothing, 0x0107: _attributes, 0x8108: _upgrade, 0x0108: _upgrade_result, 0x8201: _nothing,
-        0x0201: _position_reply, 0x8202: _tracking, 0x8203: _confirm_alarm, 0x8300: _text, 0x8600: _areas,
-        0x8601: _delete_areas, 0x8602: _areas, 0x8603: _delete_areas, 0x8604: _polygon, 0x8605: _delete_areas,
+        0x0201: _position_reply, 0x0205: _satellites, 0x8202: _tracking, 0x8203: _confirm_alarm, 0x8300: _text,
+        0x8600: _areas, 0x8601: _delete_areas, 0x8602: _areas, 0x8603: _delete_areas, 0x8604: _polygon,
+        0x8605: _delete_areas,
         0x0702: _card, 0x0704: _bulk, 0x0900: _passthrough, 0x8900: _passthrough, 0x0210: _battery_beat,
     }
 )  # fmt: skip

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from firmware_protocols.jt808.items import named_items
 from firmware_protocols.jt808.reading import Reader, time_of
 from firmware_protocols.tracker_describing import utc
 from firmware_protocols.tracking import Fix, Sign
@@ -237,13 +238,7 @@ def raw_of(found: Location) -> dict[str, object]:
         "items": [{"id": one.id, "len": len(one.value), "value": one.value.hex()} for one in found.items],
         "items_wellformed": found.wellformed,
     }
-    mileage, rssi, satellites = found.item(0x01, 4), found.item(0x30, 1), found.item(0x31, 1)
-    if mileage is not None:
-        raw["mileage_km"] = int.from_bytes(mileage, "big") / 10
-    if rssi is not None:
-        raw["rssi"] = rssi[0]
-    if satellites is not None:
-        raw["satellites"] = satellites[0]
+    raw |= named_items((one.id, one.value) for one in found.items)
     return raw
 
 

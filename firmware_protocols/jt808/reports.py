@@ -1,10 +1,10 @@
 """A message of JT/T 808 as reports: one for most, one for each location of a bulk upload."""
 
 from firmware_protocols.errors import RemoteProtocolError
-from firmware_protocols.jt808.bodies import bulk, fields_of
+from firmware_protocols.jt808.bodies import bulk, fields_of, satellites
 from firmware_protocols.jt808.frames import Frame
 from firmware_protocols.jt808.location import Location, battery_of, fix_of, odometer_m, raw_of, signs_of
-from firmware_protocols.jt808.reading import time_of
+from firmware_protocols.jt808.reading import Reader, time_of
 from firmware_protocols.tracking import Raw, TrackerReport
 
 TIMED = b"\xf0"  # 0900: data that begins with the device's time
@@ -28,6 +28,10 @@ def _reports(frame: Frame, model: str) -> tuple[TrackerReport, ...]:
             return (_of_location(frame, found, model, raw_of(found)),)
         case 0x0201:
             return (_of_location(frame, Location.from_bytes(frame.body[2:]), model, fields_of(frame)),)
+        case 0x0205:
+            read = Reader(frame.body)
+            satellites(read)
+            return (_of_location(frame, Location.from_bytes(read.rest()), model, fields_of(frame)),)
         case 0x0704:
             kind, some = bulk(frame.body)
             raws = fields_of(frame)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
-from firmware_protocols.jt808.bodies import general_reply, register_reply
+from firmware_protocols.jt808.bodies import READERS, general_reply, register_reply
 from firmware_protocols.jt808.conversation import MOST_MESSAGES, Jt808Conversation
 from firmware_protocols.jt808.describe import decode
 from firmware_protocols.jt808.frames import LONGEST, MAX_BODY, Decoder, Deframer, Frame, escaped, unescaped
@@ -288,3 +288,13 @@ def test_a_body_that_ends_early_is_heard_as_a_message() -> None:
     (told,) = heard(Jt808Conversation(), location(body=b"\0\0"))
     assert told.reports[0].raw == {"trouble": "body"}
     assert told.answer, "else it would send it for ever"
+
+
+@pytest.mark.parametrize("msg_id", [0x0200, *READERS], ids="{:04X}".format)
+@given(st.binary(max_size=120), st.sampled_from([None, 1]))
+def test_any_body_of_any_message_is_heard(msg_id: int, body: bytes, version: int | None) -> None:
+    wire = Frame(msg_id, PHONE if version is None else PHONE_2019, 1, body, version).to_bytes()
+    (told,) = Jt808Conversation().feed(wire, NOW)
+    assert isinstance(told, Heard)
+    assert told.reports
+    assert decode(wire, None)["frame"]["body_hex"] == body.hex()  # type: ignore[index]

@@ -33,8 +33,13 @@ def heard(talk: Jt808Conversation, frames: list[Frame]) -> list[Heard]:
 def test_a_terminal_comes_in_with_the_code_it_was_given(new: bool) -> None:  # noqa: FBT001 - an edition
     talk, terminal = Jt808Conversation(), Terminal("13812345678", new=new)
     (welcome,) = heard(talk, terminal.register(ABOUT))
-    raw = welcome.reports[0].raw
-    wanted = {"manufacturer": "MAKER", "model": "BAND-1", "terminal_id": "0000007", "plate": "鲁A"}
+    raw = dict(welcome.reports[0].raw)
+    wanted: dict[str, object] = {
+        "manufacturer": "MAKER",
+        "model": "BAND-1",
+        "terminal_id": "0000007",
+        "plate": "鲁A",
+    }
     assert raw | wanted == raw
     code = str(fields_of(Frame.from_bytes(welcome.answer))["auth_code"])
     (known,) = heard(talk, terminal.authenticate(Authentication(code=code, imei="1" * 15, software="2.1")))
