@@ -4,6 +4,7 @@
     encrypted  [EF AA] [length 2, big-endian] [cipher text] [parity 1]    parity: xor of the cipher text only
 
 Nothing in a header tells the two apart: which one is spoken is agreed before (INIT_ENCRYPTION).
+The family efaa_sum32 has the same envelope with a wider size and a sum; a `Layout` says so.
 A decoder takes any chunking, raises nothing, and holds at most one frame. A frame that turns out wrong is
 searched again from behind its first bytes: the next good frame may begin in it.
 Source: README.md beside the package, section efaa-xor16.
@@ -26,21 +27,28 @@ FrameT = TypeVar("FrameT")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where a kind of frame keeps its size and what its parity covers."""
+    """Where a kind of frame keeps its size and what its check byte covers."""
 
-    header_size: int  # bytes before the data; the last two are the size
+    header_size: int  # bytes before the data; the last ones are the size
     parity_from: int  # the first byte that the parity covers
     refusal: Callable[[bytes], str | None]  # a header that cannot be: the code that says why
+    size_bytes: int = 2
+    check_byte: Callable[[bytes], int] = xor8  # of the bytes from `parity_from` on, without itself
+    check_name: str = "parity"
 
     def size(self, header: bytes | bytearray) -> int:
         """The size that a whole header claims."""
-        return int.from_bytes(header[self.header_size - 2 : self.header_size], "big")
+        return int.from_bytes(header[self.header_size - self.size_bytes : self.header_size], "big")
+
+    def expected(self, frame: bytes) -> int:
+        """The check byte that fits a whole frame, whatever its last byte is."""
+        return self.check_byte(frame[self.parity_from : -1])
 
 
 def seal(header: bytes, data: bytes, layout: Layout) -> bytes:
     """The whole frame: sync and `header`, the size of `data`, `data`, parity."""
-    frame = SYNC + header + len(data).to_bytes(2, "big") + data
-    return frame + bytes([xor8(frame[layout.parity_from :])])
+    frame = SYNC + header + len(data).to_bytes(layout.size_bytes, "big") + data
+    return frame + bytes([layout.check_byte(frame[layout.parity_from :])])
 
 
 def check(frame: bytes, layout: Layout) -> None:
@@ -63,8 +71,8 @@ def check(frame: bytes, layout: Layout) -> None:
         raise RemoteProtocolError(
             "truncated", f"size {size}, but the frame is {missing} bytes short: cut off"
         )
-    if xor8(frame[layout.parity_from : end]) != 0:
-        raise RemoteProtocolError("checksum", f"wrong parity over {size} data bytes")
+    if layout.expected(frame[:end]) != frame[end - 1]:
+        raise RemoteProtocolError("checksum", f"wrong {layout.check_name} over {size} data bytes")
     if len(frame) > end:
         raise RemoteProtocolError("trailing", f"{len(frame) - end} surplus bytes after the frame")
 
@@ -98,7 +106,7 @@ class Decoder(BufferedDecoder[FrameT]):
 
     def _take_frame(self, end: int) -> FrameT | Discarded:
         frame = bytes(self._buffer[:end])
-        if xor8(frame[self._layout.parity_from :]) != 0:
+        if self._layout.expected(frame) != frame[-1]:
             return self._discard("checksum", self._next_start(end))
         del self._buffer[:end]
         return self._parse(frame)

@@ -6,7 +6,6 @@ What is not understood is shown as such and counts as personal: it may be somebo
 
 from collections.abc import Callable, Iterator
 
-from firmware_protocols.checksums import xor8
 from firmware_protocols.describing import Field
 from firmware_protocols.efaa_xor16.envelope import SYNC, Layout, check
 from firmware_protocols.efaa_xor16.explain_data import data_fields
@@ -21,18 +20,19 @@ RESEND = "have it sent again; if it repeats, check cable, shielding and baud rat
 def explain(data: bytes, direction: str | None) -> list[Field]:
     """Every byte of `data`, in order."""
     check_direction(direction)
-    return list(_walk(data, FROM_HOST, lambda frame, at: _frame(frame, at, direction)))
+    return list(walk(data, FROM_HOST, lambda frame, at: _frame(frame, at, direction)))
 
 
 def explain_encrypted(data: bytes, direction: str | None) -> list[Field]:
     """Every byte of `data`, read as encrypted frames."""
     check_direction(direction)
-    return list(_walk(data, ENCRYPTED, _encrypted))
+    return list(walk(data, ENCRYPTED, _encrypted))
 
 
-def _walk(
+def walk(
     data: bytes, layout: Layout, explain_frame: Callable[[bytes, int], Iterator[Field]]
 ) -> Iterator[Field]:
+    """Every byte of `data`; `explain_frame` is given what may be a frame, and its offset."""
     at = 0
     while at < len(data):
         start = data.find(SYNC, at)
@@ -57,7 +57,7 @@ def _frame_end(data: bytes, start: int, layout: Layout) -> int:
     header = data[start : start + layout.header_size]
     if len(header) == layout.header_size:
         end = start + layout.header_size + layout.size(header) + 1
-        if end <= len(data) and xor8(data[start + layout.parity_from : end]) == 0:
+        if end <= len(data) and layout.expected(data[start:end]) == data[end - 1]:
             return end
     else:
         end = len(data)
@@ -72,7 +72,7 @@ def _frame(raw: bytes, at: int, direction: str | None) -> Iterator[Field]:
     try:
         check(raw, FROM_MODULE if from_module else FROM_HOST)
     except RemoteProtocolError as exc:
-        yield from _damaged(raw, at, exc, FROM_HOST)
+        yield from damaged(raw, at, exc, FROM_HOST)
         return
     frame = Frame.from_bytes(raw)
     yield _msg_id(frame.msg_id, at)
@@ -91,7 +91,7 @@ def _encrypted(raw: bytes, at: int) -> Iterator[Field]:
     try:
         check(raw, ENCRYPTED)
     except RemoteProtocolError as exc:
-        yield from _damaged(raw, at, exc, ENCRYPTED)
+        yield from damaged(raw, at, exc, ENCRYPTED)
         return
     size = len(raw) - ENCRYPTED.header_size - 1
     yield Field(at + 2, 2, "length", str(size), "bytes of cipher text that follow")
@@ -107,7 +107,7 @@ def _encrypted(raw: bytes, at: int) -> Iterator[Field]:
     yield Field(at + len(raw) - 1, 1, "parity", "fits", "exclusive-or of the cipher text only")
 
 
-def _damaged(raw: bytes, at: int, error: RemoteProtocolError, layout: Layout) -> Iterator[Field]:
+def damaged(raw: bytes, at: int, error: RemoteProtocolError, layout: Layout) -> Iterator[Field]:
     """What is left of a frame that must not be believed. The cause stands at the field that shows it."""
     header = raw[len(SYNC) : layout.header_size]
     if not header:
@@ -128,6 +128,6 @@ def _damaged(raw: bytes, at: int, error: RemoteProtocolError, layout: Layout) ->
         note = "nothing in it can be trusted"
         yield Field(at + layout.header_size, len(body), "data", "not decoded", note, personal=True)
     if not in_header:
-        expected = xor8(raw[layout.parity_from : -1])
+        expected = layout.expected(raw)
         value = f"wrong, {expected:02X} would fit"
-        yield Field(at + len(raw) - 1, 1, "parity", value, str(error), RESEND, wrong=True)
+        yield Field(at + len(raw) - 1, 1, layout.check_name, value, str(error), RESEND, wrong=True)
