@@ -14,6 +14,7 @@ from firmware_protocols.errors import LocalProtocolError
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
+        "efaa-sum32": "firmware_protocols.efaa_sum32.describe",
         "efaa-xor16": "firmware_protocols.efaa_xor16.describe",
         "efaa-xor16-aes": "firmware_protocols.efaa_xor16.describe_encrypted",
         "gb11643": "firmware_protocols.gb11643.describe",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import firmware_protocols.efaa_sum32.describe
 import firmware_protocols.efaa_xor16.describe
 import firmware_protocols.efaa_xor16.describe_encrypted
 import firmware_protocols.gb11643.describe
@@ -27,9 +28,10 @@ from firmware_protocols.idcard_sam.messages import CardFound, CardRecord, ChipNu
 from firmware_protocols.idcard_sam.status import Status
 from firmware_protocols.idcard_sam.text_block import LAYOUTS, ResidentText, Slot
 from tests.firmware_protocols.idcard_strategies import records
-from tests.firmware_protocols.vectors import EFAA, GB11643, IDCARD, ZFM, Vector
+from tests.firmware_protocols.vectors import EFAA, EFAA_SUM, GB11643, IDCARD, ZFM, Vector
 
 DESCRIBERS: dict[str, Describer] = {
+    "efaa-sum32": firmware_protocols.efaa_sum32.describe,
     "efaa-xor16": firmware_protocols.efaa_xor16.describe,
     "efaa-xor16-aes": firmware_protocols.efaa_xor16.describe_encrypted,
     "gb11643": firmware_protocols.gb11643.describe,
@@ -44,7 +46,7 @@ DESCRIBERS: dict[str, Describer] = {
     "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,
     "zk-adms": firmware_protocols.zk_adms.describe,
 }
-ALL = [*IDCARD, *GB11643, *EFAA, *ZFM]
+ALL = [*IDCARD, *GB11643, *EFAA, *EFAA_SUM, *ZFM]
 GOOD = [vector for vector in ALL if vector.valid]
 BAD = [vector for vector in ALL if not vector.valid]
 

@@ -51,6 +51,7 @@ _EFAA = load("identity/efaa-xor16.json", "identity/efaa-xor16-own.json")
 EFAA = [vector for vector in _EFAA if vector.family == "efaa-xor16"]
 EFAA_FRAMES = [vector for vector in EFAA if vector.valid]
 EFAA_ENCRYPTED = [vector for vector in _EFAA if vector not in EFAA]
+EFAA_SUM = load("identity/efaa-sum32.json")
 ZFM = load("identity/zfm.json")
 ZK_ADMS = load("identity/zk-adms.json")
 FRAMES = [vector for vector in IDCARD if vector.valid and vector.standard]

@@ -1,0 +1,79 @@
+"""Frames of both directions, and the decoders that find them in a byte stream.
+
+    [EF AA] [MsgID 1] [size 4, big-endian] [data] [sum 1]     sum: of MsgID, size and data, modulo 256
+    host -> module   MsgID 10 and above
+    module -> host   MsgID 00, a reply: mid 1, result 1, payload
+
+Leaves out: what commands and replies mean.
+Source: README.md beside the package, section efaa-sum32.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from firmware_protocols.checksums import sum8
+from firmware_protocols.efaa_xor16.envelope import Decoder, Layout, check, seal
+from firmware_protocols.errors import LocalProtocolError
+
+HEADER_SIZE = 7
+MAX_DATA = 2048  # bytes; a template of 1024 in one piece is the longest content. A larger claim is noise
+REPLY = 0x00
+FIRST_COMMAND = 0x10  # below it the module speaks
+LEAST_REPLY = 2  # message and result
+
+
+def _refuse_from_module(header: bytes) -> str | None:
+    if header[2] != REPLY:
+        return "msg_id"
+    return None if LEAST_REPLY <= FROM_MODULE.size(header) <= MAX_DATA else "length"
+
+
+def _refuse_from_host(header: bytes) -> str | None:
+    if header[2] < FIRST_COMMAND:
+        return "msg_id"
+    return None if FROM_HOST.size(header) <= MAX_DATA else "length"
+
+
+FROM_MODULE = Layout(HEADER_SIZE, 2, _refuse_from_module, size_bytes=4, check_byte=sum8, check_name="sum")
+FROM_HOST = Layout(HEADER_SIZE, 2, _refuse_from_host, size_bytes=4, check_byte=sum8, check_name="sum")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of either direction. Its data may be somebody's template and stays out of repr."""
+
+    msg_id: int
+    data: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        """The frame on the wire."""
+        if not 0 <= self.msg_id <= 0xFF:
+            raise LocalProtocolError("range", f"message {self.msg_id} is no byte")
+        if len(self.data) > MAX_DATA:
+            raise LocalProtocolError("length", f"{len(self.data)} data bytes; {MAX_DATA} are carried at most")
+        return seal(bytes([self.msg_id]), self.data, FROM_HOST)
+
+    @classmethod
+    def from_bytes(cls, frame: bytes) -> Self:
+        """Exactly one frame of either direction; raises `RemoteProtocolError` when it is none."""
+        from_module = len(frame) > 2 and frame[2] < FIRST_COMMAND
+        check(frame, FROM_MODULE if from_module else FROM_HOST)
+        return cls._parse(frame)
+
+    @classmethod
+    def _parse(cls, frame: bytes) -> Self:
+        return cls(frame[2], bytes(frame[HEADER_SIZE:-1]))
+
+
+class ModuleDecoder(Decoder[Frame]):
+    """Finds what the module sends."""
+
+    def __init__(self) -> None:
+        super().__init__(FROM_MODULE, Frame._parse)  # noqa: SLF001 - the same file
+
+
+class HostDecoder(Decoder[Frame]):
+    """Finds what the host sends. Used by the simulator."""
+
+    def __init__(self) -> None:
+        super().__init__(FROM_HOST, Frame._parse)  # noqa: SLF001 - the same file
