@@ -1,7 +1,8 @@
 """Serial face modules that frame with EF AA, a 16-bit size and an exclusive-or (FM22x, FR1002, FT225, FM888, LK).
 
 envelope.py   the bytes around a message, plain and encrypted, and finding them in a byte stream
-frames.py     Frame (plain) and EncryptedFrame (named, not opened), and their decoders
+frames.py     Frame (plain) and EncryptedFrame (closed), and their decoders
+encryption.py the key, and messages sealed into encrypted frames and opened again
 msg_ids.py    the message numbers, with the maker's names
 results.py    what the result byte of a reply means and what to do about it
 states.py     what a FACE_STATE note says of the face, and the five directions

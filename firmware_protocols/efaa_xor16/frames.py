@@ -3,7 +3,7 @@
     host -> module   MsgID 10 and above
     module -> host   MsgID 00 reply, 01 note, 02 image
 
-Leaves out: what commands, replies and notes mean; opening an encrypted frame (it is named and kept whole).
+Leaves out: what commands, replies and notes mean; opening an encrypted frame (encryption.py).
 """
 
 from dataclasses import dataclass, field
