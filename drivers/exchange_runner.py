@@ -75,9 +75,11 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         *,
         noise: Callable[[Discarded], None],
         gap_s: float | None = None,
+        encode: Callable[[RequestT], bytes] | None = None,
     ) -> None:
         """`gap_s`: a frame whose bytes pause for so long is given up, for devices that talk on their own:
-        what they say next would be swallowed as the rest of it."""
+        what they say next would be swallowed as the rest of it. `encode`: where a request is sealed on its way."""
+        self._encode = encode or (lambda request: request.to_bytes())
         self._link = link
         self._gap_s = gap_s
         self._due = self._granted_s = 0.0  # until when the last question may be answered
@@ -138,7 +140,7 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
             raise self._no_reply()
         try:
             if isinstance(step, Ask):
-                await self._link.send(step.request.to_bytes())
+                await self._link.send(self._encode(step.request))
                 self._due = loop.time() + step.timeout_s
             async with asyncio.timeout_at(self._due):
                 return await self._reply()

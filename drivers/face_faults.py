@@ -34,8 +34,19 @@ def no_answer(name: str, baud: int, garbage: int) -> DeviceFault:
     return DeviceFault("mute", f"{name}: no answer at {baud} baud; check cable and power, then the baud rate")
 
 
+def sealed_and_silent(name: str) -> DeviceFault:
+    """It answered in clear, began encryption mode, and does not understand what is sealed."""
+    return DeviceFault(
+        "encryption",
+        f"{name}: the module began encryption mode and then answers nothing that opens; check that 'key_file' holds "
+        "the key indexes that this module was given, then switch it off and on",
+    )
+
+
 def unfit(name: str, cause: RemoteProtocolError) -> DriverError:
     """It answers, and not like the module that was configured."""
+    if cause.code == "encryption_required":
+        return DeviceMismatch(cause.code, f"{name}: {cause}; set 'encryption' and 'key_file' of this device")
     return DeviceMismatch(
         cause.code,
         f"{name}: answers, but not like a face module of this kind ({cause}); check model, variant and port",

@@ -7,10 +7,11 @@ A question that is given up is ended at the module, too: RESET, until it stands 
 dropped. A face that was taken in while nobody waited any more is erased.
 User id FFFF is nobody; success with it is demo mode, in which anybody is recognised: switched off and reported.
 No setting and no code path leads to the module's pictures. Enrolment writes no name.
-Leaves out: the bytes (firmware_protocols.efaa_xor16), whose slot it is (the roster), encryption mode.
+Leaves out: the bytes (firmware_protocols.efaa_xor16), whose slot it is (the roster), the cipher (face_encryption.py).
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -20,7 +21,8 @@ from drivers.driver import Host, Settings
 from drivers.errors import DeviceFault, DriverError
 from drivers.events import DeviceReady
 from drivers.exchange_runner import ExchangeRunner
-from drivers.face_faults import fault_of, no_answer, not_ready, unfit
+from drivers.face_encryption import FirstAnswerDecoder, new_cover
+from drivers.face_faults import fault_of, no_answer, not_ready, sealed_and_silent, unfit
 from drivers.face_guide import FaceGuide
 from drivers.face_settings import FIVE_DIRECTIONS, FaceSettings
 from drivers.factors import (
@@ -39,6 +41,7 @@ from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.questions import Questions
 from drivers.undoing import in_a_task_of_its_own
+from firmware_protocols.efaa_xor16.encryption import OpeningDecoder
 from firmware_protocols.efaa_xor16.exchanges import (
     Anybody,
     EyesClosed,
@@ -48,6 +51,7 @@ from firmware_protocols.efaa_xor16.exchanges import (
     Refused,
     TakenIn,
     abort,
+    begin_encryption,
     delete,
     enrol_five,
     enrol_single,
@@ -122,6 +126,8 @@ class FaceModule:
         try:
             self._runner = self._new_runner()
             self._unanswered, self._unsettled = 0, False
+            if self._settings.key_indexes is not None:
+                await self._encrypt(self._settings.key_indexes)
             identity = await self._probe()
             self._serial = identity.serial
             self._host.ready(DeviceReady(firmware=identity.version or None, serial=identity.serial))
@@ -288,6 +294,27 @@ class FaceModule:
             except RemoteProtocolError as exc:
                 raise unfit(self._link.name, exc) from exc
         raise no_answer(self._link.name, self._settings.baud, garbage)
+
+    async def _encrypt(self, key_indexes: bytes) -> None:
+        """Everything after this is sealed. A module that restarts speaks in clear again, and is lost by that."""
+        seed, cover = new_cover(key_indexes)
+        self._runner = Runner(self._link, FirstAnswerDecoder(cover), noise=self._on_noise, gap_s=GAP_S)
+        refused = await self._repeated(lambda: begin_encryption(seed, int(time.time())))
+        if refused is not None:
+            raise fault_of(self._link.name, refused.result)
+        self._runner = Runner(
+            self._link,
+            OpeningDecoder(cover),
+            noise=self._on_noise,
+            gap_s=GAP_S,
+            encode=lambda frame: cover.seal(frame).to_bytes(),
+        )
+        try:
+            await self._runner.run(look())
+        except ReplyTimeout as exc:
+            raise sealed_and_silent(self._link.name) from exc
+        except RemoteProtocolError as exc:
+            raise unfit(self._link.name, exc) from exc
 
     async def _probe(self) -> ModuleIdentity:
         found = await self._repeated(probe)

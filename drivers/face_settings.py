@@ -1,18 +1,22 @@
 """The table of one face module in the configuration."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from drivers.driver import Settings
+from drivers.errors import SettingsError
 from drivers.settings import SettingsReader
 from firmware_protocols.efaa_xor16.commands import BAUD_RATES
+from firmware_protocols.efaa_xor16.encryption import KEY_SIZE, derive_key
 from firmware_protocols.efaa_xor16.exchanges import Variant
+from firmware_protocols.errors import LocalProtocolError
 
 DEFAULT_BAUD = 115200
 SPARE_S = 0.1  # of a second over, and no whole one is asked for
 LONGEST_S = 255  # a timeout is one byte
 SINGLE, FIVE_DIRECTIONS = "single", "five"
+OFF, AES = "off", "aes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,7 @@ class FaceSettings:
     direction: str = SINGLE  # how a face is enrolled: one frame, or five directions
     verify_min_s: int = 3  # a module given less never gets its picture sharp
     verify_max_s: int = 20  # of one VERIFY; a longer question is asked again by itself
+    key_indexes: bytes | None = field(default=None, repr=False)  # of encryption mode; None: it is off
 
     @classmethod
     def parse(cls, device_id: str, settings: Settings) -> Self:
@@ -40,6 +45,7 @@ class FaceSettings:
             verify_max_s=read.number(
                 "verify_max_s", default=max(20, least), minimum=least, maximum=LONGEST_S
             ),
+            key_indexes=_key_indexes(device_id, read),
         )
         read.finish()
         return parsed
@@ -47,3 +53,14 @@ class FaceSettings:
     def seconds(self, wanted_s: float) -> int:
         """Whole seconds for one command of the module."""
         return min(max(math.ceil(wanted_s - SPARE_S), self.verify_min_s), self.verify_max_s)
+
+
+def _key_indexes(device_id: str, read: SettingsReader) -> bytes | None:
+    if read.word("encryption", default=OFF, allowed=(OFF, AES)) == OFF:
+        return None
+    indexes = read.secret_bytes("key_file", size=KEY_SIZE)
+    try:
+        derive_key(bytes(4), indexes)
+    except LocalProtocolError as exc:
+        raise SettingsError("out_of_range", f"device '{device_id}': 'key_file': {exc}") from exc
+    return indexes

@@ -100,6 +100,21 @@ class SettingsReader:
             raise self._error("out_of_range", f"'{key}': the number in {path} is larger than {maximum:X} hex")
         return number
 
+    def secret_bytes(self, key: str, *, size: int) -> bytes:
+        """Exactly `size` bytes in hex digits from the file that `key` names; it must be there."""
+        path = Path(self.text(key))
+        try:
+            secret = bytes.fromhex(path.read_text("ascii"))
+        except OSError as exc:
+            raise self._error("unreadable", f"'{key}': {path} cannot be read ({exc.strerror})") from exc
+        except ValueError:
+            raise self._error(
+                "wrong_type", f"'{key}': {path} must hold hex digits and nothing else"
+            ) from None
+        if len(secret) != size:
+            raise self._error("out_of_range", f"'{key}': {path} must hold {2 * size} hex digits")
+        return secret
+
     def finish(self) -> None:
         """Refuse what was not taken."""
         for key in self._settings:

@@ -9,13 +9,15 @@
 Says READY when it starts, and four times a second what it sees while it works; refuses other commands meanwhile;
 RESET ends what runs. What firmware differs in is a setting: the result of an unknown face, the shape of a failed
 VERIFY, whether GETSTATUS is answered while it works, when the answer to an aborted command comes.
-Leaves out: pictures, encryption, firmware update.
+With `encryption` it takes nothing in clear but INIT_ENCRYPTION, and the cipher is handed in.
+Leaves out: pictures, firmware update.
 """
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
 from drivers.errors import LinkLost
@@ -30,10 +32,12 @@ from firmware_protocols.efaa_xor16.commands import (
     Enroll,
     EnrollItg,
     GetAllUserIds,
+    InitEncryption,
     Plain,
     Verify,
     parse_command,
 )
+from firmware_protocols.efaa_xor16.encryption import Blocks, Cover, OpeningDecoder, derive_key
 from firmware_protocols.efaa_xor16.frames import Frame, HostDecoder
 from firmware_protocols.efaa_xor16.msg_ids import MsgId
 from firmware_protocols.efaa_xor16.notes import READY, FaceNote, Note, to_frame
@@ -43,6 +47,7 @@ from firmware_protocols.efaa_xor16.replies import (
     STANDBY,
     UNLOCKED,
     UNLOCKED_EYES_CLOSED,
+    EncryptionBegun,
     EnrolledInfo,
     Info,
     Nothing,
@@ -56,6 +61,7 @@ from firmware_protocols.efaa_xor16.replies import (
 from firmware_protocols.efaa_xor16.results import (
     ABORTED,
     ALREADY_ENROLLED,
+    ENCRYPTION_REQUIRED,
     FULL,
     LIVENESS,
     REJECTED,
@@ -65,6 +71,7 @@ from firmware_protocols.efaa_xor16.results import (
 )
 from firmware_protocols.efaa_xor16.states import COMPLETE
 from firmware_protocols.errors import RemoteProtocolError
+from firmware_protocols.framing import Discarded
 
 SERIAL = "FM22SIM1"
 VERSION = "FM22X-SIM-1.0"
@@ -72,6 +79,14 @@ NOTE_S = 0.25
 NORMAL, WRONG_DIRECTION = 0, 11
 PARAMETER = 6
 LATE_S = 4.0  # later than any host waits for a short reply
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedEncryption:
+    """What a module in encryption mode was given at the bench."""
+
+    key_indexes: bytes
+    aes: Callable[[bytes], tuple[Blocks, Blocks]]  # key -> functions that encrypt and decrypt whole blocks
 
 
 class SimulatedFaceModule:
@@ -86,6 +101,7 @@ class SimulatedFaceModule:
         habits: FirmwareHabits | None = None,
         baud: int | None = None,
         mix: FaultMix | None = None,
+        encryption: SimulatedEncryption | None = None,
     ) -> None:
         self.faults = FaultPlan(mix)
         self.asked: Counter[int] = Counter()  # message numbers, in all
@@ -99,6 +115,9 @@ class SimulatedFaceModule:
         self._look_notes = look_notes  # notes with a face in place before it is recognised
         self._habits = habits or FirmwareHabits()
         self._baud = baud
+        self._encryption = encryption
+        self._cover: Cover | None = None  # of the session, from INIT_ENCRYPTION on
+        self._sealed: OpeningDecoder | None = None
         self._face: Face | None = None
         self._taken = 0  # directions of the enrolment in progress
         self._work: asyncio.Task[None] | None = None
@@ -134,12 +153,17 @@ class SimulatedFaceModule:
 
     async def serve(self, wire: Wire) -> None:
         """Start up, then answer until the wire is pulled."""
-        decoder = HostDecoder()
-        self._taken = 0
+        plain = HostDecoder()
+        self._taken, self._cover, self._sealed = 0, None, None
         try:
             await self._note(READY, wire)
             while True:
-                for found in decoder.feed(await wire.receive()):
+                data = await wire.receive()
+                sealed = self._opened(data)
+                for found in plain.feed(data):
+                    if isinstance(found, Frame):
+                        await self._handle_plain(found, wire)
+                for found in sealed:
                     if isinstance(found, Frame):
                         await self._handle(found, wire)
         except LinkLost:
@@ -148,6 +172,28 @@ class SimulatedFaceModule:
             if self._work is not None:
                 self._work.cancel()
                 await asyncio.wait([self._work])
+
+    def _opened(self, data: bytes) -> list[Frame | Discarded]:
+        return [] if self._sealed is None else list(self._sealed.feed(data))
+
+    async def _handle_plain(self, frame: Frame, wire: Wire) -> None:
+        if self._encryption is None:
+            await self._handle(frame, wire)
+        elif frame.msg_id == MsgId.INIT_ENCRYPTION:
+            await self._init(self._encryption, frame, wire)
+        elif self._cover is None:
+            await self._reply(Reply(frame.msg_id, ENCRYPTION_REQUIRED), wire)
+
+    async def _init(self, encryption: SimulatedEncryption, frame: Frame, wire: Wire) -> None:
+        self.asked[frame.msg_id] += 1
+        command = parse_command(frame)
+        if not isinstance(command, InitEncryption) or bool(command.reserved) != self._habits.wants_reserved:
+            await self._reply(Reply(frame.msg_id, PARAMETER), wire)
+            return
+        cover = Cover(*encryption.aes(derive_key(command.seed, encryption.key_indexes)))
+        self._cover = cover if self._habits.init_answered_sealed else None
+        await self._reply(Reply(frame.msg_id, SUCCESS, EncryptionBegun(SERIAL)), wire)
+        self._cover, self._sealed = cover, OpeningDecoder(cover)
 
     async def _handle(self, frame: Frame, wire: Wire) -> None:
         self.asked[frame.msg_id] += 1
@@ -297,7 +343,8 @@ class SimulatedFaceModule:
         if kind is FaultKind.LATE:
             await asyncio.sleep(LATE_S)
         async with self._speaking:
-            await emit(wire, SPOILING.apply(frame.to_bytes(), kind), self._baud)
+            raw = (frame if self._cover is None else self._cover.seal(frame)).to_bytes()
+            await emit(wire, SPOILING.apply(raw, kind), self._baud)
         if kind is FaultKind.UNPLUG:
             wire.unplug()
 

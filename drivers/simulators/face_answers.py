@@ -20,4 +20,6 @@ class FirmwareHabits:
     pads_ids_to: int = 0  # bytes
     names_enrolled: bool = False  # a refused enrolment names the slot that the face has
     unlock_status: int = UNLOCKED  # of a face with open eyes
+    init_answered_sealed: bool = False  # INIT_ENCRYPTION: in clear or already sealed, no source says
+    wants_reserved: bool = False  # INIT_ENCRYPTION with its three reserved bytes
     aborted_after_s: float | None = None  # after RESET was answered; None: before

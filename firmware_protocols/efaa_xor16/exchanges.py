@@ -6,6 +6,7 @@
     enrol_single() enrol_five()     take a face in
     list_ids() delete() delete_all()
     abort()        stop what runs and forget half an enrolment
+    begin_encryption()              everything after it is sealed
 
 What concerns a person or the module comes back as a value; what breaks the protocol rises as
 `RemoteProtocolError` or `ReplyTimeout`. Notes, pictures and late replies in between are passed over; what a
@@ -25,6 +26,7 @@ from firmware_protocols.efaa_xor16.commands import (
     Enroll,
     EnrollItg,
     GetAllUserIds,
+    InitEncryption,
     Plain,
     Verify,
 )
@@ -45,7 +47,7 @@ from firmware_protocols.efaa_xor16.replies import (
     Verified,
     Version,
 )
-from firmware_protocols.efaa_xor16.results import REJECTED, SUCCESS, Result, result_of
+from firmware_protocols.efaa_xor16.results import ENCRYPTION_REQUIRED, REJECTED, SUCCESS, Result, result_of
 from firmware_protocols.efaa_xor16.states import FIVE, Direction
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.exchange import Ask, Exchange, More, Pause
@@ -57,6 +59,7 @@ MARGIN_S = 5.0  # on top of what VERIFY and ENROLL are given themselves
 STANDBY_LOOKS = 15
 STANDBY_PAUSE_S = 0.2
 INVALID_PARAMETER = 6
+AES_MODE = 1
 
 Heard: TypeAlias = Callable[[FaceNote], None]
 
@@ -121,6 +124,8 @@ def look() -> Exchange[Frame, Frame, int]:
     reply = yield from _ask(Plain(MsgId.GETSTATUS), COMMAND_S)
     if reply.result == REJECTED:
         return BUSY
+    if reply.result == ENCRYPTION_REQUIRED:
+        raise RemoteProtocolError("encryption_required", "the module takes encrypted messages only")
     if not isinstance(reply.info, StatusInfo):
         raise RemoteProtocolError("status", f"GETSTATUS ended with result {reply.result}")
     return reply.info.status
@@ -248,6 +253,14 @@ def delete_all() -> Exchange[Frame, Frame, Refused | None]:
     if isinstance(left, Refused):
         return left
     return Refused(result_of(reply.result)) if left else None
+
+
+def begin_encryption(seed: bytes, time: int) -> Exchange[Frame, Frame, Refused | None]:
+    """Begin encryption mode with AES. Newer modules want three reserved bytes: they are the second try."""
+    reply = yield from _ask(InitEncryption(seed, AES_MODE, time), COMMAND_S)
+    if reply.result == INVALID_PARAMETER:
+        reply = yield from _ask(InitEncryption(seed, AES_MODE, time, bytes(3)), COMMAND_S)
+    return None if reply.result == SUCCESS else Refused(result_of(reply.result))
 
 
 def leave_demo() -> Exchange[Frame, Frame, Result]:

@@ -49,7 +49,7 @@ ADVICE: Mapping[Action, str] = MappingProxyType(
 )
 
 SUCCESS, REJECTED, ABORTED, UNKNOWN_USER, FULL, ALREADY_ENROLLED = 0, 1, 2, 8, 9, 10
-LIVENESS, TIMEOUT = 12, 13
+LIVENESS, TIMEOUT, ENCRYPTION_REQUIRED = 12, 13, 21
 
 _UNPUBLISHED = (27, 28, 29, 34, 37, 38, 43, 44, 101, 102)
 
@@ -164,7 +164,7 @@ RESULTS: Mapping[int, Result] = MappingProxyType(
                 20, "write_file", "FAILED4_WRITE_FILE", "writing its store failed", "写文件失败", Action.FAULT
             ),
             Result(
-                21,
+                ENCRYPTION_REQUIRED,
                 "encryption_required",
                 "FAILED4_NO_ENCRYPT",
                 "the module wants encrypted messages",
