@@ -7,9 +7,9 @@ fingerprint are measured and left out.
 from firmware_protocols.describing import Json
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.idcard_sam.commands import BAUD_RATES, Command, identify, request_for
+from firmware_protocols.idcard_sam.dialect import NAMES, DialectRequest
 from firmware_protocols.idcard_sam.envelope import (
     DIALECT,
-    DIALECT_COMMANDS,
     DIALECT_RULE,
     HEADER_SIZE,
     PREAMBLE,
@@ -68,16 +68,17 @@ def _request_keys(frame: bytes) -> Json:
 
 
 def _dialect_keys(frame: bytes) -> Json:
-    head = frame[HEADER_SIZE : HEADER_SIZE + 2]
+    request = DialectRequest.from_bytes(frame)
+    cmd, para = request.command.value
     return {
         **_ends(frame),
         "dialect": DIALECT,
         "checksum_rule": DIALECT_RULE,
         "valid_in_standard_dialect": False,
-        "cmd": f"{head[0]:02X}",
-        "para": f"{head[1]:02X}",
-        "data": frame[HEADER_SIZE + 2 : -1].hex(),
-        "name": f"{DIALECT_COMMANDS[head]} in a vendor dialect",
+        "cmd": f"{cmd:02X}",
+        "para": f"{para:02X}",
+        "data": request.data.hex(),
+        "name": f"{NAMES[request.command]} in a vendor dialect",
     }
 
 
