@@ -24,6 +24,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "jt808": "firmware_protocols.jt808.describe",
         "r16h": "firmware_protocols.r16h.describe",
         "watch": "firmware_protocols.watch.describe",
+        "wiegand": "firmware_protocols.wiegand.describe",
         "zfm": "firmware_protocols.zfm.describe:BOTH",
         "zfm-grow": "firmware_protocols.zfm.describe:GROW",
         "zfm-synochip": "firmware_protocols.zfm.describe:SYNOCHIP",

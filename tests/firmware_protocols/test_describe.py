@@ -16,6 +16,7 @@ import firmware_protocols.idcard_sam.describe
 import firmware_protocols.jt808.describe
 import firmware_protocols.r16h.describe
 import firmware_protocols.watch.describe
+import firmware_protocols.wiegand.describe
 import firmware_protocols.zfm.describe
 import firmware_protocols.zk_adms.describe
 from firmware_protocols.describing import Describer, Field
@@ -41,6 +42,7 @@ DESCRIBERS: dict[str, Describer] = {
     "jt808": firmware_protocols.jt808.describe,
     "r16h": firmware_protocols.r16h.describe,
     "watch": firmware_protocols.watch.describe,
+    "wiegand": firmware_protocols.wiegand.describe,
     "zfm": firmware_protocols.zfm.describe.BOTH,
     "zfm-grow": firmware_protocols.zfm.describe.GROW,
     "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,

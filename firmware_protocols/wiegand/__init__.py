@@ -1,0 +1,8 @@
+"""Access card readers behind a converter from Wiegand to a serial line.
+
+card.py      the 26 bits of a card: parity and number
+lines.py     text between two marks, found in a byte stream; bounded
+describe.py  one card by name and key
+
+Converters have no format in common, so the marks are configured, never guessed.
+"""
