@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
-from typing import cast
+from typing import Protocol, cast
 
 from firmware_protocols.describing import Describer
 from firmware_protocols.errors import LocalProtocolError
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
+        "ble-adv": "firmware_protocols.ble.describe_adv",
+        "ble-gatt": "firmware_protocols.ble.describe_gatt:UNTOLD",
         "efaa-sum32": "firmware_protocols.efaa_sum32.describe",
         "efaa-xor16": "firmware_protocols.efaa_xor16.describe",
         "efaa-xor16-aes": "firmware_protocols.efaa_xor16.describe_encrypted",
@@ -33,12 +35,22 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def describer(family: str) -> Describer:
-    """The describer of a family. Code: family."""
+class ByUuid(Protocol):
+    """A family whose bytes do not tell what they are."""
+
+    def of_uuid(self, uuid: str) -> Describer:
+        """The describer of one characteristic. Code: uuid."""
+        ...
+
+
+def describer(family: str, uuid: str | None = None) -> Describer:
+    """The describer of a family. `uuid`: of the characteristic, for ble-gatt alone. Codes: family, uuid."""
     if family not in FAMILIES:
         near = get_close_matches(family, FAMILIES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise LocalProtocolError("family", f"unknown family; known are {', '.join(sorted(FAMILIES))}{hint}")
     module, _, name = FAMILIES[family].partition(":")
     found = import_module(module)
+    if uuid is not None and family == "ble-gatt":
+        return cast("ByUuid", getattr(found, name)).of_uuid(uuid)
     return cast("Describer", getattr(found, name) if name else found)

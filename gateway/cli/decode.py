@@ -1,15 +1,17 @@
 """`zhijiao decode`: frames of any device family, explained for a person or decoded for a program.
 
     zhijiao decode idcard-sam AAAAAA9669 0004 000080 84      field by field, personal data hidden
+    zhijiao decode ble-gatt 0448 --uuid 2A37                 options stand behind the bytes, or before the family
     xxd -p capture.bin | zhijiao decode idcard-sam           the same from standard input
     zhijiao decode idcard-sam --jsonl < frames.jsonl         one JSON object per line, in and out
 
 Lines in:   {"id": ..., "hex": "...", "direction": "host>reader"}      only "hex" is needed
+            {"hex": "...", "uuid": "2A67"}                             ble-gatt: of which characteristic
 Lines out:  {"id": ..., "ok": true, "decoded": {...}, "error": null}
             {"id": ..., "ok": false, "decoded": {"error": code}, "error": {"code": ..., "msg": ...}}
 
 Every line in gives a line out, whatever is in it. Lines out are not masked: programs compare them.
-Codes: json, id, hex, direction, family, too_long, and those of the family.
+Codes: json, id, hex, direction, uuid, family, too_long, and those of the family.
 """
 
 import argparse
@@ -58,6 +60,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("hex", metavar="HEX", nargs="*", help="bytes in hex; without any, standard input")
     parser.add_argument("--direction", help="which way the frames go, e.g. 'host>reader'; default: recognise")
     parser.add_argument(
+        "--uuid", help="ble-gatt: the characteristic, e.g. 2A67; in a line, 'uuid' goes first"
+    )
+    parser.add_argument(
         "--jsonl", action="store_true", help="JSON lines from standard input to standard output"
     )
     parser.add_argument("--reveal", action="store_true", help="show personal data (显示个人信息)")
@@ -70,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         return _explain(args)
     if args.hex:
         return _usage("--jsonl reads standard input; leave HEX out")
-    for answer in answers(sys.stdin.buffer, args.family, args.direction):
+    for answer in answers(sys.stdin.buffer, args.family, args.direction, args.uuid):
         print(json.dumps(answer, ensure_ascii=True), flush=True)
     return EXIT_OK
 
@@ -78,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
 def _explain(args: argparse.Namespace) -> int:
     try:
         data = parse_hex(" ".join(args.hex) if args.hex else sys.stdin.read(MAX_INPUT + 1))
-        fields = describer(args.family).explain(data, args.direction)
+        fields = describer(args.family, args.uuid).explain(data, args.direction)
     except (LocalProtocolError, InputError) as exc:
         return _usage(str(exc))
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -93,13 +98,15 @@ def _usage(message: str) -> int:
     return EXIT_USAGE
 
 
-def answers(stream: BinaryIO, family: str, direction: str | None) -> Iterator[dict[str, object]]:
+def answers(
+    stream: BinaryIO, family: str, direction: str | None, uuid: str | None = None
+) -> Iterator[dict[str, object]]:
     """One answer for every line of `stream`."""
     while line := stream.readline(MAX_INPUT + 1):
         whole = line.endswith(b"\n") or len(line) <= MAX_INPUT
         if not whole:
             _skip_line(stream)
-        yield _answer(line if whole else None, family, direction)
+        yield _answer(line if whole else None, family, direction, uuid)
 
 
 def _skip_line(stream: BinaryIO) -> None:
@@ -107,13 +114,14 @@ def _skip_line(stream: BinaryIO) -> None:
         pass
 
 
-def _answer(line: bytes | None, family: str, direction: str | None) -> dict[str, object]:
+def _answer(line: bytes | None, family: str, direction: str | None, uuid: str | None) -> dict[str, object]:
     line_id: object = None
     try:
         item = _json_object(line)
         line_id = _line_id(item)
         data = parse_hex(item.get("hex"))
-        decoded = describer(family).decode(data, _direction(item) or direction)
+        told = describer(family, _text(item, "uuid") or uuid)
+        decoded = told.decode(data, _text(item, "direction") or direction)
     except (ProtocolError, InputError) as exc:
         error = {"code": exc.code, "msg": str(exc)}
         return {"id": line_id, "ok": False, "decoded": {"error": exc.code}, "error": error}
@@ -143,11 +151,11 @@ def _line_id(item: dict[str, object]) -> str | int | None:
     raise InputError("id", "'id' is neither text nor a whole number")
 
 
-def _direction(item: dict[str, object]) -> str | None:
-    direction = item.get("direction")
-    if direction is None or isinstance(direction, str):
-        return direction
-    raise InputError("direction", "'direction' is no text")
+def _text(item: dict[str, object], key: str) -> str | None:
+    text = item.get(key)
+    if text is None or isinstance(text, str):
+        return text
+    raise InputError(key, f"'{key}' is no text")
 
 
 def parse_hex(text: object) -> bytes:

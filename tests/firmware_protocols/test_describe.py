@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import firmware_protocols.ble.describe_adv
+import firmware_protocols.ble.describe_gatt
 import firmware_protocols.efaa_sum32.describe
 import firmware_protocols.efaa_xor16.describe
 import firmware_protocols.efaa_xor16.describe_encrypted
@@ -32,6 +34,8 @@ from tests.firmware_protocols.idcard_strategies import records
 from tests.firmware_protocols.vectors import EFAA, EFAA_SUM, GB11643, IDCARD, ZFM, Vector
 
 DESCRIBERS: dict[str, Describer] = {
+    "ble-adv": firmware_protocols.ble.describe_adv,
+    "ble-gatt": firmware_protocols.ble.describe_gatt.UNTOLD,
     "efaa-sum32": firmware_protocols.efaa_sum32.describe,
     "efaa-xor16": firmware_protocols.efaa_xor16.describe,
     "efaa-xor16-aes": firmware_protocols.efaa_xor16.describe_encrypted,
