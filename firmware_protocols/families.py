@@ -16,6 +16,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     {
         "ble-adv": "firmware_protocols.ble.describe_adv",
         "ble-gatt": "firmware_protocols.ble.describe_gatt:UNTOLD",
+        "colmi": "firmware_protocols.colmi.describe",
         "efaa-sum32": "firmware_protocols.efaa_sum32.describe",
         "efaa-xor16": "firmware_protocols.efaa_xor16.describe",
         "efaa-xor16-aes": "firmware_protocols.efaa_xor16.describe_encrypted",

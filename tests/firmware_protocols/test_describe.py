@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import firmware_protocols.ble.describe_adv
 import firmware_protocols.ble.describe_gatt
+import firmware_protocols.colmi.describe
 import firmware_protocols.efaa_sum32.describe
 import firmware_protocols.efaa_xor16.describe
 import firmware_protocols.efaa_xor16.describe_encrypted
@@ -36,6 +37,7 @@ from tests.firmware_protocols.vectors import EFAA, EFAA_SUM, GB11643, IDCARD, ZF
 DESCRIBERS: dict[str, Describer] = {
     "ble-adv": firmware_protocols.ble.describe_adv,
     "ble-gatt": firmware_protocols.ble.describe_gatt.UNTOLD,
+    "colmi": firmware_protocols.colmi.describe,
     "efaa-sum32": firmware_protocols.efaa_sum32.describe,
     "efaa-xor16": firmware_protocols.efaa_xor16.describe,
     "efaa-xor16-aes": firmware_protocols.efaa_xor16.describe_encrypted,
