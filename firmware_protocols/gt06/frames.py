@@ -5,6 +5,7 @@ ends at the next one: WiFi messages and some makers write something else into th
 everything from the length to the serial number, high byte first.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
@@ -15,6 +16,7 @@ from firmware_protocols.framing import Discarded
 SHORT, LONG, TAIL = b"\x78\x78", b"\x79\x79", b"\x0d\x0a"
 MOST = 4096  # bytes of a frame; the longest published has some 250, the long length could say 65,535
 _AROUND = 5  # number, serial, CRC
+_START = re.compile(rb"\x78(?:\x78|\Z)|\x79(?:\x79|\Z)")
 
 
 def crc_x25(data: bytes) -> int:
@@ -61,8 +63,8 @@ class Frame:
         return self.length_ok and self.crc in (None, self.computed)
 
     def to_bytes(self) -> bytes:
-        """The frame on the wire. Code: length."""
-        if not self.long and len(self.content) + _AROUND > 0xFF:
+        """The frame on the wire; one that was heard is what it was. Code: length."""
+        if self.length is None and not self.long and len(self.content) + _AROUND > 0xFF:
             raise LocalProtocolError("length", f"{len(self.content)} bytes do not fit into a frame of 78 78")
         crc = self.computed if self.crc is None else self.crc
         return (LONG if self.long else SHORT) + self.covered + crc.to_bytes(2, "big") + TAIL
@@ -105,6 +107,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._no_tail_to = 0  # no 0D 0A begins before here
 
     def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
         """Take the next bytes, in any chunking; yield what became complete."""
@@ -120,7 +123,7 @@ class Decoder:
 
     def _drain(self, *, quiet: bool) -> Iterator[Frame | Discarded]:
         while self._buffer:
-            start = self._start()
+            start = self._start(0)
             if start:
                 yield self._discard("noise", start)
                 continue
@@ -128,36 +131,47 @@ class Decoder:
             if size is None:
                 return
             if size > MOST:
-                yield self._discard("length", 1)
+                yield self._discard("length", self._start(1))
                 continue
             if len(self._buffer) < size and not quiet:
                 return
             if self._buffer[size - 2 : size] != TAIL or size < _least(long=self._buffer[:2] == LONG):
-                tail = self._buffer.find(TAIL, 8)
+                tail = self._tail()
                 if tail < 0 and len(self._buffer) < MOST and not quiet:
                     return
-                if tail < 0 or tail + 2 > MOST:
-                    yield self._discard("truncated" if quiet else "length", 1)
+                # No frame that begins before `hopeless` can end: its whole length has come, and no tail in it.
+                hopeless = (len(self._buffer) + 1 if tail < 0 else tail + 2) - MOST
+                if tail < 0 or hopeless > 0:
+                    yield self._discard("truncated" if quiet else "length", self._start(max(1, hopeless)))
                     continue
                 size = tail + 2
             yield self._take(size)
 
-    def _start(self) -> int:
-        """Offset of the next place where a frame begins or may begin."""
-        found = [at for at in (self._buffer.find(SHORT), self._buffer.find(LONG)) if at >= 0]
-        if found:
-            return min(found)
-        return len(self._buffer) - (self._buffer[-1] in (0x78, 0x79))
+    def _start(self, at: int) -> int:
+        """Offset of the next place from `at` on where a frame begins or may begin."""
+        found = _START.search(self._buffer, at)
+        return len(self._buffer) if found is None else found.start()
+
+    def _tail(self) -> int:
+        """Offset of the first 0D 0A that can end a frame here; below 0: there is none so far."""
+        found = self._buffer.find(TAIL, max(8, self._no_tail_to))
+        if found < 0:
+            self._no_tail_to = max(0, len(self._buffer) - 1)
+        return found
 
     def _take(self, size: int) -> Frame | Discarded:
         try:
             found = Frame.from_bytes(bytes(self._buffer[:size]))
         except RemoteProtocolError as exc:
-            return self._discard(exc.code, 1)
-        del self._buffer[:size]
+            return self._discard(exc.code, self._start(1))
+        self._forget(size)
         return found
 
     def _discard(self, reason: str, length: int) -> Discarded:
         data = bytes(self._buffer[:length])
-        del self._buffer[:length]
+        self._forget(length)
         return Discarded(reason, length, data)
+
+    def _forget(self, length: int) -> None:
+        del self._buffer[:length]
+        self._no_tail_to = max(0, self._no_tail_to - length)

@@ -18,6 +18,7 @@ LENGTHS = (32, 42, 45, 46)
 LONG_ID = 42
 LEAST, MOST_BINARY = 32, 64
 LONGEST = 1024  # characters of a text; cells and WiFi make some 400
+_START = re.compile(rb"\*(?:[A-Za-z]{2},|[A-Za-z]{0,2}\Z)|\$")
 _TEXT = re.compile(r"\*([A-Za-z]{2}),([0-9A-Za-z]{0,20}),([A-Z][A-Za-z0-9]*)((?:,[^,#*]*)*)#")
 
 
@@ -123,7 +124,7 @@ class Decoder:
     def _text(self, *, quiet: bool) -> Frame | Discarded | None:
         end, again = self._buffer.find(END), self._buffer.find(TEXT, 1)
         if again > 0 and (end < 0 or again < end):
-            return self._discard("truncated", again)
+            return self._discard("truncated", self._next(1))
         if end < 0 or end >= LONGEST:
             if end < 0 and len(self._buffer) < LONGEST and not quiet:
                 return None
@@ -152,8 +153,8 @@ class Decoder:
 
     def _next(self, start: int) -> int:
         """Offset of the next place where a frame may begin."""
-        places = (self._buffer.find(TEXT, start), self._buffer.find(BINARY, start))
-        return min((one for one in places if one >= 0), default=len(self._buffer))
+        found = _START.search(self._buffer, start)
+        return len(self._buffer) if found is None else found.start()
 
     def _discard(self, reason: str, length: int) -> Discarded:
         data = bytes(self._buffer[:length])

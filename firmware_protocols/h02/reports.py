@@ -111,8 +111,8 @@ def _position(frame: Text, some: Sequence[str]) -> TrackerReport:
     lon = nmea_degrees(_dotted(pair(fields, at + 3)), pair(fields, at + 4), 180)
     knots, course = number(pair(fields, at + 5)), number(pair(fields, at + 6))
     time, status = _time(fields[at - 1], pair(fields, at + 7)), _status(pair(fields, at + 8))
-    if lat is None or lon is None:
-        return _plain(frame, {})
+    if lat is None or lon is None:  # what it says of itself counts without a place
+        return _timed(frame, fields[at - 1], pair(fields, at + 7), pair(fields, at + 8))
     kmh = None if knots is None else round(knots * KNOT_KMH, 4)
     raw: dict[str, object] = {
         "time": None if time is None else utc(time),

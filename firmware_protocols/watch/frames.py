@@ -17,6 +17,15 @@ from firmware_protocols.framing import Discarded
 BEGIN, END = b"[", b"]"
 MAX_CONTENT = 32_768  # bytes; a picture of a watch has some 20,000, the field could say 65,535
 _HEADER = re.compile(rb"\[([0-9A-Za-z]{2})\*([0-9A-Za-z]{1,20})\*(?:([0-9A-Fa-f]{4})\*)?([0-9A-Fa-f]{4})\*")
+_LETTERS, _DIGITS = rb"[0-9A-Za-z]", rb"[0-9A-Fa-f]"
+# A header that the end of the buffer cuts off.
+_BEGUN = re.compile(
+    rb"\[(?:L{0,2}|LL\*(?:L{0,20}|L{1,20}\*(?:D{0,4}|D{4}\*D{0,4})))\Z".replace(b"L", _LETTERS).replace(
+        b"D", _DIGITS
+    )
+)
+_START = re.compile(rb"\[(?:[0-9A-Za-z]{2}\*|[0-9A-Za-z]{0,2}\Z)")
+_BRACKET = re.compile(rb"[\[\]]")
 MAX_HEADER = 1 + 2 + 1 + 20 + 1 + 5 + 5
 
 ESCAPES = {0x7D: 0x01, 0x5B: 0x02, 0x5D: 0x03, 0x2C: 0x04, 0x2A: 0x05}  # binary content: byte -> after 7D
@@ -69,56 +78,96 @@ class Frame:
         return cls(header[1].decode(), header[2].decode(), content, serial, int(header[4], 16))
 
 
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """Where a frame ends by its brackets; not whole: another begins there."""
+
+    at: int
+    whole: bool
+
+
 class Decoder(BufferedDecoder[Frame]):
-    """Finds frames of both directions: they look the same."""
+    """Finds frames of both directions: they look the same. Brackets are counted once, however a frame comes in."""
 
     def __init__(self) -> None:
         super().__init__(BEGIN)
+        self._counted = self._depth = 0  # of the frame at the beginning: up to where, and what was open there
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
             if not self._buffer.startswith(BEGIN):
                 yield self._discard("noise", self._next_start(len(self._buffer)))
                 continue
-            header = _HEADER.match(bytes(self._buffer[:MAX_HEADER]))
+            header = self._header()
             if header is None:
-                if (
-                    len(self._buffer) < MAX_HEADER
-                    and END not in self._buffer
-                    and b"[" not in self._buffer[1:]
-                ):
+                if _BEGUN.match(self._buffer) is not None:
                     return
                 yield self._discard("header", self._next_start(len(self._buffer)))
                 continue
             length = int(header[4], 16)
             if length > MAX_CONTENT:
-                yield self._discard("length", self._next_start(header.end()))
+                yield self._discard("length", self._next_start(len(self._buffer)))
                 continue
             if len(self._buffer) <= header.end() + length:
                 return
-            end = _end(self._buffer, header.end(), length) or _balanced(self._buffer)
-            if end is not None:
-                yield self._take(end, header)
+            end = _end(self._buffer, header.end(), length)
+            ends = self._brackets() if end is None else _Ends(end, whole=True)
+            if ends is not None:
+                yield self._take(ends.at, header) if ends.whole else self._discard("truncated", ends.at)
             elif len(self._buffer) <= MAX_HEADER + MAX_CONTENT:
                 return  # it is longer than it says: the bracket is still to come
             else:
-                yield self._discard("length", self._next_start(header.end()))
+                yield self._discard("length", self._next_start(len(self._buffer)))
 
     def flush(self) -> Iterator[Frame | Discarded]:
         """Give up on an unfinished frame; one that claims more than came is a frame all the same."""
         found: list[Frame | Discarded] = []
-        while self._buffer.startswith(BEGIN):
-            header, end = _HEADER.match(bytes(self._buffer[:MAX_HEADER])), _balanced(self._buffer)
-            if header is None or end is None:
-                break
-            found.append(self._take(end, header))
+        while self._buffer:
+            header, ends = self._header(), self._brackets() if self._is_begun() else None
+            if header is not None and ends is not None and ends.whole:
+                found.append(self._take(ends.at, header))
+            else:
+                reason = "truncated" if self._is_begun() else "noise"
+                found.append(self._discard(reason, self._next_start(len(self._buffer))))
             found.extend(self._drain())
-        return iter([*found, *super().flush()])
+        return iter(found)
+
+    def _header(self) -> "re.Match[bytes] | None":
+        return _HEADER.match(bytes(self._buffer[:MAX_HEADER]))
+
+    def _brackets(self) -> _Ends | None:
+        """Where the brackets close, or another frame's header stands before they do; None: neither, so far."""
+        for bracket in _BRACKET.finditer(self._buffer, self._counted):
+            at = bracket.start()
+            if bracket[0] == BEGIN and at and _HEADER.match(self._buffer, at) is not None:
+                return _Ends(at, whole=False)
+            if bracket[0] == BEGIN and at and _BEGUN.match(self._buffer, at) is not None:
+                self._counted = at
+                return None
+            self._depth += 1 if bracket[0] == BEGIN else -1
+            if self._depth == 0:
+                return _Ends(at + 1, whole=True)
+        self._counted = len(self._buffer)
+        return None
+
+    def _next_start(self, end: int) -> int:
+        """Only where letters of a frame follow, or may: a run of brackets is one piece of noise."""
+        found = _START.search(self._buffer, 1 if self._is_begun() else 0)
+        return end if found is None else min(found.start(), end)
 
     def _take(self, end: int, header: "re.Match[bytes]") -> Frame:
         frame = bytes(self._buffer[:end])
-        del self._buffer[:end]
+        self._forget(end)
         return Frame._parse(frame, header)  # noqa: SLF001 - the same file
+
+    def _discard(self, reason: str, length: int) -> Discarded:
+        data = bytes(self._buffer[:length])
+        self._forget(length)
+        return Discarded(reason, length, data)
+
+    def _forget(self, length: int) -> None:
+        del self._buffer[:length]
+        self._counted = self._depth = 0
 
 
 def _end(data: bytes | bytearray, start: int, length: int) -> int | None:

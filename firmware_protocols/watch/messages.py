@@ -17,7 +17,7 @@ ALARMS = ("AL",)
 BINARY = ("TK", "JXTK", "img")  # sound and pictures: measured, never read
 
 # Status bits: what stands, and what just happened.
-STANDING: Mapping[int, Sign] = {0: Sign.LOW_BATTERY}
+STANDING: Mapping[int, Sign] = {0: Sign.LOW_BATTERY, 1: Sign.FENCE_EXIT, 2: Sign.FENCE_ENTER}
 MOMENTS: Mapping[int, Sign] = {
     14: Sign.POWER_CUT,  # the charger was taken off
     16: Sign.SOS,

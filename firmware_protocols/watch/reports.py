@@ -16,16 +16,16 @@ from firmware_protocols.watch.messages import (
     position,
 )
 
-# Words whose fields are numbers, and what they are.
+# Words whose fields are numbers, and what they are. Makers write them in either case.
 NUMBERS: Mapping[str, Sequence[str]] = {
-    "LK": ("steps", "rolls", "battery_level"),
+    "lk": ("steps", "rolls", "battery_level"),
     "heart": ("heart_rate",),
-    "PULSE": ("heart_rate",),
+    "pulse": ("heart_rate",),
     "bphrt": ("systolic", "diastolic", "heart_rate"),
-    "BLOOD": ("systolic", "diastolic"),
-    "TEMP": ("temperature",),
-    "btemp2": ("kind", "temperature"),
-    "oxygen": ("kind", "oxygen"),
+    "blood": ("systolic", "diastolic"),
+    "temp": ("temperature",),
+    "btemp2": ("mode", "temperature"),
+    "oxygen": ("mode", "oxygen"),
 }
 
 
@@ -36,7 +36,7 @@ def report_of(frame: Frame) -> TrackerReport:
         return _of_position(frame, message, position(message.args))
     raw: dict[str, object] = {}
     battery = None
-    names = NUMBERS.get(message.cmd, ())
+    names = NUMBERS.get(message.cmd.lower(), ())
     for at, name in enumerate(names):
         value = number(pair(list(message.args), at))
         if value is not None:

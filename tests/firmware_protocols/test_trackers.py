@@ -1,6 +1,7 @@
 """Every tracker family against the published frames, and against anything at all."""
 
 import random
+import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,7 @@ from firmware_protocols.families import FAMILIES, describer
 from firmware_protocols.framing import Discarded
 from firmware_protocols.h02.conversation import command as h02_command
 from firmware_protocols.jt808.frames import unescaped as unescaped_jt808
-from firmware_protocols.tracking import Conversation, Heard, Order
+from firmware_protocols.tracking import Conversation, Heard, Order, Sign
 from firmware_protocols.watch.conversation import content_of
 from firmware_protocols.watch.frames import MAX_CONTENT, Frame, escaped, unescaped
 from tests.firmware_protocols.streams import split
@@ -135,7 +136,8 @@ def worth(found: Sequence[Heard | Discarded]) -> list[tuple[object, ...]]:
 @given(st.data())
 def test_any_cut_of_the_same_bytes_is_the_same(family: str, data: st.DataObject) -> None:
     good = [one.data for one in ALL if one.family == family and one.core]
-    pieces = st.lists(st.sampled_from(good) | st.binary(max_size=12), min_size=1, max_size=5)
+    cut = st.tuples(st.sampled_from(good), st.integers(1, 40)).map(lambda one: one[0][: one[1]])
+    pieces = st.lists(st.sampled_from(good) | cut | st.binary(max_size=12), min_size=1, max_size=5)
     stream = b"".join(data.draw(pieces))
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=8))
     make: Callable[[], Conversation] = conversation_type(family)
@@ -199,6 +201,36 @@ def test_an_order_is_built_or_refused_with_a_reason(family: str, order: Order) -
         assert exc.code == "unsupported"  # noqa: PT017 - either is fine
 
 
+# How each family's frames begin, with the largest length that it can claim.
+BEGINNINGS = {
+    "gt06": ["7979ffff", "79790fff", "7878ff", "78"],
+    "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3],
+    "jt808": ["7e", "7e020003ff"],
+    "r16h": ["40", b"@AAAA,".hex()],
+    "watch": [
+        "5b",
+        b"[3G*4700222306*7FFF*".hex(),
+        b"[3G*4700222306*0000*".hex(),
+        b"[3G*1*0000*[[[[[[[[".hex(),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("family", "begin"), [(family, one) for family, some in BEGINNINGS.items() for one in some]
+)
+@pytest.mark.parametrize("step", [1024, 1 << 18], ids=["in pieces", "at once"])
+def test_beginnings_without_end_cost_no_more_than_their_bytes(family: str, begin: str, step: int) -> None:
+    """A loop over the bytes is the measure: about 20 of it; it was 3,000 where a decoder began again at each."""
+    stream = bytes.fromhex(begin) * ((1 << 18) // (len(begin) // 2))
+    began = time.process_time()
+    for byte in stream:
+        assert byte is not None
+    loop_s, began = time.process_time() - began, time.process_time()
+    heard(conversation_type(family)(), split(stream, range(step, len(stream), step)))
+    assert time.process_time() - began < 150 * loop_s
+
+
 def test_every_line_is_a_family_that_can_be_decoded() -> None:
     assert set(LINES) <= set(FAMILIES)
     assert set(FILES) <= set(FAMILIES)
@@ -246,6 +278,57 @@ def test_the_encodings_of_the_publishers_watch() -> None:
 def test_binary_content_of_a_watch_survives_its_escapes(content: bytes) -> None:
     assert unescaped(escaped(content)) == content
     assert not set(escaped(content)) & set(b"[],*")
+
+
+@pytest.mark.parametrize("length", [0x18, 0x9F, 0x400])
+def test_a_cut_frame_of_a_watch_takes_none_of_the_next_with_it(length: int) -> None:
+    """They are heard as soon as the length that it claimed has come, without a silence."""
+    cut, link = b"[3G*4700222306*%04X*UD,271126,040000,A,36.6" % length, b"[3G*4700222306*0002*LK]"
+    found = list(conversation_type("watch")().feed(cut + 300 * link, NOW))
+    assert len(worth(found)) == 300
+
+
+def test_a_network_name_cannot_cut_a_frame_of_a_watch() -> None:
+    """Whoever wears it could name a hotspot so; the length is true, and so believed."""
+    args = (
+        b"UD,271126,040000,A,36.66,N,117.02,E,0,0,0,9,100,80,0,0,00000000,0,0,1,[3G*4700222306*0002*LK],a,-1"
+    )
+    frame = b"[3G*4700222306*%04X*%s]" % (len(args), args)
+    for chunks in ([frame], [bytes([one]) for one in frame]):
+        (told,) = worth(heard(conversation_type("watch")(), chunks))
+        assert told[1] == b""
+
+
+@pytest.mark.parametrize(
+    ("word", "bit", "sign"),
+    [
+        ("UD", 1, Sign.FENCE_EXIT),
+        ("UD", 2, Sign.FENCE_ENTER),
+        ("AL", 1, Sign.FENCE_EXIT),
+        ("AL", 20, Sign.STRAP_OPEN),
+    ],
+)
+def test_every_bit_of_a_watch_is_its_own_alarm(word: str, bit: int, sign: Sign) -> None:
+    args = f"{word},271126,040000,V,,N,,E,0,0,0,0,100,80,0,0,{1 << bit:08X}".encode()
+    told = describer("watch").decode(b"[3G*4700222306*%04X*%s]" % (len(args), args), None)
+    assert told["alarms"] == [sign]
+
+
+@pytest.mark.parametrize(("word", "name"), [("btemp2,1,36.6", "temperature"), ("OXYGEN,0,98", "oxygen")])
+def test_a_value_of_the_body_leaves_the_kind_of_message_alone(word: str, name: str) -> None:
+    told: Any = describer("watch").decode(f"[3G*4700222306*{len(word):04X}*{word}]".encode(), None)
+    assert told["raw"]["kind"] == word.split(",")[0]
+    assert name in told["raw"]
+
+
+@pytest.mark.parametrize("place", ["V,,N,,E", "V,0,N,0,E", "A,9999.9,N,36000.0,E"])
+def test_sos_without_a_position_is_not_lost_h02(place: str) -> None:
+    line = f"*HQ,4700222306,V1,040000,{place},0,0,271126,FFFFFFFD#"
+    (told,) = heard(conversation_type("h02")(), [line.encode()])
+    assert isinstance(told, Heard)
+    (report,) = told.reports
+    assert report.moments == {Sign.SOS}
+    assert (report.fix.time if report.fix else report.device_time) == datetime(2026, 11, 27, 4, tzinfo=UTC)
 
 
 def test_a_watch_cannot_fill_the_memory() -> None:
