@@ -42,11 +42,11 @@ class Text(Frame):
     fields: tuple[str, ...] = field(default=(), repr=False)
 
     def to_bytes(self) -> bytes:
-        """The line on the wire. Code: form."""
+        """The line on the wire, a byte for each character: what was heard may hold any. Code: form."""
         line = f"*{','.join((self.manufacturer, self.device_id, self.cmd, *self.fields))}#"
-        if _TEXT.fullmatch(line) is None or len(line) > LONGEST or not line.isascii():
+        if _TEXT.fullmatch(line) is None or len(line) > LONGEST or max(line) > "\xff":
             raise LocalProtocolError("form", "not *MF,id,CMD,fields#")
-        return line.encode("ascii")
+        return line.encode("latin-1")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

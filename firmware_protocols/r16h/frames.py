@@ -24,15 +24,15 @@ class Frame:
     fields: tuple[str, ...] = field(default=(), repr=False)
 
     def to_bytes(self) -> bytes:
-        """The frame on the wire."""
+        """The frame on the wire, a byte for each character: what was heard may hold any. Codes: form, length."""
         text = ",".join((self.kind, self.imei, *self.fields))
-        if _BODY.fullmatch(text) is None or not text.isascii() or "@" in text or "$" in text:
+        if _BODY.fullmatch(text) is None or max(text) > "\xff" or "@" in text or "$" in text:
             raise LocalProtocolError(
                 "form", "a type has four letters, an IMEI its digits; no @ and $ in fields"
             )
         if len(text) + 2 > LONGEST:
             raise LocalProtocolError("length", f"{len(text)} characters; {LONGEST - 2} are carried at most")
-        return BEGIN + text.encode("ascii") + END
+        return BEGIN + text.encode("latin-1") + END
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

@@ -177,9 +177,31 @@ def test_mutants_are_decoded_or_refused_and_nothing_else(family: str) -> None:
             continue
 
 
+@pytest.mark.parametrize(
+    ("family", "stream"),
+    [
+        ("gt06", b"\x78\x78\xff" + b"x" * 3000 + b"\r\n"),
+        ("h02", b"*HQ,4700222306,V1,\xff\xfe#"),
+        ("r16h", b"@GPSD,352000000000017,R,\xff\xfe$"),
+    ],
+)
+def test_a_frame_that_nobody_would_send_is_no_fault_of_ours(family: str, stream: bytes) -> None:
+    heard(conversation_type(family)(), [stream])
+    assert sum(one.length for one in describer(family).explain(stream, None)) == len(stream)
+
+
 @pytest.mark.parametrize("family", FILES)
-@given(st.binary(max_size=300))
-def test_any_bytes_are_heard_or_noise(family: str, data: bytes) -> None:
+@given(st.data())
+def test_any_bytes_are_heard_or_noise(family: str, draws: st.DataObject) -> None:
+    """Among them frames of which some bytes are others: they get further than noise does."""
+    data = draws.draw(st.binary(max_size=300))
+    if draws.draw(st.booleans()):
+        good = bytearray(draws.draw(st.sampled_from([one.data for one in ALL if one.family == family])))
+        for at, byte in draws.draw(
+            st.lists(st.tuples(st.integers(0, len(good) - 1), st.integers(0, 255)), max_size=4)
+        ):
+            good[at] = byte
+        data = bytes(good) + data
     heard(conversation_type(family)(), [data])
     fields = describer(family).explain(data, None)
     assert sum(one.length for one in fields) == len(data)
