@@ -8,13 +8,16 @@
 Errors say which device, which setting, what is wrong and what is possible.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from drivers.driver import Settings
 from drivers.errors import SettingsError
+
+SecretT = TypeVar("SecretT")
 
 
 def nearest(name: str, known: Collection[str]) -> str:
@@ -87,33 +90,29 @@ class SettingsReader:
         if self._settings.get(key) is None:
             self._known.append(key)
             return None
-        path = Path(self.text(key))
-        try:
-            number = int(path.read_text("ascii").strip(), 16)
-        except OSError as exc:
-            raise self._error("unreadable", f"'{key}': {path} cannot be read ({exc.strerror})") from exc
-        except ValueError:
-            raise self._error(
-                "wrong_type", f"'{key}': {path} must hold hex digits and nothing else"
-            ) from None
+        number, path = self._hex(key, lambda text: int(text.strip(), 16))
         if not 0 <= number <= maximum:
             raise self._error("out_of_range", f"'{key}': the number in {path} is larger than {maximum:X} hex")
         return number
 
     def secret_bytes(self, key: str, *, size: int) -> bytes:
         """Exactly `size` bytes in hex digits from the file that `key` names; it must be there."""
+        secret, path = self._hex(key, bytes.fromhex)
+        if len(secret) != size:
+            raise self._error("out_of_range", f"'{key}': {path} must hold {2 * size} hex digits")
+        return secret
+
+    def _hex(self, key: str, read: Callable[[str], SecretT]) -> tuple[SecretT, Path]:
+        """What `read` makes of the file that `key` names, and which that is; what it holds is in no error."""
         path = Path(self.text(key))
         try:
-            secret = bytes.fromhex(path.read_text("ascii"))
+            return read(path.read_text("ascii")), path
         except OSError as exc:
             raise self._error("unreadable", f"'{key}': {path} cannot be read ({exc.strerror})") from exc
         except ValueError:
             raise self._error(
                 "wrong_type", f"'{key}': {path} must hold hex digits and nothing else"
             ) from None
-        if len(secret) != size:
-            raise self._error("out_of_range", f"'{key}': {path} must hold {2 * size} hex digits")
-        return secret
 
     def finish(self) -> None:
         """Refuse what was not taken."""
