@@ -64,7 +64,7 @@ class Listener:
     """A port, for as long as it is open."""
 
     def __init__(self, host: str, port: int, *, most: int) -> None:
-        """`most`: connections at a time; the next ones are closed at once."""
+        """`most`: connections served at a time; as many again wait for one to end, more are closed at once."""
         self._host = host
         self._port = port
         self._most = most
