@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from firmware_protocols.framing import Discarded
-from firmware_protocols.jt808.bodies import general_reply
 from firmware_protocols.jt808.frames import Decoder, Frame
 from firmware_protocols.jt808.location import Item, Location
+from firmware_protocols.jt808.terminal import Authentication, Registration, Terminal
 
 ANSWER_S = 5.0
 FIXED = 1 << 1
@@ -38,7 +38,10 @@ class SimulatedTracker:
     kept: deque[Location] = field(default_factory=lambda: deque(maxlen=MOST_KEPT))
     answered: int = 0
     orders: list[Frame] = field(default_factory=list)  # what it was told
-    _serial: int = field(default=0, init=False)
+    _terminal: Terminal = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._terminal = Terminal(self.phone)
 
     def take_fix(self, at: datetime | None = None) -> Location:
         """Where it is now, into its memory."""
@@ -70,12 +73,13 @@ class SimulatedTracker:
         reader, writer = await asyncio.open_connection(self.host, self.port)
         decoder = Decoder()
         try:
-            register = bytes(4) + b"ZHIJI" + b"SIM".ljust(20, b"\0") + b"0000001" + b"\0"
-            welcome = await self._ask(reader, writer, decoder, 0x0100, register)
-            await self._ask(reader, writer, decoder, 0x0102, welcome.body[3:])
+            told = Registration(manufacturer="ZHIJI", model="SIM", terminal_id="0000001")
+            welcome = await self._ask(reader, writer, decoder, self._terminal.register(told))
+            code = welcome.body[3:].decode("gbk")
+            await self._ask(reader, writer, decoder, self._terminal.authenticate(Authentication(code=code)))
             while True:
                 if self.kept:
-                    await self._ask(reader, writer, decoder, 0x0200, self.kept[0].to_bytes())
+                    await self._ask(reader, writer, decoder, self._terminal.locate(self.kept[0]))
                     self.kept.popleft()
                     self.answered += 1
                 await asyncio.sleep(pause_s)
@@ -87,11 +91,10 @@ class SimulatedTracker:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         decoder: Decoder,
-        msg_id: int,
-        body: bytes,
+        frames: list[Frame],
     ) -> Frame:
-        self._serial = self._serial + 1 & 0xFFFF
-        writer.write(Frame(msg_id, self.phone, self._serial, body).to_bytes())
+        writer.writelines(frame.to_bytes() for frame in frames)
+        serial = frames[-1].serial.to_bytes(2, "big")
         async with asyncio.timeout(ANSWER_S):
             while True:
                 data = await reader.read(4096)
@@ -100,11 +103,10 @@ class SimulatedTracker:
                 for found in decoder.feed(data):
                     if isinstance(found, Discarded):
                         continue
-                    if found.msg_id in (0x8001, 0x8100) and found.body[:2] == self._serial.to_bytes(2, "big"):
+                    if found.msg_id in (0x8001, 0x8100) and found.body[:2] == serial:
                         return found
                     self.orders.append(found)
-                    done = Frame(0x0001, self.phone, 0, general_reply(found.serial, found.msg_id))
-                    writer.write(done.to_bytes())
+                    writer.writelines(frame.to_bytes() for frame in self._terminal.reply(found))
 
 
 async def run_tracker(tracker: SimulatedTracker, *, interval_s: float, tell: Callable[[str], None]) -> None:
