@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 APT := mosquitto chromium fonts-noto-cjk udev shellcheck
 UV ?= uv
 
-.PHONY: help run test check unit e2e drills ui bench lock format clean apt
+.PHONY: help run test check unit coverage e2e drills ui bench lock format clean apt
 
 help:  ## list the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -23,6 +23,9 @@ check: $(VENV)/.dev  ## lint, types and import contracts
 
 unit: $(VENV)/.dev  ## tests without processes and browser
 	@$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not e2e and not ui and not drill"
+
+coverage: $(VENV)/.dev  ## what the unit tests do not reach (they take half as long again)
+	@$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not e2e and not ui and not drill" --cov --cov-report=term
 
 e2e: $(VENV)/.dev  ## real processes, ptys, mosquitto
 	@$(BIN)/python -m pytest -q -m e2e
