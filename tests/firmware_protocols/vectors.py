@@ -52,6 +52,11 @@ EFAA = [vector for vector in _EFAA if vector.family == "efaa-xor16"]
 EFAA_FRAMES = [vector for vector in EFAA if vector.valid]
 EFAA_ENCRYPTED = [vector for vector in _EFAA if vector not in EFAA]
 EFAA_SUM = load("identity/efaa-sum32.json")
+_OSDP = load("identity/osdp.json")
+OSDP = [vector for vector in _OSDP if vector.family == "osdp"]
+OSDP_FRAMES = [vector for vector in OSDP if vector.direction != "data"]
+OSDP_CHANNEL = [vector for vector in _OSDP if vector.family == "osdp-sc"]
+OSDP_SESSIONS = [vector for vector in _OSDP if vector.family == "osdp-session"]
 ZFM = load("identity/zfm.json")
 ZK_ADMS = load("identity/zk-adms.json")
 FRAMES = [vector for vector in IDCARD if vector.valid and vector.standard]

@@ -1,0 +1,14 @@
+"""OSDP (IEC 60839-11-5): card readers and keypads on a bus, and the control panel that polls them.
+
+codes.py           the numbers of commands and replies, and what a NAK says
+crc16.py           the check of a frame
+security_block.py  the few bytes that say how a frame is secured
+frames.py          a frame and its bytes, clear or secured
+decoder.py         frames found in a byte stream
+layout.py          data of fixed size to values and back
+commands.py        typed commands of the control panel; files.py and biometrics.py hold the rarer ones
+replies.py         typed replies of the reader
+catalogue.py       which type stands behind which code
+telling.py         what a message says, by key; recognise.py: which way a frame goes
+describe.py        a frame for a person or a test
+"""
