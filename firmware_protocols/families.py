@@ -25,6 +25,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "idcard-sam": "firmware_protocols.idcard_sam.describe",
         "gt06": "firmware_protocols.gt06.describe",
         "jt808": "firmware_protocols.jt808.describe",
+        "osdp": "firmware_protocols.osdp.describe",
         "r16h": "firmware_protocols.r16h.describe",
         "watch": "firmware_protocols.watch.describe",
         "wiegand": "firmware_protocols.wiegand.describe",

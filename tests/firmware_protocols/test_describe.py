@@ -17,6 +17,7 @@ import firmware_protocols.gt06.describe
 import firmware_protocols.h02.describe
 import firmware_protocols.idcard_sam.describe
 import firmware_protocols.jt808.describe
+import firmware_protocols.osdp.describe
 import firmware_protocols.r16h.describe
 import firmware_protocols.watch.describe
 import firmware_protocols.wiegand.describe
@@ -46,6 +47,7 @@ DESCRIBERS: dict[str, Describer] = {
     "idcard-sam": firmware_protocols.idcard_sam.describe,
     "gt06": firmware_protocols.gt06.describe,
     "jt808": firmware_protocols.jt808.describe,
+    "osdp": firmware_protocols.osdp.describe,
     "r16h": firmware_protocols.r16h.describe,
     "watch": firmware_protocols.watch.describe,
     "wiegand": firmware_protocols.wiegand.describe,
