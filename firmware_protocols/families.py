@@ -26,6 +26,8 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "gt06": "firmware_protocols.gt06.describe",
         "jt808": "firmware_protocols.jt808.describe",
         "osdp": "firmware_protocols.osdp.describe",
+        "osdp-sc": "firmware_protocols.osdp.describe_channel",
+        "osdp-session": "firmware_protocols.osdp.describe_session",
         "r16h": "firmware_protocols.r16h.describe",
         "watch": "firmware_protocols.watch.describe",
         "wiegand": "firmware_protocols.wiegand.describe",

@@ -9,6 +9,9 @@ layout.py          data of fixed size to values and back
 commands.py        typed commands of the control panel; files.py and biometrics.py hold the rarer ones
 replies.py         typed replies of the reader
 catalogue.py       which type stands behind which code
+secure_keys.py     session keys and cryptograms out of the key that both ends share
+secure_channel.py  frames sealed and opened, MAC after MAC
+handshake.py       the four messages that begin a secure channel, both ends
 telling.py         what a message says, by key; recognise.py: which way a frame goes
-describe.py        a frame for a person or a test
+describe.py        a frame for a person or a test; describe_channel.py and describe_session.py for secured ones
 """

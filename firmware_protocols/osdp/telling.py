@@ -8,11 +8,20 @@ from firmware_protocols.osdp import biometrics as bio
 from firmware_protocols.osdp import commands as c
 from firmware_protocols.osdp import files
 from firmware_protocols.osdp import replies as r
+from firmware_protocols.osdp.catalogue import parse_command, parse_reply
 from firmware_protocols.osdp.codes import nak_meaning
+from firmware_protocols.osdp.frames import Frame
 from firmware_protocols.osdp.layout import Message
 
 WITHHELD = (bio.MatchBiometrics, bio.BiometricsRead, c.SetKey)  # their data are shown nowhere
 PERSONAL = (r.CardBits, r.CardText, r.Keys, c.ShowText)
+
+
+def told_safely(clear: Frame) -> Json:
+    """What a frame says that was opened: its data as `plaintext`, unless they are to be shown nowhere."""
+    message = (parse_reply if clear.reply else parse_command)(clear.code, clear.data)
+    plaintext: Json = {} if isinstance(message, WITHHELD) else {"plaintext": clear.data.hex()}
+    return plaintext | told(message)
 
 
 def told(message: Message) -> Json:

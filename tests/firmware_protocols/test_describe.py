@@ -18,6 +18,8 @@ import firmware_protocols.h02.describe
 import firmware_protocols.idcard_sam.describe
 import firmware_protocols.jt808.describe
 import firmware_protocols.osdp.describe
+import firmware_protocols.osdp.describe_channel
+import firmware_protocols.osdp.describe_session
 import firmware_protocols.r16h.describe
 import firmware_protocols.watch.describe
 import firmware_protocols.wiegand.describe
@@ -48,6 +50,8 @@ DESCRIBERS: dict[str, Describer] = {
     "gt06": firmware_protocols.gt06.describe,
     "jt808": firmware_protocols.jt808.describe,
     "osdp": firmware_protocols.osdp.describe,
+    "osdp-sc": firmware_protocols.osdp.describe_channel,
+    "osdp-session": firmware_protocols.osdp.describe_session,
     "r16h": firmware_protocols.r16h.describe,
     "watch": firmware_protocols.watch.describe,
     "wiegand": firmware_protocols.wiegand.describe,
