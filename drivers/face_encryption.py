@@ -1,4 +1,4 @@
-"""Encryption mode of a face module at our end: the cipher, the seed, and hearing the answer that begins it.
+"""Encryption mode of a face module at our end: the seed, and hearing the answer that begins it.
 
 The key indexes are set in the module once, at the bench, and told by a file; nothing here sets or logs them.
 Leaves out: how a message is sealed (firmware_protocols.efaa_xor16.encryption).
@@ -7,17 +7,10 @@ Leaves out: how a message is sealed (firmware_protocols.efaa_xor16.encryption).
 import secrets
 from collections.abc import Iterator
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-
-from firmware_protocols.efaa_xor16.encryption import SEED_SIZE, Blocks, Cover, OpeningDecoder, derive_key
+from drivers.aes import aes
+from firmware_protocols.efaa_xor16.encryption import SEED_SIZE, Cover, OpeningDecoder, derive_key
 from firmware_protocols.efaa_xor16.frames import Frame, ModuleDecoder
 from firmware_protocols.framing import Discarded
-
-
-def aes(key: bytes) -> tuple[Blocks, Blocks]:
-    """The functions that encrypt and decrypt whole blocks."""
-    cipher = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - the makers' choice, not ours
-    return cipher.encryptor().update, cipher.decryptor().update
 
 
 def new_cover(key_indexes: bytes) -> tuple[bytes, Cover]:

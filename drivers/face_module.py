@@ -7,7 +7,7 @@ A question that is given up is ended at the module, too: RESET, until it stands 
 dropped. A face that was taken in while nobody waited any more is erased.
 User id FFFF is nobody; success with it is demo mode, in which anybody is recognised: switched off and reported.
 No setting and no code path leads to the module's pictures. Enrolment writes no name.
-Leaves out: the bytes (firmware_protocols.efaa_xor16), whose slot it is (the roster), the cipher (face_encryption.py).
+Leaves out: the bytes (firmware_protocols.efaa_xor16), whose slot it is (the roster), the cipher (aes.py).
 """
 
 import asyncio

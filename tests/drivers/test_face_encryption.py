@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from drivers.aes import aes
 from drivers.errors import DeviceFault, DeviceMismatch, SettingsError
-from drivers.face_encryption import aes, new_cover
+from drivers.face_encryption import new_cover
 from drivers.face_settings import FaceSettings
 from drivers.factors import Enrolled, Matched, NotMatched
 from drivers.links.serial_link import SerialLink
