@@ -12,6 +12,8 @@ catalogue.py       which type stands behind which code
 secure_keys.py     session keys and cryptograms out of the key that both ends share
 secure_channel.py  frames sealed and opened, MAC after MAC
 handshake.py       the four messages that begin a secure channel, both ends
+session.py         one reader as the panel talks to it: numbers, channel, which reply answers what
+exchanges.py       the panel's questions as generators
 telling.py         what a message says, by key; recognise.py: which way a frame goes
 describe.py        a frame for a person or a test; describe_channel.py and describe_session.py for secured ones
 """

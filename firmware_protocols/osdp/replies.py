@@ -187,7 +187,7 @@ class CardText:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """KEYPAD: what was pressed. Digits in ASCII, 7F is `#`, 0D is `*` (U)."""
+    """KEYPAD: what was pressed. Digits in ASCII, 7F is `*`, 0D is `#` (U)."""
 
     reader: int
     content: bytes = field(repr=False)
