@@ -34,7 +34,7 @@ class DeviceFault(DriverError):  # noqa: N818 - named for the condition
     command, no_permission, unrecognised, random_number, unknown; for a face module demo_mode, no_serial, busy,
     module_error, not_initialised, and the names in firmware_protocols.efaa_xor16.results; for a fingerprint
     module wrong_password, password_required, wrong_address, flash, sensor_fault, hardware, reset_failed,
-    module_refused (any other confirm code), not_stored, not_erased.
+    module_refused (any other confirm code), not_stored, not_erased; for a card reader on an OSDP line tampered.
     """
 
 
@@ -42,7 +42,8 @@ class DeviceMismatch(DriverError):  # noqa: N818 - named for the condition
     """Another device or another dialect answers.
 
     Codes: dialect, status_word, status_mismatch, reply_length, message_length, page, pid, unexpected; of a
-    face module status, unlock_status, incomplete.
+    face module status, unlock_status, incomplete; of a card reader on an OSDP line
+    no_secure_channel, wrong_key, nak, mac, clear, padding, data_length.
     """
 
 

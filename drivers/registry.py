@@ -17,6 +17,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "face.efaa_xor16": "drivers.face_module:FaceModule",
         "finger.zfm": "drivers.fingerprint_reader:FingerprintReader",
         "idcard.sam": "drivers.idcard_reader:IdCardReader",
+        "reader.osdp": "drivers.osdp_reader:OsdpReader",
         "terminal.zk_adms": "drivers.zk_terminal:ZkTerminal",
         "tracker.gt06": "drivers.tracker_line:GT06",
         "tracker.h02": "drivers.tracker_line:H02",

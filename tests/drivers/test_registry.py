@@ -20,6 +20,7 @@ EXAMPLES: dict[str, Settings] = {
     "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
     "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
     "idcard.sam": {"port": "/dev/serial/by-id/usb-Test"},
+    "reader.osdp": {"port": "/dev/serial/by-id/usb-Test", "channel": "clear"},
     "terminal.zk_adms": {"serial": "TEST001", "address": "10.1.2.0/28"},
     **{f"tracker.{family}": {"listen": "10.1.2.3:7611", "allow": "10.1.2.0/24"} for family in FAMILIES},
 }
@@ -48,7 +49,7 @@ def test_kinds_are_imported_only_when_they_are_asked_for() -> None:
 def test_simulators_need_nothing_but_the_standard_library() -> None:
     program = (
         "import sys, drivers.simulators.counter, drivers.simulators.face, drivers.simulators.fingerprint, "
-        "drivers.simulators.terminal\n"
+        "drivers.simulators.osdp, drivers.simulators.terminal\n"
         "foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "foreign -= {'drivers', 'firmware_protocols', '__main__'}\n"
         "sys.exit(f'imported: {foreign}' if {n for n in foreign if not n.startswith('_')} else 0)"

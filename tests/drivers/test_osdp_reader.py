@@ -1,0 +1,412 @@
+"""The OSDP driver and a simulated reader: cards, codes, light, an open case, and everything that goes wrong between."""
+
+import asyncio
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from drivers.aes import aes
+from drivers.errors import DeviceFault, DeviceMismatch, DriverError, LinkUnavailable, SettingsError
+from drivers.events import DeviceReady
+from drivers.links.memory_link import MemoryLink
+from drivers.osdp_reader import Badge, Entered, OsdpReader
+from drivers.osdp_settings import OsdpSettings
+from drivers.simulators.faults import Fault, FaultKind
+from drivers.simulators.osdp import SimulatedOsdpReader
+from firmware_protocols.osdp.codes import Command
+from firmware_protocols.osdp.commands import Buzz, Colour, Light
+from firmware_protocols.osdp.decoder import CommandDecoder
+from firmware_protocols.osdp.frames import Frame
+from firmware_protocols.osdp.secure_keys import DEFAULT_KEY
+from tests.drivers.bench import RecordingHost, in_skipped_time, until
+from tests.drivers.osdp_bench import CARD, SCBK, OsdpBench, osdp_bench, osdp_settings, secured
+
+HARMLESS = {
+    Command.POLL, Command.ID, Command.CAP, Command.LSTAT, Command.CHLNG, Command.SCRYPT, Command.LED, Command.BUZ,
+}  # fmt: skip
+
+
+async def shown(bench: OsdpBench, card: str = CARD, *, timeout_s: float = 30) -> object:
+    """What the driver makes of a card that is held to the reader once it has asked."""
+    asking = asyncio.create_task(bench.driver.presented(timeout_s=timeout_s))
+    await asyncio.sleep(0.3)
+    bench.reader.present(card)
+    return await asking
+
+
+@in_skipped_time
+async def test_a_reader_introduces_itself_and_its_channel_is_secured() -> None:
+    async with osdp_bench() as bench:
+        assert bench.host.readies == [DeviceReady(model="53494D-1.2", firmware="1.2.3", serial="18700101")]
+        assert bench.reader.asked[Command.CHLNG] == bench.reader.asked[Command.SCRYPT] == 1
+        assert await shown(bench) == Badge(CARD)
+        assert set(bench.reader.asked) <= HARMLESS
+
+
+@in_skipped_time
+async def test_in_clear_where_it_is_configured() -> None:
+    async with osdp_bench(SimulatedOsdpReader(), settings=osdp_settings(None)) as bench:
+        assert await shown(bench) == Badge(CARD)
+        assert bench.reader.asked[Command.CHLNG] == 0
+
+
+@in_skipped_time
+async def test_nobody_comes_and_nothing_is_said() -> None:
+    async with osdp_bench() as bench:
+        assert await bench.driver.presented(timeout_s=60) is None
+        assert not bench.host.noises
+        assert len(bench.host.readies) == 1
+
+
+@in_skipped_time
+async def test_a_card_that_nobody_asked_for_is_dropped_and_counted() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.present(CARD)
+        await bench.until(lambda: bool(bench.host.noises["unasked"]))
+        assert await bench.driver.presented(timeout_s=1) is None
+
+
+@in_skipped_time
+async def test_a_code_is_heard_in_pieces_corrected_and_ended() -> None:
+    async with osdp_bench() as bench:
+        asking = asyncio.create_task(bench.driver.presented(timeout_s=30))
+        await asyncio.sleep(0.3)
+        for keys in (b"99", b"\x7f18", b"7", b"0\r"):
+            bench.reader.press(keys)
+        assert await asking == Entered("1870")
+
+
+@in_skipped_time
+async def test_half_a_code_is_forgotten_when_time_is_over() -> None:
+    async with osdp_bench() as bench:
+        asking = asyncio.create_task(bench.driver.presented(timeout_s=2))
+        await asyncio.sleep(0.3)
+        bench.reader.press(b"18")
+        assert await asking is None
+        asking = asyncio.create_task(bench.driver.presented(timeout_s=2))
+        await asyncio.sleep(0.3)
+        bench.reader.press(b"70\r")
+        assert await asking == Entered("70")
+
+
+@pytest.mark.parametrize(("accepted", "colour", "times"), [(True, Colour.GREEN, 1), (False, Colour.RED, 3)])
+def test_the_verdict_is_seen_and_heard(accepted: bool, colour: Colour, times: int) -> None:  # noqa: FBT001
+    @in_skipped_time
+    async def run() -> None:
+        async with osdp_bench() as bench:
+            await bench.driver.show(accepted=accepted)
+            light, sound = bench.reader.shown
+            assert isinstance(light, Light)
+            assert isinstance(sound, Buzz)
+            assert (light.on_colour, light.permanent, sound.count) == (colour, 0, times)
+
+    run()
+
+
+@in_skipped_time
+async def test_a_reader_without_light_still_sounds_and_serves() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.refusals[Command.LED] = 3
+        await bench.driver.show(accepted=True)
+        assert len(bench.reader.shown) == 1
+        assert await shown(bench) == Badge(CARD)
+        assert bench.reader.asked[Command.ID] == 1
+
+
+@in_skipped_time
+async def test_an_open_case_is_a_fault_until_it_is_closed() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.tampered(opened=True)
+        error = await bench.end()
+        assert (type(error), error.code) == (DeviceFault, "tampered")
+        bench.restart()
+        assert (await bench.end()).code == "tampered"
+        assert len(bench.host.readies) == 1
+        bench.reader.tampered(opened=False)
+        bench.restart()
+        await bench.until_ready(2)
+
+
+@in_skipped_time
+async def test_an_open_case_that_is_not_reported_is_found_by_asking() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.tamper = 1
+        assert (await bench.end()).code == "tampered"
+
+
+@in_skipped_time
+async def test_failing_power_is_known_and_stops_nothing() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.power = 1
+        await bench.until(lambda: bench.driver.power_failing)
+        assert await shown(bench) == Badge(CARD)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        FaultKind.NOISE_BEFORE, FaultKind.NOISE_INSIDE, FaultKind.CUT, FaultKind.CHECKSUM, FaultKind.MUTE,
+        FaultKind.HUGE, FaultKind.TWICE, FaultKind.LATE, FaultKind.ASK_AGAIN,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("on", [Command.POLL, Command.ID, Command.CHLNG, Command.SCRYPT])
+@pytest.mark.parametrize("key", [SCBK, None], ids=["secure", "clear"])
+def test_one_spoilt_reply_loses_no_card(kind: FaultKind, on: Command, key: bytes | None) -> None:
+    @in_skipped_time
+    async def run() -> None:
+        reader = SimulatedOsdpReader(scbk=key, aes=aes)
+        reader.faults.add(Fault(kind, on))
+        async with osdp_bench(reader, settings=osdp_settings(key)) as bench:
+            asking = asyncio.create_task(bench.driver.presented(timeout_s=30))
+            await asyncio.sleep(0.3)
+            bench.reader.faults.add(Fault(kind, Command.POLL))
+            bench.reader.present(CARD)
+            assert await asking == Badge(CARD)
+            assert await bench.driver.presented(timeout_s=3) is None  # and it was one card, not two
+            assert not bench.running.done()
+
+    run()
+
+
+@in_skipped_time
+async def test_a_busy_reader_is_asked_again_and_not_given_up() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.busy = 8
+        assert await shown(bench) == Badge(CARD)
+        assert bench.reader.asked[Command.ID] == 1
+
+
+@in_skipped_time
+async def test_a_reader_that_restarts_is_secured_anew_and_is_not_announced_again() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.forget()
+        assert await shown(bench) == Badge(CARD)
+        assert bench.reader.asked[Command.CHLNG] == 2
+        assert len(bench.host.readies) == 1
+
+
+@in_skipped_time
+async def test_a_silent_reader_is_gone_after_eight_seconds_and_comes_back() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.faults.add(Fault(FaultKind.MUTE, times=1000))
+        began = asyncio.get_running_loop().time()
+        error = await bench.end()
+        assert (type(error), error.code) == (DeviceFault, "mute")
+        assert 8 <= asyncio.get_running_loop().time() - began < 12
+        with pytest.raises(LinkUnavailable):
+            await bench.driver.presented(timeout_s=1)
+        bench.reader.faults.clear()
+        bench.restart()
+        await bench.until_ready(2)
+
+
+@in_skipped_time
+async def test_noise_without_an_answer_is_called_garbled() -> None:
+    near, far = MemoryLink.pair("reader")
+    await far.open()
+    driver = OsdpReader("door-1", osdp_settings(), RecordingHost(), near)
+
+    async def babble() -> None:
+        while True:
+            await far.receive()
+            await far.send(b"\x00\xf0\x53\x99")
+
+    babbling = asyncio.create_task(babble())
+    with pytest.raises(DeviceFault) as caught:
+        await driver.run()
+    babbling.cancel()
+    assert caught.value.code == "garbled"
+
+
+@in_skipped_time
+async def test_another_address_does_not_answer() -> None:
+    async with osdp_bench(secured(address=3), ready=False) as bench:
+        assert (await bench.end()).code == "mute"
+    async with osdp_bench(secured(address=3), settings=osdp_settings(address=3)) as bench:
+        assert await shown(bench) == Badge(CARD)
+
+
+@pytest.mark.parametrize(
+    ("reader", "settings", "code"),
+    [
+        (SimulatedOsdpReader(scbk=bytes(16), aes=aes), osdp_settings(), "wrong_key"),
+        (SimulatedOsdpReader(scbk=DEFAULT_KEY, aes=aes), osdp_settings(), "wrong_key"),
+        (SimulatedOsdpReader(), osdp_settings(), "no_secure_channel"),
+        (secured(), osdp_settings(None), "nak"),
+    ],
+    ids=["another key", "the default key", "no channel", "in clear to one that insists"],
+)
+def test_a_channel_that_cannot_be_had_is_named(
+    reader: SimulatedOsdpReader, settings: OsdpSettings, code: str
+) -> None:
+    @in_skipped_time
+    async def run() -> None:
+        async with osdp_bench(reader, settings=settings, ready=False) as bench:
+            error = await bench.end()
+            assert (type(error), error.code) == (DeviceMismatch, code)
+            assert SCBK.hex() not in str(error)
+            assert not bench.host.readies
+
+    run()
+
+
+@in_skipped_time
+async def test_another_reader_on_the_same_line_is_noticed() -> None:
+    async with osdp_bench() as bench:
+        bench.reader.serial += 1
+        bench.reader.forget()
+        assert (await bench.end()).code == "unexpected"
+
+
+@in_skipped_time
+async def test_a_question_that_is_withdrawn_leaves_the_reader_served() -> None:
+    async with osdp_bench() as bench:
+        for wait_s in (0.0, 0.05, 0.15, 0.2):
+            asking = asyncio.create_task(bench.driver.presented(timeout_s=30))
+            await asyncio.sleep(wait_s)
+            asking.cancel()
+            await asyncio.wait([asking])
+        assert await shown(bench) == Badge(CARD)
+
+
+@in_skipped_time
+async def test_nothing_of_a_card_goes_over_a_secured_line_in_clear_and_none_into_repr() -> None:
+    near, far = MemoryLink.pair("reader")
+    await far.open()
+    sent: list[bytes] = []
+
+    class Tapped:
+        async def send(self, data: bytes) -> None:
+            sent.append(data)
+            await far.send(data)
+
+        async def receive(self) -> bytes:
+            return await far.receive()
+
+        def unplug(self) -> None:
+            far.unplug()
+
+    bench = OsdpBench(secured(), near, Tapped(), osdp_settings())
+    await bench.until_ready()
+    card = "10100101" * 8
+    found = await shown(bench, card)
+    assert found == Badge(card)
+    assert bytes([0xA5] * 4) not in b"".join(sent)
+    assert "1010" not in repr(found)
+    assert "1870" not in repr(Entered("1870"))
+    await bench.stop()
+
+
+@in_skipped_time
+async def test_two_starts_never_send_the_same_random_number() -> None:
+    seen: deque[bytes] = deque()
+    for _ in range(4):
+        async with osdp_bench(ready=False) as bench:
+            bench.serving.cancel()
+            decoder = CommandDecoder()
+            reader = bench.reader
+            near, far = MemoryLink.pair("listener")
+            await far.open()
+            driver = OsdpReader("door-1", osdp_settings(), RecordingHost(), near)
+            running = asyncio.create_task(driver.run())
+            listener = _Listener(far, decoder, seen)
+            serving = asyncio.create_task(reader.serve(listener))
+            count = len(seen)
+            await until(lambda count=count: len(seen) > count)  # type: ignore[misc]  # bound now
+            for task in (running, serving):
+                task.cancel()
+                await asyncio.wait([task])
+    assert len(set(seen)) == len(seen) == 4
+
+
+class _Listener:
+    """A wire that notes the panel's random numbers."""
+
+    def __init__(self, far: MemoryLink, decoder: CommandDecoder, seen: deque[bytes]) -> None:
+        self._far, self._decoder, self._seen = far, decoder, seen
+
+    async def send(self, data: bytes) -> None:
+        await self._far.send(data)
+
+    async def receive(self) -> bytes:
+        data = await self._far.receive()
+        for found in self._decoder.feed(data):
+            if isinstance(found, Frame) and found.code == Command.CHLNG:
+                self._seen.append(found.data)
+        return data
+
+    def unplug(self) -> None:
+        self._far.unplug()
+
+
+@in_skipped_time
+async def test_a_recording_of_a_session_does_not_bring_the_reader_up() -> None:
+    recorded: deque[bytes] = deque()
+    near, far = MemoryLink.pair("recorded")
+    await far.open()
+
+    class Recorder:
+        async def send(self, data: bytes) -> None:
+            recorded.append(data)
+            await far.send(data)
+
+        async def receive(self) -> bytes:
+            return await far.receive()
+
+        def unplug(self) -> None:
+            far.unplug()
+
+    bench = OsdpBench(secured(), near, Recorder(), osdp_settings())
+    await bench.until_ready()
+    await shown(bench)
+    await bench.stop()
+    near, far = MemoryLink.pair("played")
+    await far.open()
+    host = RecordingHost()
+    driver = OsdpReader("door-1", osdp_settings(), host, near)
+    running = asyncio.create_task(driver.run())
+
+    async def play() -> None:
+        while recorded:
+            await far.receive()
+            await far.send(recorded.popleft())
+
+    playing = asyncio.create_task(play())
+    with pytest.raises(DriverError) as caught:
+        await running
+    playing.cancel()
+    assert caught.value.code == "wrong_key"
+    assert not host.readies
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "text"),
+    [
+        ({}, "missing_setting", "'key_file' is missing"),
+        ({"channel": "open"}, "out_of_range", "'channel' must be one of clear, secure"),
+        ({"channel": "clear", "address": 127}, "out_of_range", "'address' must be 0 to 126"),
+        ({"channel": "clear", "baud": 1200}, "out_of_range", "'baud' must be one of 9600"),
+        (
+            {"channel": "clear", "poll_interval_ms": 20},
+            "out_of_range",
+            "'poll_interval_ms' must be 50 to 200",
+        ),
+        ({"channel": "clear", "biometrics": True}, "unknown_setting", "unknown setting 'biometrics'"),
+    ],
+)
+def test_a_wrong_setting_is_named(settings: dict[str, object], code: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=text) as caught:
+        OsdpSettings.parse("door-1", {"port": "/dev/x", **settings})
+    assert caught.value.code == code
+
+
+def test_the_key_comes_from_a_file_and_shows_nowhere(tmp_path: Path) -> None:
+    key_file = tmp_path / "door-1.key"
+    key_file.write_text(SCBK.hex())
+    parsed = OsdpSettings.parse("door-1", {"port": "/dev/x", "key_file": str(key_file)})
+    assert parsed == OsdpSettings(port="/dev/x", scbk=SCBK)
+    assert "scbk" not in repr(parsed)
+    key_file.write_text(DEFAULT_KEY.hex())
+    with pytest.raises(SettingsError, match="default key that everybody knows"):
+        OsdpSettings.parse("door-1", {"port": "/dev/x", "key_file": str(key_file)})
