@@ -27,7 +27,7 @@ BAUD = 115200
 ADDRESS = 5
 
 
-class FileChannel(osdp.Channel):  # type: ignore[name-defined]  # the package has no types
+class FileChannel(osdp.Channel):  # type: ignore[name-defined,misc]  # the package has no types
     """One end of a pty, as libosdp wants it."""
 
     def __init__(self, descriptor: int) -> None:
