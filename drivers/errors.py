@@ -19,11 +19,13 @@ class DriverError(Exception):
 
 class LinkUnavailable(DriverError):  # noqa: N818 - named for the condition, as the supervisor reads it
     """The port or address cannot be opened. Codes: absent, in_use, permission, not_a_port, open_failed; of a
-    terminal: not_heard; of a question: away, busy."""
+    terminal: not_heard; of a question: away, busy; of Bluetooth: those of links/ble_troubles.py, scan_failed,
+    not_near, no_slot, in_line, connect_failed, no_uart."""
 
 
 class LinkLost(DriverError):  # noqa: N818 - named for the condition
-    """An open link broke. Codes: unplugged, read_failed, write_failed, closed (by ourselves), silent."""
+    """An open link broke. Codes: unplugged, read_failed, write_failed, closed (by ourselves), silent; of Bluetooth
+    disconnected, not_near, nobody_heard, overrun, gatt_failed, att_error, and those of links/ble_troubles.py."""
 
 
 class DeviceFault(DriverError):  # noqa: N818 - named for the condition
@@ -34,7 +36,8 @@ class DeviceFault(DriverError):  # noqa: N818 - named for the condition
     command, no_permission, unrecognised, random_number, unknown; for a face module demo_mode, no_serial, busy,
     module_error, not_initialised, and the names in firmware_protocols.efaa_xor16.results; for a fingerprint
     module wrong_password, password_required, wrong_address, flash, sensor_fault, hardware, reset_failed,
-    module_refused (any other confirm code), not_stored, not_erased; for a card reader on an OSDP line tampered.
+    module_refused (any other confirm code), not_stored, not_erased; for a card reader on an OSDP line tampered;
+    for a Bluetooth device att_error.
     """
 
 
@@ -43,7 +46,8 @@ class DeviceMismatch(DriverError):  # noqa: N818 - named for the condition
 
     Codes: dialect, status_word, status_mismatch, reply_length, message_length, page, pid, unexpected; of a
     face module status, unlock_status, incomplete; of a card reader on an OSDP line
-    no_secure_channel, wrong_key, nak, mac, clear, padding, data_length.
+    no_secure_channel, wrong_key, nak, mac, clear, padding, data_length; of a
+    Bluetooth device no_characteristic.
     """
 
 
