@@ -1,4 +1,4 @@
-"""Kinds `tracker.<family>`: wearables on a line of their own, which is a serial dock or a TCP port that they call.
+"""Kinds `tracker.<family>`: wearables on a line of their own: a serial dock, Bluetooth, or a TCP port that they call.
 
     receive -> conversation -> reports on disk -> answer
 
@@ -17,8 +17,8 @@ from typing import Self
 from drivers.driver import EventsRefused, Host, Settings
 from drivers.errors import DriverError, LinkLost, SettingsError
 from drivers.events import DeviceReady
+from drivers.links.lines import line_name, line_to
 from drivers.links.link import Link
-from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.links.tcp_server import Listener
 from drivers.settings import SettingsReader, time_zone
@@ -37,7 +37,7 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerSettings:
-    """The table of one line in the configuration: `port` of a dock, or `listen` and `allow`."""
+    """The table of one line in the configuration: `port` (a dock, or ble:address), or `listen` and `allow`."""
 
     family: str
     port: str | None = None
@@ -58,12 +58,19 @@ class TrackerSettings:
             return cls(family=family, listen=listen, allow=allow, zone=zone)
         parsed = cls(
             family=family,
-            port=read.text("port"),
+            port=_port(device_id, read.text("port")),
             baud=read.choice("baud", default=115200, allowed=BAUDS),
             zone=zone,
         )
         read.finish()
         return parsed
+
+
+def _port(device_id: str, text: str) -> str:
+    try:
+        return line_name(text)
+    except ValueError as exc:
+        raise SettingsError("wrong_type", f"device '{device_id}': 'port': {exc}") from None
 
 
 def _address(device_id: str, text: str) -> tuple[str, int]:
@@ -103,7 +110,7 @@ class TrackerLine:
             await self._serve(Listener(*self._settings.listen, most=MOST_LINES))
         else:
             port = self._settings.port or ""
-            await self._dock(SerialLink(port, SerialSettings(baud=self._settings.baud)))
+            await self._dock(line_to(port, SerialSettings(baud=self._settings.baud)))
 
     async def _dock(self, link: Link) -> None:
         await link.open()
