@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT := mosquitto chromium fonts-noto-cjk udev shellcheck
+APT := mosquitto chromium dbus-daemon fonts-noto-cjk udev shellcheck
 UV ?= uv
 
 .PHONY: help run test check unit coverage e2e drills ui bench lock format clean apt

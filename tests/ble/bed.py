@@ -1,7 +1,4 @@
-"""A room: bluetoothd on a bus, an adapter, wearables; and the radio under test, with short times.
-
-Imports everything that may be missing: tests reach it through the fixture, which skips them then.
-"""
+"""A room: bluetoothd on a bus, an adapter, wearables; and the radio under test, with short times."""
 
 import asyncio
 from collections.abc import AsyncIterator

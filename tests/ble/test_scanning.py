@@ -3,18 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
 import pytest
 
 from drivers.errors import LinkLost, LinkUnavailable
 from drivers.links.ble_advert import Advert, AdvertFilter
 from drivers.links.ble_scanner import MOST_WAITING
+from tests.ble.bed import Bed, open_bed
 from tests.ble.private_bus import NOBODY_MAY_ASK_BLUEZ, PrivateBus
 from tests.drivers.bench import DEADLINE_S, until
-
-if TYPE_CHECKING:
-    from tests.ble.bed import Bed
 
 FIRST, SECOND, THIRD = (f"F0:F1:F2:F3:F4:0{i}" for i in (1, 2, 3))
 ALL = AdvertFilter()
@@ -31,7 +28,7 @@ async def ended(following: Callable[[], Awaitable[Advert]]) -> None:
         await following()
 
 
-async def test_a_device_is_heard_with_what_it_says_of_itself(bed: "Bed") -> None:
+async def test_a_device_is_heard_with_what_it_says_of_itself(bed: Bed) -> None:
     bed.air.rssi[FIRST] = -71
     await bed.wearable()
     async with asyncio.timeout(DEADLINE_S), bed.radio().listen(ALL) as listener:
@@ -41,7 +38,7 @@ async def test_a_device_is_heard_with_what_it_says_of_itself(bed: "Bed") -> None
     assert advert.service_uuids == {BATTERY_SERVICE}
 
 
-async def test_what_a_device_calls_itself_is_not_in_a_repr(bed: "Bed") -> None:
+async def test_what_a_device_calls_itself_is_not_in_a_repr(bed: Bed) -> None:
     await bed.wearable(name="Band of Anna")
     async with asyncio.timeout(DEADLINE_S), bed.radio().listen(ALL) as listener:
         advert = await listener.next()
@@ -49,7 +46,7 @@ async def test_what_a_device_calls_itself_is_not_in_a_repr(bed: "Bed") -> None:
     assert "Anna" not in repr(advert)
 
 
-async def test_every_report_is_heard_though_nothing_in_it_changed(bed: "Bed") -> None:
+async def test_every_report_is_heard_though_nothing_in_it_changed(bed: Bed) -> None:
     await bed.wearable()
     async with asyncio.timeout(DEADLINE_S), bed.radio().listen(ALL) as listener:
         adverts = [await listener.next() for _ in range(5)]
@@ -67,7 +64,7 @@ async def test_every_report_is_heard_though_nothing_in_it_changed(bed: "Bed") ->
         (AdvertFilter(service_uuids=frozenset({"0000feaa-0000-1000-8000-00805f9b34fb"})), set()),
     ],
 )
-async def test_a_listener_hears_whom_it_wants(bed: "Bed", wanted: AdvertFilter, heard: set[str]) -> None:
+async def test_a_listener_hears_whom_it_wants(bed: Bed, wanted: AdvertFilter, heard: set[str]) -> None:
     await bed.wearable(FIRST, "Band-01")
     await bed.wearable(SECOND, "Band-02")
     await bed.wearable(THIRD, "Other")
@@ -89,7 +86,7 @@ async def test_a_listener_hears_whom_it_wants(bed: "Bed", wanted: AdvertFilter, 
     assert found == heard
 
 
-async def test_two_listeners_share_one_scan_which_ends_with_the_last(bed: "Bed") -> None:
+async def test_two_listeners_share_one_scan_which_ends_with_the_last(bed: Bed) -> None:
     await bed.wearable(FIRST)
     await bed.wearable(SECOND)
     radio = bed.radio()
@@ -106,7 +103,7 @@ async def test_two_listeners_share_one_scan_which_ends_with_the_last(bed: "Bed")
     assert radio.scans == 2
 
 
-async def test_many_begin_and_end_at_once_and_there_is_still_one_scan_at_a_time(bed: "Bed") -> None:
+async def test_many_begin_and_end_at_once_and_there_is_still_one_scan_at_a_time(bed: Bed) -> None:
     await bed.wearable()
     radio = bed.radio()
 
@@ -123,7 +120,7 @@ async def test_many_begin_and_end_at_once_and_there_is_still_one_scan_at_a_time(
     assert calls == ["Adapter1.StartDiscovery", "Adapter1.StopDiscovery"] * (len(calls) // 2)
 
 
-async def test_a_listener_that_is_cancelled_while_the_scan_begins_leaves_none_behind(bed: "Bed") -> None:
+async def test_a_listener_that_is_cancelled_while_the_scan_begins_leaves_none_behind(bed: Bed) -> None:
     await bed.wearable()
     bed.bluez.delay_s["Adapter1.StartDiscovery"] = 0.2
     radio = bed.radio()
@@ -136,7 +133,7 @@ async def test_a_listener_that_is_cancelled_while_the_scan_begins_leaves_none_be
     assert bed.bluez.calls.count("Adapter1.StopDiscovery") == 2
 
 
-async def test_a_listener_that_is_behind_keeps_the_newest_and_counts_the_rest(bed: "Bed") -> None:
+async def test_a_listener_that_is_behind_keeps_the_newest_and_counts_the_rest(bed: Bed) -> None:
     await bed.wearable(every_ms=20)
     async with asyncio.timeout(DEADLINE_S), bed.radio().listen(ALL) as listener:
         await until(lambda: listener.missed >= 5)
@@ -149,7 +146,7 @@ async def test_a_listener_that_is_behind_keeps_the_newest_and_counts_the_rest(be
 # ---- silence ------------------------------------------------------------------------------------------
 
 
-async def test_a_device_that_walks_away_is_lost_within_its_time_while_others_are_heard(bed: "Bed") -> None:
+async def test_a_device_that_walks_away_is_lost_within_its_time_while_others_are_heard(bed: Bed) -> None:
     away = await bed.wearable(FIRST)
     await bed.wearable(SECOND)
     loop = asyncio.get_running_loop()
@@ -164,7 +161,7 @@ async def test_a_device_that_walks_away_is_lost_within_its_time_while_others_are
     assert 0.6 <= waited < 0.9
 
 
-async def test_a_device_that_was_never_heard_is_lost_as_well(bed: "Bed") -> None:
+async def test_a_device_that_was_never_heard_is_lost_as_well(bed: Bed) -> None:
     await bed.wearable(SECOND)
     async with asyncio.timeout(DEADLINE_S), bed.radio().listen(only(FIRST)) as listener:
         with pytest.raises(LinkLost) as caught:
@@ -172,14 +169,14 @@ async def test_a_device_that_was_never_heard_is_lost_as_well(bed: "Bed") -> None
     assert caught.value.code == "not_near"
 
 
-async def test_silence_of_everybody_is_told_apart_from_one_that_is_away(bed: "Bed") -> None:
+async def test_silence_of_everybody_is_told_apart_from_one_that_is_away(bed: Bed) -> None:
     async with asyncio.timeout(DEADLINE_S), bed.radio().listen(only(FIRST)) as listener:
         with pytest.raises(LinkLost, match="nobody else") as caught:
             await listener.next_within(0.3)
     assert caught.value.code == "nobody_heard"
 
 
-async def test_a_scan_that_falls_silent_is_made_anew(bed: "Bed") -> None:
+async def test_a_scan_that_falls_silent_is_made_anew(bed: Bed) -> None:
     await bed.wearable()
     radio = bed.radio(silent_s=0.4)
     async with asyncio.timeout(DEADLINE_S), radio.listen(ALL) as listener:
@@ -192,7 +189,7 @@ async def test_a_scan_that_falls_silent_is_made_anew(bed: "Bed") -> None:
     assert bed.bluez.calls.count("Adapter1.StopDiscovery") == radio.scans
 
 
-async def test_a_scan_that_hears_somebody_is_left_alone(bed: "Bed") -> None:
+async def test_a_scan_that_hears_somebody_is_left_alone(bed: Bed) -> None:
     await bed.wearable(every_ms=50)
     radio = bed.radio(silent_s=0.4)
     async with asyncio.timeout(DEADLINE_S), radio.listen(ALL) as listener:
@@ -206,7 +203,7 @@ async def test_a_scan_that_hears_somebody_is_left_alone(bed: "Bed") -> None:
 
 
 @pytest.mark.parametrize("ends", ["stopped", "killed"])
-async def test_after_a_restart_of_bluetoothd_a_new_scan_goes_on_for_all(bed: "Bed", ends: str) -> None:
+async def test_after_a_restart_of_bluetoothd_a_new_scan_goes_on_for_all(bed: Bed, ends: str) -> None:
     await bed.wearable(FIRST)
     await bed.wearable(SECOND)
     radio = bed.radio()
@@ -224,7 +221,7 @@ async def test_after_a_restart_of_bluetoothd_a_new_scan_goes_on_for_all(bed: "Be
         assert radio.scans == 2
 
 
-async def test_bluetoothd_may_take_its_time_to_come_back(bed: "Bed") -> None:
+async def test_bluetoothd_may_take_its_time_to_come_back(bed: Bed) -> None:
     await bed.wearable()
     radio = bed.radio(patience_s=5)
     async with asyncio.timeout(DEADLINE_S), radio.listen(ALL) as listener:
@@ -238,7 +235,7 @@ async def test_bluetoothd_may_take_its_time_to_come_back(bed: "Bed") -> None:
             pass
 
 
-async def test_bluetoothd_that_stays_away_ends_the_listeners(bed: "Bed") -> None:
+async def test_bluetoothd_that_stays_away_ends_the_listeners(bed: Bed) -> None:
     await bed.wearable()
     radio = bed.radio(patience_s=0.3)
     async with asyncio.timeout(DEADLINE_S), radio.listen(ALL) as listener:
@@ -252,7 +249,7 @@ async def test_bluetoothd_that_stays_away_ends_the_listeners(bed: "Bed") -> None
         await listener.next()
 
 
-async def test_an_adapter_that_is_switched_off_ends_the_listeners_at_once(bed: "Bed") -> None:
+async def test_an_adapter_that_is_switched_off_ends_the_listeners_at_once(bed: Bed) -> None:
     await bed.wearable()
     radio = bed.radio()
     async with asyncio.timeout(DEADLINE_S), radio.listen(ALL) as listener:
@@ -272,7 +269,7 @@ async def test_an_adapter_that_is_switched_off_ends_the_listeners_at_once(bed: "
         await listener.next()
 
 
-async def test_an_adapter_that_is_pulled_out_ends_the_listeners_at_once(bed: "Bed") -> None:
+async def test_an_adapter_that_is_pulled_out_ends_the_listeners_at_once(bed: Bed) -> None:
     await bed.wearable()
     radio = bed.radio()
     async with asyncio.timeout(DEADLINE_S), radio.listen(ALL) as listener:
@@ -283,7 +280,7 @@ async def test_an_adapter_that_is_pulled_out_ends_the_listeners_at_once(bed: "Be
     assert caught.value.code == "no_adapter"
 
 
-async def test_no_adapter_is_said_at_opening(bed: "Bed") -> None:
+async def test_no_adapter_is_said_at_opening(bed: Bed) -> None:
     await bed.adapter.unplug()
     with pytest.raises(LinkUnavailable, match="plug one in") as caught:
         async with bed.radio().listen(ALL):
@@ -291,7 +288,7 @@ async def test_no_adapter_is_said_at_opening(bed: "Bed") -> None:
     assert caught.value.code == "no_adapter"
 
 
-async def test_no_bluetoothd_is_said_at_opening(bed: "Bed") -> None:
+async def test_no_bluetoothd_is_said_at_opening(bed: Bed) -> None:
     await bed.kill_bluetoothd()
     with pytest.raises(LinkUnavailable, match="systemctl start bluetooth") as caught:
         async with bed.radio().listen(ALL):
@@ -299,7 +296,7 @@ async def test_no_bluetoothd_is_said_at_opening(bed: "Bed") -> None:
     assert caught.value.code == "no_bluetoothd"
 
 
-async def test_no_bus_at_all_is_the_same(bed: "Bed", bus: PrivateBus) -> None:
+async def test_no_bus_at_all_is_the_same(bed: Bed, bus: PrivateBus) -> None:
     await bed.kill_bluetoothd()
     bus.stop()
     with pytest.raises(LinkUnavailable) as caught:
@@ -308,7 +305,7 @@ async def test_no_bus_at_all_is_the_same(bed: "Bed", bus: PrivateBus) -> None:
     assert caught.value.code == "no_bluetoothd"
 
 
-async def test_a_scan_of_another_program_is_named(bed: "Bed") -> None:
+async def test_a_scan_of_another_program_is_named(bed: Bed) -> None:
     bed.refuse("Adapter1.StartDiscovery", "InProgress:Operation already in progress")
     with pytest.raises(LinkUnavailable, match="another program") as caught:
         async with bed.radio().listen(ALL):
@@ -317,7 +314,7 @@ async def test_a_scan_of_another_program_is_named(bed: "Bed") -> None:
 
 
 async def test_bluetoothd_that_does_not_answer_has_a_deadline(
-    bed: "Bed", monkeypatch: pytest.MonkeyPatch
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("drivers.links.ble_door.START_S", 0.2)
     bed.bluez.hang.add("Adapter1.StartDiscovery")
@@ -328,7 +325,7 @@ async def test_bluetoothd_that_does_not_answer_has_a_deadline(
 
 
 async def test_a_stop_that_is_refused_or_never_answered_disturbs_nobody(
-    bed: "Bed", monkeypatch: pytest.MonkeyPatch
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("drivers.links.ble_door.STOP_S", 0.2)
     await bed.wearable()
@@ -343,9 +340,7 @@ async def test_a_stop_that_is_refused_or_never_answered_disturbs_nobody(
             await listener.next()
 
 
-async def test_a_user_without_permission_is_told_of_the_group(means: None) -> None:
-    from tests.ble.bed import open_bed
-
+async def test_a_user_without_permission_is_told_of_the_group(bus: PrivateBus) -> None:
     with PrivateBus(policy=NOBODY_MAY_ASK_BLUEZ):
         async with open_bed() as bed:
             with pytest.raises(LinkUnavailable, match="usermod -aG bluetooth") as caught:
