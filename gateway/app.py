@@ -26,6 +26,7 @@ from gateway.clock import (
     iso_ms,
 )
 from gateway.config import Config, DeviceConfig, setting_error
+from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
 from gateway.ingest.alarms import Alarms
@@ -55,7 +56,6 @@ log = logging.getLogger(__name__)
 
 STORE_FILE = "events.db"
 CLOCK_FILE = "clock.json"
-PLACES = ("port", "listen", "address")  # settings that say where a device is, for people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +112,7 @@ class _Gateway:
             metrics=metrics,
         )
         self.activity = Activity(self._mono_ms)
-        self.devices: list[DeviceTask] = []
-        self.drivers: list[Driver] = []
+        self.devices = RunningDevices(self._device_task, partial(build_driver, config))
         topics = Topics(config.gateway.org, config.gateway.id)
         self.sender = Sender(
             store,
@@ -138,7 +137,7 @@ class _Gateway:
             seals=keys.trust.seal_key() is not None,
             alarms=self.alarms,
             metrics=metrics,
-            devices=self._device_views,
+            devices=self.devices.views,
             on_settled=self._settled,
             on_rejected=self.activity.rejected,
             opening=self._opening,
@@ -152,7 +151,7 @@ class _Gateway:
             uplink=self.uplink,
             sender=self.sender,
             activity=self.activity,
-            devices=self._device_views,
+            devices=self.devices.views,
         )
         self.care = Caretaker(
             store=store,
@@ -168,11 +167,8 @@ class _Gateway:
         if options.listener is not None:
             self.activity.listen(options.listener)
         for device in config.devices:
-            task = self._device_task(device)
-            self.devices.append(task)
-            self.drivers.append(build_driver(config, device, task))
-        drivers = {device.id: driver for device, driver in zip(config.devices, self.drivers, strict=True)}
-        self.office.furnish(drivers, self.devices, self.viewer.touch)
+            self.devices.put(self.devices.prepare(device))
+        self.office.furnish(self.devices.drivers, self.devices.views, self.viewer.touch)
         self.viewer.more_health = self.office.health
 
     @classmethod
@@ -234,15 +230,17 @@ class _Gateway:
         """Everything at once, until `stop`."""
         try:
             async with asyncio.TaskGroup() as core:
-                devices, services = self._start(core)
+                at_devices, services = self._start(core)
                 self.notifier.ready(f"{self.config.gateway.id} runs")
                 log.info(
-                    "gateway runs", extra={"gateway": self.config.gateway.id, "devices": len(self.devices)}
+                    "gateway runs",
+                    extra={"gateway": self.config.gateway.id, "devices": len(self.devices.drivers)},
                 )
                 await stop.wait()
                 self.notifier.stopping("stopping")
                 await self.office.stop_enrolling()
-                await _cancel(devices)
+                await self.devices.stop()
+                await _cancel(at_devices)
                 await self.office.close()
                 await self.ingest.record("system.stopping", {})
                 await self.uplink.say_goodbye()
@@ -255,11 +253,8 @@ class _Gateway:
             raise
 
     def _start(self, core: asyncio.TaskGroup) -> tuple[list[asyncio.Task[None]], list[asyncio.Task[None]]]:
-        devices: list[asyncio.Task[None]] = []
-        for task, driver in zip(self.devices, self.drivers, strict=True):
-            devices.append(core.create_task(task.serve(driver), name=f"device-{task.view.id}"))
-            devices.append(core.create_task(task.report(), name=f"report-{task.view.id}"))
-        devices += [core.create_task(work, name=name) for name, work in self.office.at_devices().items()]
+        self.devices.start(core)
+        at_devices = [core.create_task(work, name=name) for name, work in self.office.at_devices().items()]
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
@@ -270,7 +265,7 @@ class _Gateway:
         }
         if self.config.api.enabled:
             services["page"] = self._serve_page()
-        return devices, [core.create_task(work, name=name) for name, work in services.items()]
+        return at_devices, [core.create_task(work, name=name) for name, work in services.items()]
 
     def _device_task(self, device: DeviceConfig) -> DeviceTask:
         view = DeviceView(
@@ -278,7 +273,7 @@ class _Gateway:
             kind=device.kind,
             state="unknown",
             since_ms=self.clock.now().wall_ms,
-            port=str(next((device.settings[name] for name in PLACES if name in device.settings), "")),
+            port=where_of(device),
         )
         return DeviceTask(
             view,
@@ -338,9 +333,6 @@ class _Gateway:
     def _show_levels(self, levels: Levels) -> None:
         self.viewer.levels = levels
         self.viewer.touch()
-
-    def _device_views(self) -> Sequence[DeviceView]:
-        return [task.view for task in self.devices]
 
     def _mono_ms(self) -> int:
         return self.clock.now().mono_ms

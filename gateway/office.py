@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.driver import Driver
-from drivers.factors import FactorDevice
 from drivers.terminals import Terminal
 from gateway.access.keeper import AccessKeeper
 from gateway.api.parts import Parts
@@ -31,6 +30,7 @@ from gateway.checkin.terminal_erasing import TerminalErasing
 from gateway.checkin.terminals import TerminalDesk
 from gateway.clock import Clock
 from gateway.config import Config, KioskConfig
+from gateway.devices.places import Places
 from gateway.envelope import Draft
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
@@ -41,7 +41,7 @@ from gateway.store.outbox import Row
 from gateway.store.reading import STORE_FILE
 from gateway.store.store import Store
 from gateway.store.tail import Committed
-from gateway.supervisor import ONLINE, DeviceTask
+from gateway.supervisor import ONLINE
 from gateway.terminals import TerminalDoor
 from gateway.uuid7 import uuid7
 from gateway.view import DeviceView, HealthItem, Viewed
@@ -86,16 +86,19 @@ class Office:
         self.desk = TerminalDesk(config.kiosks, directory=self.of_terminals, ingest=ingest, clock=clock)
 
     def furnish(
-        self, drivers: Mapping[str, Driver], tasks: Sequence[DeviceTask], changed: Callable[[], None]
+        self,
+        drivers: Mapping[str, Driver],
+        views: Callable[[], Sequence[DeviceView]],
+        changed: Callable[[], None],
     ) -> None:
-        """Add what stands on the devices; `changed`: something that a page shows did."""
+        """Add what stands on the devices; `changed`: something that a page shows did.
+
+        Fingerprint and face modules may come and go in `drivers`; terminals are those of the start.
+        """
         config, clock, metrics = self._config, self._clock, self._metrics
-
-        def views() -> Sequence[DeviceView]:
-            return [task.view for task in tasks]
-
+        places = self.places = Places(config.kiosks, drivers)
         self.modules = Modules(
-            {name: driver for name, driver in drivers.items() if isinstance(driver, FactorDevice)},
+            places.modules(),
             views,
             self.references,
             clock=clock,
@@ -114,8 +117,7 @@ class Office:
         )
         self.door = TerminalDoor(drivers, ingest=self._ingest, clock=clock, metrics=metrics)
         self.kiosks = Kiosks(
-            config.kiosks,
-            drivers,
+            places,
             directory=self._directory_at,
             recorder=self._ingest,
             new_id=self._new_id,
@@ -123,9 +125,8 @@ class Office:
             stamp=clock.now,
             zone=self.zone,
         )
-        bound = zip(self.kiosks.all, config.kiosks, strict=True)
         self.enroller = Enroller(
-            {kiosk.id: (kiosk, one.devices) for kiosk, one in bound},
+            {kiosk.id: (kiosk, places.at(kiosk.id)) for kiosk in self.kiosks.all},
             self.modules,
             self.references,
             self.directory,
@@ -143,8 +144,8 @@ class Office:
             said=self.said,
             clock=clock,
             zone=self.zone,
-            kiosks=config.kiosks,
-            kinds={device.id: device.kind for device in config.devices},
+            kiosks=places.kiosks,
+            kinds=lambda: {view.id: view.kind for view in views()},
             online=lambda: {view.id for view in views() if view.state == ONLINE},
             lent=lambda: {kiosk.id for kiosk in self.kiosks.all if kiosk.view.lent},
         )
@@ -253,7 +254,7 @@ class Office:
 
     def _directory_at(self, kiosk: KioskConfig) -> Directory:
         if not kiosk.terminal:
-            return DirectoryAt(self.directory, self.modules, kiosk.devices)
+            return DirectoryAt(self.directory, self.modules, self.places.at(kiosk.id))
         # A terminal compares itself: which template lies in it, its maker's program knows. Where devices of ours
         # stand at it as well, it may speak of a module in which we enrol.
         return self.directory if kiosk.devices else self.of_terminals

@@ -16,6 +16,7 @@ from drivers.errors import DeviceMismatch, DriverError, LinkLost, LinkUnavailabl
 from drivers.links.ble_advert import ble_address
 from drivers.links.ble_session import Notifications, OnFull, Session
 from drivers.links.ble_troubles import unavailable
+from drivers.links.looking_on import passed
 
 if TYPE_CHECKING:
     from drivers.links.ble_radio import Radio
@@ -69,6 +70,7 @@ class BleLink:
     async def send(self, data: bytes) -> None:
         """Write all of `data`, in as many packets as it takes; raises `LinkLost`."""
         session, _ = self._opened()
+        passed(self.name, data, sent=True)
         size = session.write_limit(UART_TO_DEVICE)
         for begin in range(0, len(data), size):
             try:
@@ -83,6 +85,7 @@ class BleLink:
         _, incoming = self._opened()
         while not (data := await incoming.receive_all()):
             continue  # a notification may be empty
+        passed(self.name, data, sent=False)
         return data
 
     async def close(self) -> None:

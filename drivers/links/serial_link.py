@@ -22,6 +22,7 @@ from typing import TypeVar
 import serial
 
 from drivers.errors import LinkLost, LinkUnavailable
+from drivers.links.looking_on import passed
 from drivers.links.serial_port import SerialSettings, close_port, open_port
 
 # Bytes waiting for the driver; at or above it the port is not read. What waits during one commit is committed
@@ -80,6 +81,7 @@ class SerialLink:
 
     async def send(self, data: bytes) -> None:
         """Write all of `data`; raises `LinkLost` when the port is gone or takes nothing for too long."""
+        passed(self._port, data, sent=True)
         rest = memoryview(data)
         while rest:
             self._raise_if_lost()
@@ -101,6 +103,7 @@ class SerialLink:
         if self._lost is None:
             self._readable.clear()
             self._watch()
+        passed(self._port, data, sent=False)
         return data
 
     async def close(self) -> None:

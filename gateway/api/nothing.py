@@ -9,6 +9,7 @@ from gateway.api.parts import Parts
 from gateway.checkin.facts import RosterState, Standing, Visitor
 from gateway.checkin.kiosks import Kiosks
 from gateway.clock import ManualClock
+from gateway.devices.places import Places
 from gateway.ingest.facts import Fact
 from gateway.view import Snapshot
 
@@ -56,8 +57,7 @@ def nothing() -> Parts:
     """What the routes are given where they are only described."""
     nowhere, now = _Nowhere(), ManualClock().now
     kiosks = Kiosks(
-        (),
-        {},
+        Places((), {}),
         directory=lambda _kiosk: nowhere,
         recorder=nowhere,
         new_id=str,

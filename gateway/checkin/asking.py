@@ -45,7 +45,7 @@ class Asking:
     @property
     def factors(self) -> frozenset[Factor]:
         """What is being asked for now."""
-        return frozenset(self._devices[one].factor for one in self._asking)
+        return frozenset(device.factor for one, device in self._devices.items() if one in self._asking)
 
     def ask(self, session: str, factors: frozenset[Factor]) -> None:
         """Ask every device that has one of these."""

@@ -6,7 +6,7 @@ a kiosk that is lent is given back whatever happens.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -74,7 +74,7 @@ class Enroller:
 
     def __init__(
         self,
-        kiosks: Mapping[str, tuple[Kiosk, tuple[str, ...]]],
+        kiosks: Mapping[str, tuple[Kiosk, Sequence[str]]],
         modules: Modules,
         references: ReferenceKeeper,
         directory: Directory,

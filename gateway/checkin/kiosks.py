@@ -1,12 +1,13 @@
-"""All kiosks of a gateway: made from the configuration, told what their card readers have read."""
+"""All kiosks of a gateway: made from the configuration, told what their card readers have read.
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+Which device stands where is asked each time (`Places`): a technician may change it while people check in.
+"""
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, Protocol
 
-from drivers.driver import Driver
-from drivers.factors import FactorDevice
 from gateway.checkin.facts import Directory
 from gateway.checkin.kiosk import Kiosk
 from gateway.checkin.purposes import Purpose
@@ -15,6 +16,7 @@ from gateway.checkin.requests import Ingests, Requests
 from gateway.checkin.session import NewId
 from gateway.clock import Stamp
 from gateway.config import ANY_PURPOSE, KioskConfig
+from gateway.devices.places import Places
 from gateway.envelope import Draft
 
 
@@ -38,8 +40,7 @@ class Kiosks:
 
     def __init__(
         self,
-        configured: Sequence[KioskConfig],
-        drivers: Mapping[str, Driver],
+        places: Places,
         *,
         directory: Callable[[KioskConfig], Directory],
         recorder: Ingest,
@@ -48,17 +49,16 @@ class Kiosks:
         stamp: Callable[[], Stamp],
         zone: tzinfo,
     ) -> None:
-        """`drivers` by device id; `directory` as it is asked at a kiosk."""
+        """`directory` as it is asked at a kiosk."""
+        self._places = places
         self._desks: dict[str, Desk] = {}
         self.all: list[Kiosk] = []
-        self._at: dict[str, Kiosk] = {}  # by device
-        for one in configured:
-            bound = {device: drivers[device] for device in one.devices}
+        for one in places.kiosks():
             kiosk = Kiosk(
                 one.id,
                 directory=directory(one),
                 recorder=recorder,
-                devices={name: driver for name, driver in bound.items() if isinstance(driver, FactorDevice)},
+                devices=places.modules_at(one.id),
                 new_id=new_id,
                 changed=changed,
                 stamp=stamp,
@@ -67,11 +67,11 @@ class Kiosks:
             )
             self.all.append(kiosk)
             self._desks[one.id] = Desk(kiosk, Requests(kiosk, recorder, stamp), one, stamp, zone)
-            self._at.update(dict.fromkeys(one.devices, kiosk))
 
     def find(self, kiosk: str) -> Desk | None:
         """The kiosk of this name."""
-        return self._desks.get(kiosk)
+        desk = self._desks.get(kiosk)
+        return None if desk is None else replace(desk, configured=self._places.kiosk(kiosk))
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """By name, to be run for as long as the gateway serves."""
@@ -84,9 +84,10 @@ class Kiosks:
 
     def stored(self, device: str, drafts: Sequence[Draft]) -> None:
         """What a device said is on disk: its kiosk goes on with it."""
-        kiosk = self._at.get(device)
-        if kiosk is None:
+        desk = self._desks.get(self._places.kiosk_of(device) or "")
+        if desk is None:
             return
+        kiosk = desk.kiosk
         for draft in drafts:
             match draft.type:
                 case "identity.card_read":

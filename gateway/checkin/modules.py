@@ -7,6 +7,7 @@ in it is deleted then, and confirmed by its own list, before that is said (`iden
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -54,7 +55,7 @@ class Modules:
         `counted`: why slots were deleted, and how many.
         """
         self.devices = devices
-        self.hands = {device: asyncio.Lock() for device in devices}  # one piece of work at a module at a time
+        self.hands = defaultdict[str, asyncio.Lock](asyncio.Lock)  # one piece of work at a module at a time
         self.unknown: dict[str, int] = {}  # device -> slots that nobody here enrolled
         self.trouble: dict[str, str] = {}  # device -> why the last work at it failed
         self._views = views
@@ -103,15 +104,25 @@ class Modules:
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """By name, for as long as the gateway runs."""
-        return {f"module-{device}": self._mind(device) for device in self.devices}
+        return {"modules": self._mind_all()}
 
     def look_again(self) -> None:
         """Compare every module anew."""
         self._met.clear()
 
+    async def _mind_all(self) -> None:
+        """Those that stand here now, and those that come."""
+        minded: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for device in self.devices:
+                    if device not in minded or minded[device].done():
+                        minded[device] = tasks.create_task(self._mind(device), name=f"module-{device}")
+                await asyncio.sleep(LOOK_S)
+
     async def _mind(self, device: str) -> None:
         failures, not_before_s, after = 0, 0.0, None
-        while True:
+        while device in self.devices:
             await asyncio.sleep(LOOK_S)
             seen = self._seen(device)
             if seen != after:

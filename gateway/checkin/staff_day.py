@@ -39,12 +39,12 @@ class StaffDay:
         said: Said,
         clock: Clock,
         zone: tzinfo,
-        kiosks: Sequence[KioskConfig],
-        kinds: Mapping[str, str],
+        kiosks: Callable[[], Sequence[KioskConfig]],
+        kinds: Callable[[], Mapping[str, str]],
         online: Callable[[], Collection[str]],
         lent: Callable[[], Collection[str]],
     ) -> None:
-        """`path`: of the store; `kinds`: of the devices, by id; `online`: which of
+        """`path`: of the store; `kinds`: of the devices, by id, now; `online`: which of
         them answer now; `lent`: kiosks at which somebody is being enrolled; `said`:
         what was stated, which the directory asks."""
         self._path = path
@@ -56,7 +56,7 @@ class StaffDay:
             keeper=keeper,
             clock=clock,
             zone=zone,
-            kiosk_ready=lambda: kiosk_ready(kiosks, kinds, online(), lent()),
+            kiosk_ready=lambda: kiosk_ready(kiosks(), kinds(), online(), lent()),
             store_ready=lambda: ingest.refusal is None and store.level is not Level.SETTLE,
         )
         self.book = Book(

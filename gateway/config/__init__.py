@@ -5,6 +5,7 @@ key        how a key is read and explained      lists   devices and kiosks
 values     what a value may look like
 locator    on which line a key stands
 reader     TOML -> Config, all problems of a file at once
+added      what a technician changed on the page, in a file of the gateway's own
 files      the key and certificate files that the configuration names
 problems   what is told to the person who wrote the file
 describe   docs/configuration.md and deploy/zhijiao.example.toml, made from the model

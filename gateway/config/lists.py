@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Final
 
 from gateway.config.key import Key
@@ -37,6 +38,7 @@ class DeviceConfig:
     # Names only in `repr`: a device's settings may hold its secrets.
     settings: Mapping[str, object] = field(default_factory=dict, repr=False)
     table_index: int = 0  # which [[device]] of the file, from 0; for `locate`
+    source: Path | None = None  # the file, where it is not the configuration itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

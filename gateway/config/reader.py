@@ -1,24 +1,23 @@
 """TOML -> Config. All problems of a file are told at once, each with its line."""
 
 import re
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from drivers.registry import REGISTRY
+from gateway.config.added import added_path, read_added, with_added
 from gateway.config.files import NamedFile, file_problems
 from gateway.config.key import Key
 from gateway.config.lists import OWN_DEVICE_ID, DeviceConfig, KioskConfig
 from gateway.config.locator import KeyPath, Lines
 from gateway.config.model import LISTS, TABLES, Config, defaults_of, head_of, keys_of
 from gateway.config.problems import ConfigFileError, Problem, nearest
+from gateway.config.toml_file import parse, read_text
 from gateway.config.values import BadValue, Broker
 
 TERMINAL_KINDS: Final = "terminal."
-MAX_BYTES = 1 << 20  # a larger file is not a configuration
-_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 # Unknown keys after which people write a secret itself; the answer is always a file.
 _SECRET_WORDS: Final = re.compile(r"pass|secret|token|(?<![a-z])pin(?![a-z])", re.IGNORECASE)
 
@@ -32,13 +31,17 @@ def load(path: Path, *, kinds: Collection[str] = REGISTRY) -> Config:
     reader = _Reader(path, kinds)
     config = reader.read()
     reader.problems += file_problems(reader.files)
-    return reader.finish(config)
+    return _with_added(reader.finish(config), kinds)
 
 
 def load_without_files(path: Path, *, kinds: Collection[str] = REGISTRY) -> Config:
     """As `load`, for where the files need not exist yet: enrolment, documentation, backups."""
     reader = _Reader(path, kinds)
-    return reader.finish(reader.read())
+    return _with_added(reader.finish(reader.read()), kinds)
+
+
+def _with_added(config: Config, kinds: Collection[str]) -> Config:
+    return with_added(config, read_added(added_path(config)), kinds)
 
 
 class _Reader:
@@ -49,8 +52,8 @@ class _Reader:
         self.files: list[NamedFile] = []
         self._path = path
         self._kinds = kinds
-        text = _read_text(path)
-        self._data = _parse(path, text)
+        text = read_text(path)
+        self._data = parse(path, text)
         self._lines = Lines(text)
 
     def read(self) -> Config | None:
@@ -297,54 +300,3 @@ def _tables_with(key: str) -> str:
     return " or ".join(
         f"[{name}]" for name, table in TABLES.items() if name not in LISTS and key in keys_of(table)
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except FileNotFoundError as exc:
-        todo = "copy deploy/zhijiao.example.toml there, or name another file with --config"
-        raise _whole_file(path, "file_missing", "the configuration does not exist", todo) from exc
-    except OSError as exc:
-        todo = "correct the path or its permissions"
-        raise _whole_file(path, "file_unreadable", f"cannot be read: {exc.strerror}", todo) from exc
-    if len(data) > MAX_BYTES:
-        raise _whole_file(path, "syntax", f"is larger than {MAX_BYTES} bytes", "name the configuration file")
-    try:
-        return data.decode("utf-8-sig")  # editors on Windows put a mark before the first line
-    except UnicodeDecodeError as exc:
-        line = data.count(b"\n", 0, exc.start) + 1
-        raise _whole_file(path, "syntax", "is not UTF-8 text", "save it as UTF-8", line) from exc
-
-
-def _parse(path: Path, text: str) -> Mapping[str, object]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        message = str(exc)
-        match = _PLACE.search(message)
-        line = int(match[1]) if match and match[1] else text.count("\n") + (not text.endswith("\n"))
-        what = _PLACE.sub("", message)
-        problem = _whole_file(
-            path, "syntax", f"not TOML: {what[:1].lower()}{what[1:]}", _syntax_advice(text, line), line
-        )
-        raise problem from None  # the parser's own words are in the text
-    except RecursionError:
-        raise _whole_file(path, "syntax", "is nested too deeply", "write plain tables") from None
-
-
-def _syntax_advice(text: str, line: int) -> str:
-    lines: Sequence[str] = text.splitlines()
-    words = lines[line - 1].split("=", 1) if line <= len(lines) else []
-    if (
-        len(words) == 2
-        and words[1].strip()[:1] not in ("", '"', "'", "[", "{")
-        and not words[1].strip()[0].isdigit()
-    ):
-        return "text must stand in quotes"
-    return "look at this line and the one above"
-
-
-def _whole_file(path: Path, code: str, what: str, todo: str, line: int | None = None) -> ConfigFileError:
-    return ConfigFileError(path, [Problem(code=code, what=what, todo=todo, line=line)])

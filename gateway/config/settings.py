@@ -20,9 +20,10 @@ def setting_error(
     """`error` with the line of the setting it names, else with the line of the device's table."""
     if key is None:
         key = next((word for word in _QUOTED.findall(str(error)) if word in device.settings), None)
+    path = device.source or config.path
     try:
-        line = locate(config.path, device.table_index, key or "")
+        line = locate(path, device.table_index, key or "")
     except OSError:
         line = None  # the file went away since it was read; the complaint stands
     where = f"[[device]] {key}" if key else "[[device]]"
-    return ConfigFileError(config.path, [Problem(code=error.code, what=str(error), where=where, line=line)])
+    return ConfigFileError(path, [Problem(code=error.code, what=str(error), where=where, line=line)])

@@ -120,7 +120,7 @@ class World:
             day = StaffDay(
                 path=self.path, store=store, ingest=ingest, keeper=keeper,
                 directory=self.directory, said=said, clock=self.clock, zone=ZONE,
-                kiosks=[KIOSK], kinds={"idcard-1": "idcard.sam"},
+                kiosks=lambda: [KIOSK], kinds=lambda: {"idcard-1": "idcard.sam"},
                 online=lambda: {"idcard-1"} if self.online else set(),
                 lent=lambda: {"kiosk-1"} if self.lent else set(),
             )  # fmt: skip

@@ -23,6 +23,7 @@ from gateway.checkin.schedule import Where
 from gateway.checkin.session import Stage
 from gateway.clock import ManualClock
 from gateway.config import KioskConfig
+from gateway.devices.places import Places
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.canonical import decode as decoded
@@ -184,7 +185,7 @@ class World:
         await self.kill()
         fresh = build(self.store, self.clock, self.ingest, self.roster, lambda: self.now_s)
         self.kiosks.all[:], self.modules = fresh[0].all, fresh[1]
-        self.kiosks._desks, self.kiosks._at = fresh[0]._desks, fresh[0]._at
+        self.kiosks._desks, self.kiosks._places = fresh[0]._desks, fresh[0]._places
         self.start()
 
     def start(self) -> None:
@@ -212,8 +213,7 @@ def build(
         "finger-2": Module(Factor.FINGER),
     }
     kiosks = Kiosks(
-        CONFIGURED,
-        cast("dict[str, Driver]", modules),
+        Places(CONFIGURED, cast("dict[str, Driver]", modules)),
         directory=lambda _kiosk: roster,
         recorder=ingest,
         new_id=lambda: uuid7(clock.now().wall_ms),

@@ -1,0 +1,1 @@
+"""The devices of this gateway while it runs: where they stand, what a technician changes, finds and tests."""

@@ -1,0 +1,100 @@
+"""The devices that run: each with its driver and its supervision. They may come and go while the gateway serves."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from drivers.driver import Driver
+from gateway.config import DeviceConfig
+from gateway.supervisor import DeviceTask
+from gateway.view import DeviceView
+
+PLACES = ("port", "listen", "address")  # settings that say where a device is, for people
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A device that can be served."""
+
+    configured: DeviceConfig
+    task: DeviceTask
+    driver: Driver
+    at_work: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+class RunningDevices:
+    """All devices of the gateway, by id, in the order in which they came."""
+
+    def __init__(
+        self,
+        make: Callable[[DeviceConfig], DeviceTask],
+        build: Callable[[DeviceConfig, DeviceTask], Driver],
+    ) -> None:
+        """`make`: its supervision; `build`: its driver, which raises `ConfigError`."""
+        self.drivers: dict[str, Driver] = {}  # follows every change
+        self._make = make
+        self._build = build
+        self._running: dict[str, Prepared] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    def prepare(self, device: DeviceConfig) -> Prepared:
+        """Build what it needs. Raises `ConfigError`."""
+        task = self._make(device)
+        return Prepared(device, task, self._build(device, task))
+
+    def put(self, prepared: Prepared) -> None:
+        """Add it, and serve it where the others are served."""
+        device = prepared.configured.id
+        self._running[device] = prepared
+        self.drivers[device] = prepared.driver
+        if self._group is not None:
+            self._serve(prepared, self._group)
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Serve all of them, and those that come."""
+        self._group = group
+        for running in self._running.values():
+            self._serve(running, group)
+
+    async def take_away(self, device: str) -> None:
+        """End its service. What it handed over is stored."""
+        self.drivers.pop(device, None)
+        running = self._running.pop(device)
+        await _ended(running.at_work)
+
+    async def stop(self) -> None:
+        """End the service of all; they stay known."""
+        self._group = None
+        await _ended([task for one in self._running.values() for task in one.at_work])
+
+    def configured(self, device: str) -> DeviceConfig | None:
+        """How a device is configured; None: there is none of this name."""
+        running = self._running.get(device)
+        return None if running is None else running.configured
+
+    def all_configured(self) -> Sequence[DeviceConfig]:
+        """All of them."""
+        return [one.configured for one in self._running.values()]
+
+    def views(self) -> Sequence[DeviceView]:
+        """What is known of each now."""
+        return [one.task.view for one in self._running.values()]
+
+    def _serve(self, running: Prepared, group: asyncio.TaskGroup) -> None:
+        name = running.configured.id
+        running.at_work = [
+            group.create_task(running.task.serve(running.driver), name=f"device-{name}"),
+            group.create_task(running.task.report(), name=f"report-{name}"),
+        ]
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+
+
+def where_of(device: DeviceConfig) -> str:
+    """Where a device is, for people."""
+    return str(next((device.settings[name] for name in PLACES if name in device.settings), ""))
