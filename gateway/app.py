@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from drivers import registry
@@ -26,6 +26,8 @@ from gateway.clock import (
     iso_ms,
 )
 from gateway.config import Config, DeviceConfig, setting_error
+from gateway.config.added import added_path, read_added
+from gateway.devices.console import Console
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
@@ -170,6 +172,21 @@ class _Gateway:
             self.devices.put(self.devices.prepare(device))
         self.office.furnish(self.devices.drivers, self.devices.views, self.viewer.touch)
         self.viewer.more_health = self.office.health
+        added = added_path(config)
+        self.console = Console(
+            self.devices,
+            self.office.places,
+            self.office.kiosks,
+            self.office.modules,
+            added={one.id: one for one in read_added(added)},
+            file=added,
+            store=config.gateway.state_dir / STORE_FILE,
+            records=self.ingest,
+            alarms=self.alarms,
+            gateway=config.gateway.id,
+            now_ms=lambda: clock.now().wall_ms,
+            changed=self.viewer.touch,
+        )
 
     @classmethod
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
@@ -238,6 +255,7 @@ class _Gateway:
                 )
                 await stop.wait()
                 self.notifier.stopping("stopping")
+                await self.console.close()
                 await self.office.stop_enrolling()
                 await self.devices.stop()
                 await _cancel(at_devices)
@@ -292,7 +310,8 @@ class _Gateway:
 
     async def _serve_page(self) -> None:
         told = Told(http=self.options.on_page, https=self.options.on_https)
-        await serve_pages(self.config, self.office.parts(self.viewer, self.alarms), self.time, told)
+        parts = replace(self.office.parts(self.viewer, self.alarms), console=self.console)
+        await serve_pages(self.config, parts, self.time, told)
 
     async def _clock_notice(self, notice: ClockNotice) -> bool:
         """Record it; False when the store takes nothing now."""

@@ -10,6 +10,7 @@ from gateway.api.limits import LIMITS, Limits
 from gateway.api.staff_desk import StaffDesk
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.persons import Persons
+from gateway.devices.console import Console
 from gateway.view import Viewed
 
 CENTER_ZONE = ZoneInfo("Asia/Shanghai")  # where a test or a description names none
@@ -29,3 +30,4 @@ class Parts:
     limits: Limits = LIMITS
     zone: tzinfo = CENTER_ZONE
     staff: StaffDesk | None = None  # behind /staff and /evidence
+    console: Console | None = None  # behind /devices

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from gateway.api.body_limit import BodyLimit
 from gateway.api.connection import HEAD_S, Connection
 from gateway.api.data_routes import data_routes
+from gateway.api.device_routes import device_routes
 from gateway.api.gate import Gate
 from gateway.api.guard import LOOPBACK_NAMES, Guard
 from gateway.api.kiosk_gate import at_desk_of
@@ -35,6 +36,7 @@ from gateway.api.staff_routes import staff_routes
 from gateway.api.throttle import Throttle, ThrottleDoor
 from gateway.web.assets import load_assets
 from gateway.web.bar import Bars
+from gateway.web.devices import DevicesRenderer
 from gateway.web.kiosk import KioskRenderer
 from gateway.web.messages import load_catalogue
 from gateway.web.page import PageRenderer
@@ -92,6 +94,13 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(
             person_routes(
                 parts.persons, parts.viewed, gate=gate, bars=bars, renderer=persons, stopping=stopping
+            )
+        )
+    if parts.console is not None:
+        devices = DevicesRenderer(catalogue, assets, parts.zone)
+        app.include_router(
+            device_routes(
+                parts.console, parts.viewed, gate=gate, bars=bars, renderer=devices, stopping=stopping
             )
         )
     if parts.kiosks is not None:

@@ -80,6 +80,8 @@ def markdown() -> str:
         "Everything wrong with it is told at once, with line numbers; unknown keys are errors.",
         "Secrets never stand in the file itself, only the paths of their files.",
         "A relative path starts at the folder of the configuration file.",
+        "What a technician changed on the page stands in `devices.toml` in `state_dir`, written by the gateway.",
+        "An entry there takes the place of the device of that id here.",
         "",
         "This page is written from the code: `python -m gateway.config markdown > docs/configuration.md`.",
     ]

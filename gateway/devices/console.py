@@ -7,6 +7,7 @@ is left alone.
 
 import asyncio
 import logging
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -65,7 +66,7 @@ class Console:
     ) -> None:
         """`added`: what `file` holds at the start; `changed`: people should look again."""
         self.search = Search(self._served, now_ms, changed)
-        self.test = LiveTest(now_ms, changed)
+        self.test = LiveTest(now_ms, self._events_of, changed)
         self._running, self._places, self._kiosks, self._modules = running, places, kiosks, modules
         self._added = dict(added)
         self._file, self._store = file, store
@@ -112,9 +113,11 @@ class Console:
 
     # -- what is done -----------------------------------------------------------------------------------
 
-    def look(self) -> None:
-        """Search the free ports. Code: searching."""
-        if not self.search.begin():
+    def look(self, port: str | None = None) -> None:
+        """Search the free ports, or the one that is named. Codes: searching, in_use."""
+        if port is not None and os.path.realpath(port) in map(os.path.realpath, self._served()):
+            raise ContractError("in_use", "a device of this gateway has this port")
+        if not self.search.begin(port):
             raise ContractError("searching", "a search runs already; wait for its end")
 
     def begin_test(self, device: str) -> None:
@@ -246,6 +249,9 @@ class Console:
         if answer is None:
             raise ContractError("not_found", "nothing that was found stands at this port; search again")
         return answer
+
+    def _events_of(self, device: str) -> int:
+        return next((view.events_total for view in self.views() if view.id == device), 0)
 
     def _served(self) -> Sequence[str]:
         ports = [one.settings.get("port") for one in self._running.all_configured()]

@@ -7,7 +7,7 @@ belongs together comes in pieces: pieces of one direction within a moment are on
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drivers.links.looking_on import looking_on
 from firmware_protocols.describing import Describer, Field
@@ -32,9 +32,14 @@ class Passed:
     at_ms: int
     sent: bool
     size: int
-    said: tuple[tuple[str, str], ...]  # name and value; without those of a person
+    said: tuple[tuple[str, str, str], ...]  # name, value, meaning; without those of a person
     hidden: int  # how many fields are of a person
     wrong: bool  # some of it breaks the protocol
+    times: int = 1  # the same question or answer, over and over
+
+    def same(self, other: "Passed") -> bool:
+        """Whether it says nothing new."""
+        return replace(self, at_ms=0, times=1) == replace(other, at_ms=0, times=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +52,30 @@ class TestView:
     until_ms: int
     running: bool
     passed: Sequence[Passed]  # newest first
-    sent: int
-    received: int
+    sent: int = 0  # bytes
+    received: int = 0
+    wrong: int = 0  # entries that break the protocol
+    events: int = 0  # of the device, stored meanwhile
 
 
 class LiveTest:
     """One test at a time on a gateway."""
 
-    def __init__(self, now_ms: Callable[[], int], changed: Callable[[], None]) -> None:
-        """`changed`: people should look again."""
+    def __init__(
+        self, now_ms: Callable[[], int], events_of: Callable[[str], int], changed: Callable[[], None]
+    ) -> None:
+        """`events_of`: how many events of a device were stored; `changed`: people should look again."""
         self._now_ms = now_ms
+        self._events_of = events_of
         self._changed = changed
-        self._view: TestView | None = None
+        self._views: dict[str, TestView] = {}  # the last test of each device, in this run
         self._entries: deque[Passed] = deque(maxlen=MOST_ENTRIES)
         self._task: asyncio.Task[None] | None = None
         self._open = _Open()
 
     def view(self, device: str) -> TestView | None:
-        """The last test of a device, if it was the last test at all."""
-        return self._view if self._view is not None and self._view.device == device else None
+        """The last test of a device; None: none in this run."""
+        return self._views.get(device)
 
     def begin(self, device: DeviceConfig) -> bool:
         """Look on for a minute. False: this device has no line of its own to look at."""
@@ -75,7 +85,7 @@ class LiveTest:
         self.end()
         self._entries.clear()
         until_ms = self._now_ms() + round(LASTS_S * 1000)
-        self._view = TestView(device.id, until_ms, running=True, passed=(), sent=0, received=0)
+        self._views[device.id] = TestView(device.id, until_ms, running=True, passed=())
         self._task = asyncio.get_running_loop().create_task(
             self._look(device, port), name=f"test-{device.id}"
         )
@@ -90,37 +100,53 @@ class LiveTest:
     async def _look(self, device: DeviceConfig, port: str) -> None:
         family = family_of(device)
         explainer = None if family is None else describer(family)
+        before = self._events_of(device.id)
         self._open = _Open()
+
+        def close(*, running: bool = True) -> None:
+            events = self._events_of(device.id) - before
+            self._close(self._views[device.id], explainer, max(0, events), running=running)
+
         try:
             with looking_on(port, self._take):
                 for _ in range(round(LASTS_S / TOGETHER_S)):
                     await asyncio.sleep(TOGETHER_S)
-                    self._close(explainer)
+                    close()
         finally:
-            self._close(explainer, running=False)
+            close(running=False)
 
     def _take(self, sent: bool, data: bytes) -> None:  # noqa: FBT001 - as `Look` has it
         self._open.pieces.append((self._now_ms(), sent, data))
 
-    def _close(self, explainer: Describer | None, *, running: bool = True) -> None:
+    def _close(self, view: TestView, explainer: Describer | None, events: int, *, running: bool) -> None:
         """Explain what came, and forget the bytes."""
-        view, pieces = self._view, self._open.pieces
-        if view is None or (not pieces and running):
+        pieces, self._open = self._open.pieces, _Open()
+        if not pieces and running and events == view.events:
             return
-        self._open = _Open()
-        sent = received = 0
+        sent = received = wrong = 0
         for at_ms, ours, data in _joined(pieces):
             sent, received = (sent + len(data), received) if ours else (sent, received + len(data))
-            self._entries.appendleft(_explained(at_ms, ours, data, explainer))
-        self._view = TestView(
-            view.device,
-            view.until_ms,
-            running,
-            tuple(self._entries),
-            view.sent + sent,
-            view.received + received,
+            entry = _explained(at_ms, ours, data, explainer)
+            wrong += entry.wrong
+            self._enter(entry)
+        self._views[view.device] = replace(
+            view,
+            running=running,
+            until_ms=view.until_ms if running else min(view.until_ms, self._now_ms()),
+            passed=tuple(self._entries),
+            sent=view.sent + sent,
+            received=view.received + received,
+            wrong=view.wrong + wrong,
+            events=events,
         )
         self._changed()
+
+    def _enter(self, entry: Passed) -> None:
+        """A device that is asked over and over, and says the same, is two entries that are counted up."""
+        if len(self._entries) > 1 and self._entries[1].same(entry):
+            entry = replace(entry, times=self._entries[1].times + 1)
+            del self._entries[1]
+        self._entries.appendleft(entry)
 
 
 class _Open:
@@ -143,16 +169,15 @@ def _joined(pieces: Sequence[tuple[int, bool, bytes]]) -> list[tuple[int, bool, 
 def _explained(at_ms: int, sent: bool, data: bytes, explainer: Describer | None) -> Passed:  # noqa: FBT001
     fields = [] if explainer is None else explainer.explain(data[:MOST_BYTES], None)
     wrong = any(one.wrong for one in fields)
-    said = [(one.name, told) for one in fields if (told := _worth_saying(one, whole=not wrong))]
-    hidden = sum(one.personal or one.opaque for one in fields)
-    return Passed(at_ms, sent, len(data), tuple(said[:MOST_SAID]), hidden, wrong)
+    shown = [one for one in fields if not (one.personal or one.opaque or one.name in _DRY)]
+    # Of what is not whole nothing is said but what it is: its pieces may be a person's.
+    said = [(one.name, "" if wrong else one.value, one.note) for one in shown]
+    told = [one for one in said if one[1] or one[2]]
+    return Passed(at_ms, sent, len(data), tuple(told[:MOST_SAID]), len(_personal(fields)), wrong)
 
 
-def _worth_saying(one: Field, *, whole: bool) -> str:
-    """Of a frame that is not whole nothing is said but what it is: its pieces may be a person's."""
-    if one.personal or one.opaque or one.name in _DRY:
-        return ""
-    return one.note or (one.value if whole else "")
+def _personal(fields: Sequence[Field]) -> list[Field]:
+    return [one for one in fields if one.personal or one.opaque]
 
 
 def family_of(device: DeviceConfig) -> str | None:

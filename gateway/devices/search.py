@@ -49,11 +49,11 @@ class Search:
         self._changed = changed
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self) -> bool:
-        """Look at every free port. False: a search runs already."""
+    def begin(self, port: str | None = None) -> bool:
+        """Look at every free port, or at the one that is named. False: a search runs already."""
         if self._task is not None and not self._task.done():
             return False
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="search")
+        self._task = asyncio.get_running_loop().create_task(self._run(port), name="search")
         return True
 
     async def end(self) -> None:
@@ -69,9 +69,9 @@ class Search:
         self.view = replace(self.view, findings=kept, ports=ports)
         self._changed()
 
-    async def _run(self) -> None:
+    async def _run(self, only: str | None) -> None:
         taken = {_real(port) for port in self._served()}
-        known = await asyncio.to_thread(serial_ports)
+        known = [FoundPort(only, only)] if only is not None else await asyncio.to_thread(serial_ports)
         ports = [one for one in known if _real(one.name) not in taken]
         others = await asyncio.to_thread(no_ports)
         asked = [0] * len(ports)

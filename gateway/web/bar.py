@@ -23,6 +23,7 @@ PAGES = (
     Page("/staff/entry", "entry.title", frozenset({Role.STAFF, Role.ADMIN})),
     Page("/staff/rollcall", "rollcall.title", frozenset({Role.STAFF, Role.ADMIN, Role.AUDITOR})),
     Page("/staff/persons", "bar.persons", frozenset({Role.STAFF, Role.ADMIN})),
+    Page("/devices", "bar.devices", frozenset({Role.TECHNICIAN, Role.ADMIN})),
     Page("/evidence", "bar.evidence", frozenset({Role.AUDITOR, Role.ADMIN})),
     Page("/", "bar.status", PEOPLE),
 )

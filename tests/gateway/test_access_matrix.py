@@ -14,6 +14,7 @@ from gateway.access.model import PEOPLE, Role
 from gateway.api.nothing import nothing
 from gateway.api.routes import all_routes, is_for_this_machine, roles_of
 from gateway.checkin.persons import PersonView
+from tests.gateway.console_bench import ConsoleBench
 from tests.gateway.memory_access import KIOSK_TOKEN, MemoryAccess, app_of, cookies
 from tests.ui.scripted import ScriptedGateway, healthy
 from tests.ui.staff_script import Office as ScriptedOffice
@@ -110,11 +111,18 @@ class Door:
 
 
 @pytest.fixture
-def door() -> Door:
+def door(tmp_path: Path) -> Door:
     """With every route there is."""
     access = MemoryAccess()
     staff = ScriptedOffice().parts().staff
-    whole = app_of(ScriptedGateway(healthy()), access, kiosks=nothing().kiosks, persons=Nobody(), staff=staff)
+    whole = app_of(
+        ScriptedGateway(healthy()),
+        access,
+        kiosks=nothing().kiosks,
+        persons=Nobody(),
+        staff=staff,
+        console=ConsoleBench(tmp_path).console,
+    )
     return Door(whole, access)
 
 

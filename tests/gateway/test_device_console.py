@@ -1,0 +1,230 @@
+"""What a technician changes on the page: written, recorded, then in force; or refused, and nothing has changed."""
+
+import asyncio
+import tomllib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.links.looking_on import passed
+from drivers.probing import Answer, Question
+from drivers.simulators.cards import cards
+from firmware_protocols.idcard_sam.frames import Reply
+from gateway.checkin.session import Stage
+from gateway.config import DeviceConfig
+from gateway.devices.console import Console
+from gateway.devices.live_test import MOST_ENTRIES, LiveTest, family_of
+from gateway.errors import ContractError, GatewayError, StoreTrouble
+from tests.gateway.console_bench import FOUND, READER, UNSURE, ConsoleBench
+
+BY = "tech-1"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> ConsoleBench:
+    return ConsoleBench(tmp_path)
+
+
+def written(bench: ConsoleBench) -> list[dict[str, Any]]:
+    return tomllib.loads(bench.file.read_text())["device"] if bench.file.exists() else []
+
+
+async def test_what_was_found_is_served_at_its_kiosk(bench: ConsoleBench) -> None:
+    async with asyncio.TaskGroup() as group:
+        bench.running.start(group)
+        bench.find("/dev/b", FOUND)
+        assert bench.console.suggested_id(FOUND) == "idcard-2"
+        await bench.console.add(BY, device="idcard-2", port="/dev/b", kiosk="kiosk-1")
+        await asyncio.sleep(0)
+        assert [one.running for one in bench.built] == [1, 1, 1]
+        assert list(bench.places.at("kiosk-1")) == ["idcard-1", "idcard-2"]
+        assert written(bench) == [
+            {"id": "idcard-2", "kind": "idcard.sam", "kiosk": "kiosk-1", "port": "/dev/b", "baud": 115200}
+        ]
+        (fact,) = bench.records.facts
+        assert (fact["type"], fact["what"], fact["name"]) == (
+            "audit.config_changed",
+            "device_added",
+            "idcard-2",
+        )
+        assert (fact["by"], fact["via"], fact["kiosk"], fact["kind"]) == (BY, "page", "kiosk-1", "idcard.sam")
+        assert bench.console.searched().findings == [], "it is no longer free"
+        await bench.running.stop()
+
+
+async def test_one_is_replaced_under_its_name_and_the_old_one_ends(bench: ConsoleBench) -> None:
+    async with asyncio.TaskGroup() as group:
+        bench.running.start(group)
+        await asyncio.sleep(0)
+        bench.find("/dev/b", FOUND)
+        await bench.console.replace(BY, device="idcard-1", port="/dev/b")
+        await asyncio.sleep(0)
+        assert [one.running for one in bench.built] == [0, 1, 1], "the reader ended, the terminal did not"
+        (device,) = [one for one in bench.running.all_configured() if one.id == "idcard-1"]
+        assert device.settings["port"] == "/dev/b"
+        assert bench.console.kiosk_of("idcard-1") == "kiosk-1"
+        await bench.running.stop()
+
+
+async def test_one_is_moved_and_taken_away(bench: ConsoleBench) -> None:
+    await bench.console.move(BY, device="idcard-1", kiosk="kiosk-2")
+    assert bench.console.kiosk_of("idcard-1") == "kiosk-2"
+    await bench.console.move(BY, device="idcard-1", kiosk=None)
+    assert bench.console.kiosk_of("idcard-1") is None
+    await bench.console.remove(BY, device="idcard-1")
+    assert [view.id for view in bench.console.views()] == ["terminal-1"]
+    assert bench.alarms.cleared == [("device_fault", "idcard-1")]
+    assert written(bench) == [{"id": "idcard-1", "removed": True}]
+    assert [one["what"] for one in bench.records.facts] == ["device_moved", "device_moved", "device_removed"]
+
+
+Act = Callable[[Console], Awaitable[None]]
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        (lambda c: c.add(BY, device="idcard-2", port="/dev/x", kiosk=None), "not_found"),
+        (lambda c: c.add(BY, device="idcard-2", port="/dev/u", kiosk=None), "not_found"),
+        (lambda c: c.add(BY, device="idcard-1", port="/dev/b", kiosk=None), "name_taken"),
+        (lambda c: c.add(BY, device="kiosk-1", port="/dev/b", kiosk=None), "name_taken"),
+        (lambda c: c.add(BY, device="gateway", port="/dev/b", kiosk=None), "bad_name"),
+        (lambda c: c.add(BY, device="Reader 2", port="/dev/b", kiosk=None), "bad_name"),
+        (lambda c: c.add(BY, device="idcard-2", port="/dev/b", kiosk="kiosk-9"), "unknown_kiosk"),
+        (lambda c: c.add(BY, device="idcard-2", port="/dev/bad", kiosk=None), "out_of_range"),
+        (lambda c: c.move(BY, device="idcard-9", kiosk=None), "unknown_device"),
+        (lambda c: c.move(BY, device="terminal-1", kiosk="kiosk-1"), "terminal"),
+        (lambda c: c.replace(BY, device="idcard-1", port="/dev/f"), "other_kind"),
+        (lambda c: c.remove(BY, device="terminal-1"), "terminal"),
+    ],
+)
+async def test_what_cannot_be_is_refused_and_nothing_has_changed(
+    bench: ConsoleBench, act: Act, code: str
+) -> None:
+    bench.find("/dev/b", FOUND)
+    bench.find("/dev/u", UNSURE)
+    bench.find("/dev/f", Answer(Question("finger.zfm", {"family": "grow"}), sure=True))
+    bench.find("/dev/bad", Answer(Question("idcard.sam", {"baud": 1}), sure=True))
+    with pytest.raises(GatewayError) as told:
+        await act(bench.console)
+    assert told.value.code == code
+    assert written(bench) == []
+    assert bench.records.facts == []
+    assert [view.id for view in bench.console.views()] == ["idcard-1", "terminal-1"]
+
+
+async def test_nobody_at_a_kiosk_is_interrupted(bench: ConsoleBench) -> None:
+    screen = bench.kiosks.all[0]._screen
+    screen.view = type(screen.view)(stage=Stage.PROVING)
+    with pytest.raises(ContractError, match="somebody is at 'kiosk-1'"):
+        await bench.console.move(BY, device="idcard-1", kiosk=None)
+    screen.view = type(screen.view)(stage=Stage.SHOWN)
+    async with bench.modules.hands["idcard-1"]:
+        with pytest.raises(ContractError, match="being done at 'idcard-1'"):
+            await bench.console.remove(BY, device="idcard-1")
+    await bench.console.remove(BY, device="idcard-1")
+
+
+async def test_a_change_that_is_not_on_disk_did_not_happen(bench: ConsoleBench) -> None:
+    await bench.console.move(BY, device="idcard-1", kiosk=None)
+    bench.records.full = True
+    with pytest.raises(StoreTrouble):
+        await bench.console.move(BY, device="idcard-1", kiosk="kiosk-2")
+    assert bench.console.kiosk_of("idcard-1") is None
+    assert "kiosk" not in written(bench)[0], "the file is as before"
+    bench.records.full = False
+    bench.file.unlink()
+    bench.file.mkdir()
+    with pytest.raises(StoreTrouble) as told:
+        await bench.console.move(BY, device="idcard-1", kiosk="kiosk-2")
+    assert told.value.code == "store_io"
+    assert bench.console.kiosk_of("idcard-1") is None
+
+
+# -- the live test ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.devices.live_test.TOGETHER_S", 0.02)
+
+
+async def test_it_tells_what_passes_and_nothing_of_the_person(quick: None) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    assert test.begin(READER)
+    await asyncio.sleep(0)
+    card = next(cards(1))
+    wire = Reply(0, 0, 0x90, card.record).to_bytes()
+    passed("/dev/a", bytes.fromhex("AAAAAA9669000420010025"), sent=True)
+    passed("/dev/a", wire[:100], sent=False)
+    passed("/dev/a", wire[100:], sent=False)
+    passed("/dev/other", wire, sent=False)
+    await asyncio.sleep(0.1)
+    view = test.view("idcard-1")
+    assert view is not None
+    assert (view.running, view.received) == (True, len(wire))
+    received = view.passed[0]
+    assert (received.sent, received.size, received.wrong) == (False, len(wire), False)
+    assert received.hidden >= 5
+    test.end()
+    await asyncio.sleep(0.05)
+    passed("/dev/a", wire, sent=False)
+    view = test.view("idcard-1")
+    assert view is not None
+    assert (view.running, view.received) == (False, len(wire)), "nobody looks on any more"
+    text = card.record[4:260].decode("utf-16-le")
+    for secret in (text[:15].strip(), text[61:79], text[26:61].strip()):
+        assert secret not in repr(view)
+
+
+@pytest.mark.parametrize("cut", [8, 20, 60, 150, 300, 900])
+async def test_a_cut_reply_shows_nothing_of_the_person_either(quick: None, cut: int) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    test.begin(READER)
+    await asyncio.sleep(0)
+    card = next(cards(2))
+    wire = Reply(0, 0, 0x90, card.record).to_bytes()
+    for half in (wire[:cut], wire[cut:]):
+        passed("/dev/a", half, sent=False)
+        await asyncio.sleep(0.06)
+    view = test.view("idcard-1")
+    assert view is not None
+    shown = repr(view.passed).lower()
+    text = card.record[4:260].decode("utf-16-le")
+    for secret in (text[:15].strip(), text[61:79], text[26:61].strip()):
+        assert secret.lower() not in shown
+        assert secret.encode("utf-16-le").hex() not in shown.replace(" ", "")
+        assert secret.encode("utf-16-le").hex()[:12] not in shown.replace(" ", "")
+    test.end()
+
+
+async def test_what_is_said_over_and_over_is_counted(quick: None) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    test.begin(READER)
+    await asyncio.sleep(0)
+    question, answer = (
+        bytes.fromhex("AAAAAA96690003200122"),
+        Reply(0, 0, 0x80).to_bytes(),
+    )
+    for _ in range(2 * MOST_ENTRIES):
+        passed("/dev/a", question, sent=True)
+        passed("/dev/a", answer, sent=False)
+    await asyncio.sleep(0.1)
+    view = test.view("idcard-1")
+    assert view is not None
+    assert [(one.sent, one.times) for one in view.passed] == [
+        (False, 2 * MOST_ENTRIES),
+        (True, 2 * MOST_ENTRIES),
+    ]
+    test.end()
+
+
+def test_each_kind_has_its_family() -> None:
+    assert family_of(READER) == "idcard-sam"
+    assert (
+        family_of(DeviceConfig(id="f", kind="finger.zfm", settings={"family": "synochip"})) == "zfm-synochip"
+    )
+    assert family_of(DeviceConfig(id="t", kind="tracker.gt06")) == "gt06"
+    assert family_of(DeviceConfig(id="t", kind="terminal.zk_adms")) is None
