@@ -25,6 +25,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "idcard-sam": "firmware_protocols.idcard_sam.describe",
         "gt06": "firmware_protocols.gt06.describe",
         "jt808": "firmware_protocols.jt808.describe",
+        "minifinder2": "firmware_protocols.minifinder2.describe",
         "osdp": "firmware_protocols.osdp.describe",
         "osdp-sc": "firmware_protocols.osdp.describe_channel",
         "osdp-session": "firmware_protocols.osdp.describe_session",

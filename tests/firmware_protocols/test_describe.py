@@ -17,6 +17,7 @@ import firmware_protocols.gt06.describe
 import firmware_protocols.h02.describe
 import firmware_protocols.idcard_sam.describe
 import firmware_protocols.jt808.describe
+import firmware_protocols.minifinder2.describe
 import firmware_protocols.osdp.describe
 import firmware_protocols.osdp.describe_channel
 import firmware_protocols.osdp.describe_session
@@ -49,6 +50,7 @@ DESCRIBERS: dict[str, Describer] = {
     "idcard-sam": firmware_protocols.idcard_sam.describe,
     "gt06": firmware_protocols.gt06.describe,
     "jt808": firmware_protocols.jt808.describe,
+    "minifinder2": firmware_protocols.minifinder2.describe,
     "osdp": firmware_protocols.osdp.describe,
     "osdp-sc": firmware_protocols.osdp.describe_channel,
     "osdp-session": firmware_protocols.osdp.describe_session,
