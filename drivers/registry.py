@@ -22,6 +22,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.gt06": "drivers.tracker_line:GT06",
         "tracker.h02": "drivers.tracker_line:H02",
         "tracker.jt808": "drivers.tracker_line:JT808",
+        "tracker.minifinder2": "drivers.tracker_line:MINIFINDER2",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.watch": "drivers.tracker_line:WATCH",
     }

@@ -204,5 +204,6 @@ class TrackerFamily:
 GT06 = TrackerFamily("gt06")
 H02 = TrackerFamily("h02")
 JT808 = TrackerFamily("jt808")
+MINIFINDER2 = TrackerFamily("minifinder2")
 R16H = TrackerFamily("r16h")
 WATCH = TrackerFamily("watch")

@@ -17,6 +17,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "gt06": "firmware_protocols.gt06.conversation:Gt06Conversation",
         "h02": "firmware_protocols.h02.conversation:H02Conversation",
         "jt808": "firmware_protocols.jt808.conversation:Jt808Conversation",
+        "minifinder2": "firmware_protocols.minifinder2.conversation:Minifinder2Conversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",
     }

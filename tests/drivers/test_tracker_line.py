@@ -12,9 +12,13 @@ from drivers import tracker_line
 from drivers.errors import LinkLost, LinkUnavailable, SettingsError
 from drivers.links.memory_link import MemoryLink
 from drivers.links.tcp_server import Listener
+from drivers.registry import build
 from drivers.tracker_line import QUIET_S, SILENT_S, TrackerLine, TrackerSettings, allowed
+from drivers.trackers import conversation_type
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.minifinder2.frames import WANTS_ANSWER, Frame
+from firmware_protocols.minifinder2.items import DATA, RESPONSE, Item
 from firmware_protocols.tracking import Heard, Order, TrackerReport
 from tests.drivers.bench import RecordingHost, in_skipped_time
 
@@ -113,6 +117,28 @@ async def test_a_caller_that_says_nothing_for_long_is_gone() -> None:
         await line_of(RecordingHost(), port="x").talk(near, Lines(), silent_s=SILENT_S)
     assert lost.value.code == "silent"
     assert asyncio.get_running_loop().time() - began == pytest.approx(SILENT_S, abs=QUIET_S)
+
+
+@in_skipped_time
+async def test_an_eview_tracker_is_answered_by_its_own_serial_when_its_records_are_on_disk() -> None:
+    host = RecordingHost()
+    host.commit_s = 5.0
+    near, far = MemoryLink.pair()
+    await near.open()
+    await far.open()
+    line = build("tracker.minifinder2", "dock-1", {"port": "ble:AA:BB:CC:DD:EE:FF"}, host)
+    assert isinstance(line, TrackerLine)
+    talking = asyncio.create_task(line.talk(near, conversation_type("minifinder2")(), silent_s=None))
+    items = Item(0x01, b"352000000000017"), Item(0x24, bytes(8)), Item(0x24, bytes(8))
+    data = Frame(DATA, 0x1234, b"".join(one.to_bytes() for one in items), WANTS_ANSWER).to_bytes()
+    began = asyncio.get_running_loop().time()
+    for at in range(0, len(data), 20):  # as over the air
+        await far.send(data[at : at + 20])
+    assert await far.receive() == Frame(RESPONSE, 0x1234, Item(0).to_bytes()).to_bytes()
+    assert asyncio.get_running_loop().time() - began == pytest.approx(5.0)
+    assert [one.device_id for one in host.reports] == ["352000000000017"] * 2
+    talking.cancel()
+    await asyncio.wait([talking])
 
 
 # -- over the network ---------------------------------------------------------------------------------

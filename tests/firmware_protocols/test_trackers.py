@@ -17,6 +17,7 @@ from firmware_protocols.families import FAMILIES, describer
 from firmware_protocols.framing import Discarded
 from firmware_protocols.h02.conversation import command as h02_command
 from firmware_protocols.jt808.frames import unescaped as unescaped_jt808
+from firmware_protocols.minifinder2.commands import firmware_update
 from firmware_protocols.tracking import Conversation, Heard, Order, Sign
 from firmware_protocols.watch.conversation import content_of
 from firmware_protocols.watch.frames import MAX_CONTENT, Frame, escaped, unescaped
@@ -29,6 +30,7 @@ FILES = {
     "gt06": ["gt06.json"],
     "h02": ["h02.json"],
     "jt808": ["jt808.json"],
+    "minifinder2": ["minifinder2.json", "minifinder2-own.json"],
     "r16h": ["r16h-own.json"],
     "watch": ["watch.json"],
 }
@@ -228,6 +230,7 @@ BEGINNINGS = {
     "gt06": ["7979ffff", "79790fff", "7878ff", "78"],
     "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3],
     "jt808": ["7e", "7e020003ff"],
+    "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
     "r16h": ["40", b"@AAAA,".hex()],
     "watch": [
         "5b",
@@ -294,6 +297,11 @@ def test_the_encodings_of_the_publishers_watch() -> None:
     params = voice["params"]
     sound = b"TK," + escaped(bytes.fromhex(params["payload_hex"]))
     assert Frame(params["manufacturer"], params["device_id"], sound).to_bytes().hex() == voice["hex"]
+
+
+def test_the_encodings_of_the_publishers_minifinder2() -> None:
+    (update,) = section("encode", "minifinder2-own.json")
+    assert firmware_update(update["params"]["url"]).to_bytes().hex() == update["hex"]
 
 
 @given(st.binary(max_size=200))
