@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from firmware_protocols.describing import Json
 from firmware_protocols.tracking import Fix, TrackerReport
 
+# What the vectors of such a family have beside a position, not under `raw`.
+BESIDE = frozenset({"cells", "wifi", "rssi", "motion", "hdop", "event", "steps", "heart_rate", "battery_v"})
+
 
 def described(reports: Sequence[TrackerReport], frame: Mapping[str, object]) -> Json:
     """For machines. A bulk upload has its records under `positions`, and the keys of a message for itself."""
@@ -20,6 +23,15 @@ def described(reports: Sequence[TrackerReport], frame: Mapping[str, object]) -> 
     if reports and reports[0].device_id is not None:
         found["device_id"] = reports[0].device_id
     return {**found, "raw": {}, "frame": dict(frame)}
+
+
+def described_records(reports: Sequence[TrackerReport], frame: Mapping[str, object]) -> Json:
+    """As `described`, of a family whose vectors have every record under `positions`, a single one too."""
+    records: list[Json] = []
+    for report in reports:
+        told = _of_report(report) | {name: value for name, value in report.raw.items() if name in BESIDE}
+        records.append(told if report.charging is None else {**told, "charging": report.charging})
+    return {**described(reports, frame), "positions": records}
 
 
 def _of_report(report: TrackerReport) -> Json:

@@ -9,7 +9,7 @@ from firmware_protocols.framing import Discarded
 from firmware_protocols.minifinder2.frames import HEAD, Decoder, Frame
 from firmware_protocols.minifinder2.items import DATA, SERVICES, items_of
 from firmware_protocols.minifinder2.reports import reports_of
-from firmware_protocols.tracker_describing import described, utc
+from firmware_protocols.tracker_describing import described, described_records, utc
 from firmware_protocols.tracker_explaining import Part, explained, summary
 from firmware_protocols.tracking import TrackerReport
 
@@ -22,19 +22,17 @@ KEYS: Mapping[int, str] = MappingProxyType(
         0x2C: "beacon with its battery", 0x30: "steps", 0x37: "barking", 0x40: "heart rate", 0x41: "oxygen",
     }
 )  # fmt: skip
-# Values of a record that the vector files have beside its position.
-BESIDE = frozenset({"cells", "wifi", "rssi", "motion", "hdop", "event", "steps", "heart_rate", "battery_v"})
 
 
 def decode(data: bytes, direction: str | None) -> Json:  # noqa: ARG001 - both ways look the same
     """The keys of exactly one frame, one with a wrong CRC too, which `frame` says. `positions` has every record."""
     frame = Frame.from_bytes(data)
     reports = reports_of(frame)
-    told = described(reports, frame_facts(frame))
+    told = described_records(reports, frame_facts(frame))
     raw = {"kind": reports[0].kind, **_firsts(reports), "tlv": _tlv(frame)}
     if len(reports) == 1:
         raw = {**reports[0].raw, **raw}
-    return {**told, "raw": raw, "positions": _records(reports)}
+    return {**told, "raw": raw}
 
 
 def frame_facts(frame: Frame) -> dict[str, object]:
@@ -76,17 +74,6 @@ def _parts(frame: Frame) -> list[Part]:
         name = f"key {one.key:02X} {names.get(one.key, '')}".rstrip()
         parts.append(Part(len(one.data) + 2, name, one.data.hex(" "), personal=True))
     return [*parts, *([Part(behind, "surplus", "no whole key", wrong=True)] if behind else [])]
-
-
-def _records(reports: Sequence[TrackerReport]) -> list[Json]:
-    found: list[Json] = []
-    for report in reports:
-        told = {name: value for name, value in described([report], {}).items() if name != "frame"}
-        told |= {name: value for name, value in report.raw.items() if name in BESIDE}
-        if report.charging is not None:
-            told["charging"] = report.charging
-        found.append(told)
-    return found
 
 
 def _tlv(frame: Frame) -> list[dict[str, str]]:

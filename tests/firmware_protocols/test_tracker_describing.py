@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from firmware_protocols.tracker_describing import described
+from firmware_protocols.tracker_describing import described, described_records
 from firmware_protocols.tracking import Fix, Sign, TrackerReport
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=timezone(timedelta(hours=8)))
@@ -38,6 +38,18 @@ def test_a_bulk_upload_keeps_its_records_apart() -> None:
     positions = told["positions"]
     assert isinstance(positions, list)
     assert [one["position"] for one in positions] == [True, False]
+
+
+def test_records_are_told_one_by_one_a_single_one_too() -> None:
+    report = TrackerReport(kind="x", device_id="1", fix=FIX, charging=True, raw={"rssi": 20, "secret": 1})
+    told = described_records([report], {"serial": 1})
+    assert (told["position"], told["frame"]) == (True, {"serial": 1})
+    positions = told["positions"]
+    assert isinstance(positions, list)
+    (one,) = positions
+    assert (one["lat"], one["rssi"], one["charging"]) == (36.5, 20, True)
+    assert "secret" not in one
+    assert len(list(described_records([report] * 2, {})["positions"])) == 2  # type: ignore[call-overload]
 
 
 def test_a_time_whose_zone_nobody_knows_is_told_as_it_was_sent() -> None:
