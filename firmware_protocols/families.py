@@ -32,6 +32,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "r16h": "firmware_protocols.r16h.describe",
         "watch": "firmware_protocols.watch.describe",
         "wiegand": "firmware_protocols.wiegand.describe",
+        "xexun2": "firmware_protocols.xexun2.describe",
         "zfm": "firmware_protocols.zfm.describe:BOTH",
         "zfm-grow": "firmware_protocols.zfm.describe:GROW",
         "zfm-synochip": "firmware_protocols.zfm.describe:SYNOCHIP",

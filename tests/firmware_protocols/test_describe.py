@@ -24,6 +24,7 @@ import firmware_protocols.osdp.describe_session
 import firmware_protocols.r16h.describe
 import firmware_protocols.watch.describe
 import firmware_protocols.wiegand.describe
+import firmware_protocols.xexun2.describe
 import firmware_protocols.zfm.describe
 import firmware_protocols.zk_adms.describe
 from firmware_protocols.describing import Describer, Field
@@ -57,6 +58,7 @@ DESCRIBERS: dict[str, Describer] = {
     "r16h": firmware_protocols.r16h.describe,
     "watch": firmware_protocols.watch.describe,
     "wiegand": firmware_protocols.wiegand.describe,
+    "xexun2": firmware_protocols.xexun2.describe,
     "zfm": firmware_protocols.zfm.describe.BOTH,
     "zfm-grow": firmware_protocols.zfm.describe.GROW,
     "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,
