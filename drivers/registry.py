@@ -25,6 +25,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.minifinder2": "drivers.tracker_line:MINIFINDER2",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.watch": "drivers.tracker_line:WATCH",
+        "tracker.xexun2": "drivers.tracker_line:XEXUN2",
     }
 )
 

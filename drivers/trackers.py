@@ -20,6 +20,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "minifinder2": "firmware_protocols.minifinder2.conversation:Minifinder2Conversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",
+        "xexun2": "firmware_protocols.xexun2.conversation:Xexun2Conversation",
     }
 )
 

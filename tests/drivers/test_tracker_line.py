@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import ip_network
 
@@ -20,6 +21,8 @@ from firmware_protocols.framing import Discarded
 from firmware_protocols.minifinder2.frames import WANTS_ANSWER, Frame
 from firmware_protocols.minifinder2.items import DATA, RESPONSE, Item
 from firmware_protocols.tracking import Heard, Order, TrackerReport
+from firmware_protocols.xexun2.frames import Frame as XexunFrame
+from firmware_protocols.xexun2.reports import RECORDS
 from tests.drivers.bench import RecordingHost, in_skipped_time
 
 NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
@@ -119,24 +122,41 @@ async def test_a_caller_that_says_nothing_for_long_is_gone() -> None:
     assert asyncio.get_running_loop().time() - began == pytest.approx(SILENT_S, abs=QUIET_S)
 
 
+ITEMS = Item(0x01, b"352000000000017"), Item(0x24, bytes(8)), Item(0x24, bytes(8))
+XEXUN = XexunFrame(RECORDS, 0x1234, bytes.fromhex("3520000000000170"), b"\1\0\x09" + bytes(9))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "answer", "reports"),
+    [
+        (
+            "tracker.minifinder2",
+            Frame(DATA, 0x1234, b"".join(one.to_bytes() for one in ITEMS), WANTS_ANSWER).to_bytes(),
+            Frame(RESPONSE, 0x1234, Item(0).to_bytes()).to_bytes(),
+            2,
+        ),
+        ("tracker.xexun2", XEXUN.to_bytes(), replace(XEXUN, payload=b"\1").to_bytes(), 1),
+    ],
+)
 @in_skipped_time
-async def test_an_eview_tracker_is_answered_by_its_own_serial_when_its_records_are_on_disk() -> None:
+async def test_a_wearable_is_answered_by_its_own_serial_when_its_records_are_on_disk(
+    kind: str, sent: bytes, answer: bytes, reports: int
+) -> None:
     host = RecordingHost()
     host.commit_s = 5.0
     near, far = MemoryLink.pair()
     await near.open()
     await far.open()
-    line = build("tracker.minifinder2", "dock-1", {"port": "ble:AA:BB:CC:DD:EE:FF"}, host)
+    line = build(kind, "band-1", {"port": "ble:AA:BB:CC:DD:EE:FF"}, host)
     assert isinstance(line, TrackerLine)
-    talking = asyncio.create_task(line.talk(near, conversation_type("minifinder2")(), silent_s=None))
-    items = Item(0x01, b"352000000000017"), Item(0x24, bytes(8)), Item(0x24, bytes(8))
-    data = Frame(DATA, 0x1234, b"".join(one.to_bytes() for one in items), WANTS_ANSWER).to_bytes()
+    conversation = conversation_type(kind.removeprefix("tracker."))()
+    talking = asyncio.create_task(line.talk(near, conversation, silent_s=None))
     began = asyncio.get_running_loop().time()
-    for at in range(0, len(data), 20):  # as over the air
-        await far.send(data[at : at + 20])
-    assert await far.receive() == Frame(RESPONSE, 0x1234, Item(0).to_bytes()).to_bytes()
+    for at in range(0, len(sent), 20):  # as over the air
+        await far.send(sent[at : at + 20])
+    assert await far.receive() == answer
     assert asyncio.get_running_loop().time() - began == pytest.approx(5.0)
-    assert [one.device_id for one in host.reports] == ["352000000000017"] * 2
+    assert [one.device_id for one in host.reports] == ["352000000000017"] * reports
     talking.cancel()
     await asyncio.wait([talking])
 

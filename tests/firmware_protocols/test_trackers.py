@@ -21,6 +21,8 @@ from firmware_protocols.minifinder2.commands import firmware_update
 from firmware_protocols.tracking import Conversation, Heard, Order, Sign
 from firmware_protocols.watch.conversation import content_of
 from firmware_protocols.watch.frames import MAX_CONTENT, Frame, escaped, unescaped
+from firmware_protocols.xexun2.frames import Frame as XexunFrame
+from firmware_protocols.xexun2.reports import COMMAND
 from tests.firmware_protocols.streams import split
 from tests.firmware_protocols.tracker_vectors import KEYS, TrackerVector, load, same, section
 
@@ -33,6 +35,7 @@ FILES = {
     "minifinder2": ["minifinder2.json", "minifinder2-own.json"],
     "r16h": ["r16h-own.json"],
     "watch": ["watch.json"],
+    "xexun2": ["xexun2.json", "xexun2-own.json"],
 }
 ALL = [one for family, files in FILES.items() for one in load(family, *files)]
 # Frames with a wrong check are decoded for a technician, and never answered.
@@ -238,6 +241,7 @@ BEGINNINGS = {
         b"[3G*4700222306*0000*".hex(),
         b"[3G*1*0000*[[[[[[[[".hex(),
     ],
+    "xexun2": ["faaf", "fa", "faaf00", "faaf" + "00" * 12 + "03ff" + "00" * 2, "faaf" + "fbbf01" * 400],
 }
 
 
@@ -302,6 +306,15 @@ def test_the_encodings_of_the_publishers_watch() -> None:
 def test_the_encodings_of_the_publishers_minifinder2() -> None:
     (update,) = section("encode", "minifinder2-own.json")
     assert firmware_update(update["params"]["url"]).to_bytes().hex() == update["hex"]
+
+
+def test_the_encodings_of_the_publishers_xexun2() -> None:
+    (off,) = section("encode", "xexun2.json")
+    identity = bytes.fromhex(off["params"]["imei"] + "0")
+    assert XexunFrame(COMMAND, 1, identity, off["params"]["text"].encode()).to_bytes().hex() == off["hex"]
+    talk = conversation_type("xexun2")()
+    list(talk.feed(XexunFrame(0x0014, 9, identity).to_bytes(), NOW))
+    assert talk.order(Order.POWER_OFF, None, NOW).hex() == off["hex"]
 
 
 @given(st.binary(max_size=200))
