@@ -36,8 +36,8 @@ from drivers.factors import (
     NotMatched,
     Step,
 )
+from drivers.links.lines import wired
 from drivers.links.link import Link
-from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.questions import Questions
 from drivers.undoing import in_a_task_of_its_own
@@ -118,7 +118,7 @@ class FaceModule:
     def build(cls, device_id: str, settings: Settings, host: Host) -> Self:
         """From the configuration; raises `SettingsError`."""
         parsed = FaceSettings.parse(device_id, settings)
-        return cls(device_id, parsed, host, SerialLink(parsed.port, SerialSettings(baud=parsed.baud)))
+        return cls(device_id, parsed, host, wired(device_id, parsed.port, SerialSettings(baud=parsed.baud)))
 
     async def run(self) -> None:
         """Open the link and serve the module until it is lost; raises a `DriverError`. Closes the link."""

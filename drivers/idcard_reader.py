@@ -17,8 +17,8 @@ from drivers.errors import DeviceFault, DeviceMismatch, DriverError
 from drivers.events import DeviceEvent, DeviceReady
 from drivers.exchange_runner import ExchangeRunner
 from drivers.idcard_events import broken_off, card_key, event_of
+from drivers.links.lines import wired
 from drivers.links.link import Link
-from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.presentation import UNREADABLE, Presentations
 from drivers.settings import SettingsReader
@@ -95,7 +95,7 @@ class IdCardReader:
     def build(cls, device_id: str, settings: Settings, host: Host) -> Self:
         """From the configuration; raises `SettingsError`."""
         parsed = IdCardSettings.parse(device_id, settings)
-        return cls(parsed, host, SerialLink(parsed.port, SerialSettings(baud=parsed.baud)))
+        return cls(parsed, host, wired(device_id, parsed.port, SerialSettings(baud=parsed.baud)))
 
     async def run(self) -> None:
         """Open the link and serve the reader until it is lost; raises a `DriverError`. Closes the link."""

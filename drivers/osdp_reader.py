@@ -19,8 +19,8 @@ from drivers.driver import Host, Settings
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError
 from drivers.events import DeviceReady
 from drivers.exchange_runner import ExchangeRunner
+from drivers.links.lines import wired
 from drivers.links.link import Link
-from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.osdp_settings import OsdpSettings
 from drivers.questions import Questions
@@ -88,7 +88,7 @@ class OsdpReader:
     def build(cls, device_id: str, settings: Settings, host: Host) -> Self:
         """From the configuration; raises `SettingsError`."""
         parsed = OsdpSettings.parse(device_id, settings)
-        return cls(device_id, parsed, host, SerialLink(parsed.port, SerialSettings(baud=parsed.baud)))
+        return cls(device_id, parsed, host, wired(device_id, parsed.port, SerialSettings(baud=parsed.baud)))
 
     async def run(self) -> None:
         """Open the link and serve the reader until it is lost; raises a `DriverError`. Closes the link."""

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from drivers.driver import EventsRefused, Settings
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError, LinkLost, LinkUnavailable
 from drivers.events import DeviceEvent, DeviceReady
-from drivers.links.serial_link import SerialLink
+from drivers.links.lines import wired
 from drivers.links.serial_port import SerialSettings
 from drivers.registry import build
 from drivers.terminals import Record
@@ -115,7 +115,7 @@ async def probe(port: str, *, step: Step = lambda _done, _of: None, ask_s: float
 
 
 async def _listen(port: str) -> int:
-    link, count = SerialLink(port, SerialSettings(baud=115200)), 0
+    link, count = wired("probe", port, SerialSettings(baud=115200)), 0
     await link.open()
     try:
         async with asyncio.timeout(LISTEN_S):
