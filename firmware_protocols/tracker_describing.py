@@ -11,8 +11,15 @@ from datetime import UTC, datetime
 from firmware_protocols.describing import Json
 from firmware_protocols.tracking import Fix, TrackerReport
 
-# What the vectors of such a family have beside a position, not under `raw`.
+# What the vectors of families with many records have beside a position, not under `raw`.
 BESIDE = frozenset({"cells", "wifi", "rssi", "motion", "hdop", "event", "steps", "heart_rate", "battery_v"})
+# And those of the others beside `decoded`.
+LIFTED = frozenset(
+    {
+        "armed", "attributes", "battery_v", "cells", "charging", "event", "firmware", "heart_rate", "ignition",
+        "motion", "rssi", "satellites", "steps", "wifi",
+    }
+)  # fmt: skip
 
 
 def described(reports: Sequence[TrackerReport], frame: Mapping[str, object]) -> Json:
@@ -47,6 +54,14 @@ def _of_report(report: TrackerReport) -> Json:
     if report.battery_pct is not None:
         found["battery"] = report.battery_pct
     return {**found, "raw": {"kind": report.kind, **report.raw}}
+
+
+def lifted(told: Json) -> Json:
+    """With what the vector files have beside `decoded` and not in `raw`: cells, voltage, values of the body."""
+    raw = told["raw"]
+    if not isinstance(raw, dict):
+        raise TypeError("`raw` of what was described is an object")
+    return {**{name: value for name, value in raw.items() if name in LIFTED}, **told}
 
 
 def of_fix(fix: Fix) -> Json:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
-from firmware_protocols.tracker_describing import described, described_records
+from firmware_protocols.tracker_describing import described, described_records, lifted
 from firmware_protocols.tracking import Fix, Sign, TrackerReport
 
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=timezone(timedelta(hours=8)))
@@ -55,6 +55,14 @@ def test_records_are_told_one_by_one_a_single_one_too() -> None:
 def test_a_time_whose_zone_nobody_knows_is_told_as_it_was_sent() -> None:
     fix = Fix(lat=0.0, lon=0.0, valid=False, time=datetime(2026, 11, 27, 12, 0))  # noqa: DTZ001 - that is the point
     assert described([TrackerReport(kind="x", fix=fix)], {})["time"] == "2026-11-27T12:00:00Z"
+
+
+def test_what_vectors_have_beside_what_was_decoded_is_told_there_too() -> None:
+    told = lifted(
+        described([TrackerReport(kind="x", fix=FIX, raw={"rssi": 60, "satellites": 3, "zone": 8})], {})
+    )
+    assert (told["rssi"], told["satellites"]) == (60, 7)
+    assert "zone" not in told
 
 
 def test_a_position_is_in_no_repr() -> None:
