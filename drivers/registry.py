@@ -24,6 +24,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.jt808": "drivers.tracker_line:JT808",
         "tracker.minifinder2": "drivers.tracker_line:MINIFINDER2",
         "tracker.r16h": "drivers.tracker_line:R16H",
+        "tracker.topin": "drivers.tracker_line:TOPIN",
         "tracker.watch": "drivers.tracker_line:WATCH",
         "tracker.xexun2": "drivers.tracker_line:XEXUN2",
     }

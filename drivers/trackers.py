@@ -19,6 +19,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "jt808": "firmware_protocols.jt808.conversation:Jt808Conversation",
         "minifinder2": "firmware_protocols.minifinder2.conversation:Minifinder2Conversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
+        "topin": "firmware_protocols.topin.conversation:TopinConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",
         "xexun2": "firmware_protocols.xexun2.conversation:Xexun2Conversation",
     }

@@ -34,6 +34,7 @@ FILES = {
     "jt808": ["jt808.json"],
     "minifinder2": ["minifinder2.json", "minifinder2-own.json"],
     "r16h": ["r16h-own.json"],
+    "topin": ["topin.json"],
     "watch": ["watch.json"],
     "xexun2": ["xexun2.json", "xexun2-own.json"],
 }
@@ -235,6 +236,7 @@ BEGINNINGS = {
     "jt808": ["7e", "7e020003ff"],
     "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
     "r16h": ["40", b"@AAAA,".hex()],
+    "topin": ["78", "7878ff", "7878ff69", "787864690d", "7878ff10", "7878ff690d0a"],
     "watch": [
         "5b",
         b"[3G*4700222306*7FFF*".hex(),
