@@ -27,6 +27,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.topin": "drivers.tracker_line:TOPIN",
         "tracker.watch": "drivers.tracker_line:WATCH",
         "tracker.xexun2": "drivers.tracker_line:XEXUN2",
+        "tracker.wristband-yx": "drivers.tracker_line:WRISTBAND_YX",
     }
 )
 

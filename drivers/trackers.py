@@ -22,6 +22,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "topin": "firmware_protocols.topin.conversation:TopinConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",
         "xexun2": "firmware_protocols.xexun2.conversation:Xexun2Conversation",
+        "wristband-yx": "firmware_protocols.wristband_yx.conversation:WristbandYxConversation",
     }
 )
 

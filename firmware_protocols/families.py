@@ -34,6 +34,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "watch": "firmware_protocols.watch.describe",
         "wiegand": "firmware_protocols.wiegand.describe",
         "xexun2": "firmware_protocols.xexun2.describe",
+        "wristband-yx": "firmware_protocols.wristband_yx.describe",
         "zfm": "firmware_protocols.zfm.describe:BOTH",
         "zfm-grow": "firmware_protocols.zfm.describe:GROW",
         "zfm-synochip": "firmware_protocols.zfm.describe:SYNOCHIP",

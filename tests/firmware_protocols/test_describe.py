@@ -26,6 +26,7 @@ import firmware_protocols.topin.describe
 import firmware_protocols.watch.describe
 import firmware_protocols.wiegand.describe
 import firmware_protocols.xexun2.describe
+import firmware_protocols.wristband_yx.describe
 import firmware_protocols.zfm.describe
 import firmware_protocols.zk_adms.describe
 from firmware_protocols.describing import Describer, Field
@@ -61,6 +62,7 @@ DESCRIBERS: dict[str, Describer] = {
     "watch": firmware_protocols.watch.describe,
     "wiegand": firmware_protocols.wiegand.describe,
     "xexun2": firmware_protocols.xexun2.describe,
+    "wristband-yx": firmware_protocols.wristband_yx.describe,
     "zfm": firmware_protocols.zfm.describe.BOTH,
     "zfm-grow": firmware_protocols.zfm.describe.GROW,
     "zfm-synochip": firmware_protocols.zfm.describe.SYNOCHIP,

@@ -37,6 +37,7 @@ FILES = {
     "topin": ["topin.json"],
     "watch": ["watch.json"],
     "xexun2": ["xexun2.json", "xexun2-own.json"],
+    "wristband-yx": ["wristband-yx.json"],
 }
 ALL = [one for family, files in FILES.items() for one in load(family, *files)]
 # Frames with a wrong check are decoded for a technician, and never answered.
@@ -244,6 +245,7 @@ BEGINNINGS = {
         b"[3G*1*0000*[[[[[[[[".hex(),
     ],
     "xexun2": ["faaf", "fa", "faaf00", "faaf" + "00" * 12 + "03ff" + "00" * 2, "faaf" + "fbbf01" * 400],
+    "wristband-yx": ["00", "0001020fff", "0001020fff5958", "000102ffff5958"],
 }
 
 
