@@ -23,6 +23,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.h02": "drivers.tracker_line:H02",
         "tracker.jt808": "drivers.tracker_line:JT808",
         "tracker.minifinder2": "drivers.tracker_line:MINIFINDER2",
+        "tracker.laipac": "drivers.tracker_line:LAIPAC",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.topin": "drivers.tracker_line:TOPIN",
         "tracker.watch": "drivers.tracker_line:WATCH",

@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "h02": "firmware_protocols.h02.conversation:H02Conversation",
         "jt808": "firmware_protocols.jt808.conversation:Jt808Conversation",
         "minifinder2": "firmware_protocols.minifinder2.conversation:Minifinder2Conversation",
+        "laipac": "firmware_protocols.laipac.conversation:LaipacConversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
         "topin": "firmware_protocols.topin.conversation:TopinConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",

@@ -26,6 +26,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "gt06": "firmware_protocols.gt06.describe",
         "jt808": "firmware_protocols.jt808.describe",
         "minifinder2": "firmware_protocols.minifinder2.describe",
+        "laipac": "firmware_protocols.laipac.describe",
         "osdp": "firmware_protocols.osdp.describe",
         "osdp-sc": "firmware_protocols.osdp.describe_channel",
         "osdp-session": "firmware_protocols.osdp.describe_session",

@@ -8,11 +8,13 @@ from drivers.links.memory_link import MemoryLink
 from drivers.registry import build
 from drivers.tracker_line import TrackerLine
 from drivers.trackers import conversation_type
+from firmware_protocols.laipac.frames import Frame as LaipacFrame
 from firmware_protocols.topin.frames import Frame as TopinFrame
 from firmware_protocols.wristband_yx.frames import Frame as YxFrame
 from tests.drivers.bench import RecordingHost, in_skipped_time
 
 SAYS = {
+    "laipac": (LaipacFrame("ECHK", ("S9110017", "0")).to_line(), "S9110017"),
     "wristband-yx": (YxFrame("352000000000017", "64", "1", model="1").to_bytes(), "352000000000017"),
     "topin": (TopinFrame(0x01, bytes.fromhex("0352000000000017 08"), 0x0D).to_bytes(), "352000000000017"),
 }

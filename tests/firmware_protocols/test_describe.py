@@ -18,6 +18,7 @@ import firmware_protocols.h02.describe
 import firmware_protocols.idcard_sam.describe
 import firmware_protocols.jt808.describe
 import firmware_protocols.minifinder2.describe
+import firmware_protocols.laipac.describe
 import firmware_protocols.osdp.describe
 import firmware_protocols.osdp.describe_channel
 import firmware_protocols.osdp.describe_session
@@ -54,6 +55,7 @@ DESCRIBERS: dict[str, Describer] = {
     "gt06": firmware_protocols.gt06.describe,
     "jt808": firmware_protocols.jt808.describe,
     "minifinder2": firmware_protocols.minifinder2.describe,
+    "laipac": firmware_protocols.laipac.describe,
     "osdp": firmware_protocols.osdp.describe,
     "osdp-sc": firmware_protocols.osdp.describe_channel,
     "osdp-session": firmware_protocols.osdp.describe_session,

@@ -33,6 +33,7 @@ FILES = {
     "h02": ["h02.json"],
     "jt808": ["jt808.json"],
     "minifinder2": ["minifinder2.json", "minifinder2-own.json"],
+    "laipac": ["laipac.json", "laipac-own.json"],
     "r16h": ["r16h-own.json"],
     "topin": ["topin.json"],
     "watch": ["watch.json"],
@@ -236,6 +237,7 @@ BEGINNINGS = {
     "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3],
     "jt808": ["7e", "7e020003ff"],
     "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
+    "laipac": ["24", b"$AVRMC,".hex(), b"$AVRMC*".hex(), b"$AVRMC,*0".hex()],
     "r16h": ["40", b"@AAAA,".hex()],
     "topin": ["78", "7878ff", "7878ff69", "787864690d", "7878ff10", "7878ff690d0a"],
     "watch": [
