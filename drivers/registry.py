@@ -26,6 +26,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.laipac": "drivers.tracker_line:LAIPAC",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.topin": "drivers.tracker_line:TOPIN",
+        "tracker.trv": "drivers.tracker_line:TRV",
         "tracker.watch": "drivers.tracker_line:WATCH",
         "tracker.xexun2": "drivers.tracker_line:XEXUN2",
         "tracker.wristband-yx": "drivers.tracker_line:WRISTBAND_YX",

@@ -21,6 +21,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "laipac": "firmware_protocols.laipac.conversation:LaipacConversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
         "topin": "firmware_protocols.topin.conversation:TopinConversation",
+        "trv": "firmware_protocols.trv.conversation:TrvConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",
         "xexun2": "firmware_protocols.xexun2.conversation:Xexun2Conversation",
         "wristband-yx": "firmware_protocols.wristband_yx.conversation:WristbandYxConversation",

@@ -32,6 +32,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "osdp-session": "firmware_protocols.osdp.describe_session",
         "r16h": "firmware_protocols.r16h.describe",
         "topin": "firmware_protocols.topin.describe",
+        "trv": "firmware_protocols.trv.describe",
         "watch": "firmware_protocols.watch.describe",
         "wiegand": "firmware_protocols.wiegand.describe",
         "xexun2": "firmware_protocols.xexun2.describe",

@@ -24,6 +24,7 @@ import firmware_protocols.osdp.describe_channel
 import firmware_protocols.osdp.describe_session
 import firmware_protocols.r16h.describe
 import firmware_protocols.topin.describe
+import firmware_protocols.trv.describe
 import firmware_protocols.watch.describe
 import firmware_protocols.wiegand.describe
 import firmware_protocols.xexun2.describe
@@ -61,6 +62,7 @@ DESCRIBERS: dict[str, Describer] = {
     "osdp-session": firmware_protocols.osdp.describe_session,
     "r16h": firmware_protocols.r16h.describe,
     "topin": firmware_protocols.topin.describe,
+    "trv": firmware_protocols.trv.describe,
     "watch": firmware_protocols.watch.describe,
     "wiegand": firmware_protocols.wiegand.describe,
     "xexun2": firmware_protocols.xexun2.describe,

@@ -10,6 +10,7 @@ from tests.firmware_protocols.tracker_vectors import TrackerVector, load, same
 FILES = {
     "laipac": ["laipac.json", "laipac-own.json"],
     "topin": ["topin.json"],
+    "trv": ["trv.json", "trv-own.json"],
     "wristband-yx": ["wristband-yx.json"],
 }
 ALL = [one for family, files in FILES.items() for one in load(family, *files)]
