@@ -24,6 +24,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.jt808": "drivers.tracker_line:JT808",
         "tracker.minifinder2": "drivers.tracker_line:MINIFINDER2",
         "tracker.laipac": "drivers.tracker_line:LAIPAC",
+        "tracker.pt60": "drivers.tracker_line:PT60",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.topin": "drivers.tracker_line:TOPIN",
         "tracker.trv": "drivers.tracker_line:TRV",

@@ -19,6 +19,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "jt808": "firmware_protocols.jt808.conversation:Jt808Conversation",
         "minifinder2": "firmware_protocols.minifinder2.conversation:Minifinder2Conversation",
         "laipac": "firmware_protocols.laipac.conversation:LaipacConversation",
+        "pt60": "firmware_protocols.pt60.conversation:Pt60Conversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
         "topin": "firmware_protocols.topin.conversation:TopinConversation",
         "trv": "firmware_protocols.trv.conversation:TrvConversation",

@@ -30,6 +30,7 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "osdp": "firmware_protocols.osdp.describe",
         "osdp-sc": "firmware_protocols.osdp.describe_channel",
         "osdp-session": "firmware_protocols.osdp.describe_session",
+        "pt60": "firmware_protocols.pt60.describe",
         "r16h": "firmware_protocols.r16h.describe",
         "topin": "firmware_protocols.topin.describe",
         "trv": "firmware_protocols.trv.describe",

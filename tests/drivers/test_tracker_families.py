@@ -15,6 +15,7 @@ from tests.drivers.bench import RecordingHost, in_skipped_time
 
 SAYS = {
     "laipac": (LaipacFrame("ECHK", ("S9110017", "0")).to_line(), "S9110017"),
+    "pt60": (b"@G#@,V01,13,352000000000017,460010000000017,20261127120506,5555,@R#@", "352000000000017"),
     "trv": (b"TRVAP00352000000000017#", "352000000000017"),
     "wristband-yx": (YxFrame("352000000000017", "64", "1", model="1").to_bytes(), "352000000000017"),
     "topin": (TopinFrame(0x01, bytes.fromhex("0352000000000017 08"), 0x0D).to_bytes(), "352000000000017"),

@@ -22,6 +22,7 @@ import firmware_protocols.laipac.describe
 import firmware_protocols.osdp.describe
 import firmware_protocols.osdp.describe_channel
 import firmware_protocols.osdp.describe_session
+import firmware_protocols.pt60.describe
 import firmware_protocols.r16h.describe
 import firmware_protocols.topin.describe
 import firmware_protocols.trv.describe
@@ -60,6 +61,7 @@ DESCRIBERS: dict[str, Describer] = {
     "osdp": firmware_protocols.osdp.describe,
     "osdp-sc": firmware_protocols.osdp.describe_channel,
     "osdp-session": firmware_protocols.osdp.describe_session,
+    "pt60": firmware_protocols.pt60.describe,
     "r16h": firmware_protocols.r16h.describe,
     "topin": firmware_protocols.topin.describe,
     "trv": firmware_protocols.trv.describe,

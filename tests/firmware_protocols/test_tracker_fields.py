@@ -9,6 +9,7 @@ from tests.firmware_protocols.tracker_vectors import TrackerVector, load, same
 
 FILES = {
     "laipac": ["laipac.json", "laipac-own.json"],
+    "pt60": ["pt60.json", "pt60-own.json"],
     "topin": ["topin.json"],
     "trv": ["trv.json", "trv-own.json"],
     "wristband-yx": ["wristband-yx.json"],

@@ -27,7 +27,7 @@ from tests.firmware_protocols.streams import split
 from tests.firmware_protocols.tracker_vectors import KEYS, TrackerVector, load, same, section
 
 NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
-ENDLESS = {"trv"}  # published without their end, and decoded so
+ENDLESS = {"pt60", "trv"}  # published without their end, and decoded so
 UNSOUND = {"jt808-0x0900-2013-7284abbe"}  # its length is wrong too
 FILES = {
     "gt06": ["gt06.json"],
@@ -35,6 +35,7 @@ FILES = {
     "jt808": ["jt808.json"],
     "minifinder2": ["minifinder2.json", "minifinder2-own.json"],
     "laipac": ["laipac.json", "laipac-own.json"],
+    "pt60": ["pt60.json", "pt60-own.json"],
     "r16h": ["r16h-own.json"],
     "topin": ["topin.json"],
     "trv": ["trv.json", "trv-own.json"],
@@ -242,6 +243,7 @@ BEGINNINGS = {
     "jt808": ["7e", "7e020003ff"],
     "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
     "laipac": ["24", b"$AVRMC,".hex(), b"$AVRMC*".hex(), b"$AVRMC,*0".hex()],
+    "pt60": ["40", b"@G#@,".hex(), b"@B#@|".hex(), b"@B#@|@".hex(), b"@G#@,@E#@".hex()],
     "r16h": ["40", b"@AAAA,".hex()],
     "topin": ["78", "7878ff", "7878ff69", "787864690d", "7878ff10", "7878ff690d0a"],
     "trv": [b"TRV".hex(), b"I".hex(), b"TRVAP01".hex(), b"IWAP02,".hex(), b"IWAP00x".hex()],
