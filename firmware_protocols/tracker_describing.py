@@ -57,11 +57,20 @@ def _of_report(report: TrackerReport) -> Json:
 
 
 def lifted(told: Json) -> Json:
-    """With what the vector files have beside `decoded` and not in `raw`: cells, voltage, values of the body."""
+    """With what the vector files have beside the common keys too: cells, voltage, values of the body.
+
+    A cell or access point that was sent twice is told once there, as in the vector files; `raw` has both.
+    """
     raw = told["raw"]
     if not isinstance(raw, dict):
         raise TypeError("`raw` of what was described is an object")
-    return {**{name: value for name, value in raw.items() if name in LIFTED}, **told}
+    return {**{name: _once(value) for name, value in raw.items() if name in LIFTED}, **told}
+
+
+def _once(value: object) -> object:
+    if not isinstance(value, list):
+        return value
+    return [one for at, one in enumerate(value) if one not in value[:at]]
 
 
 def of_fix(fix: Fix) -> Json:

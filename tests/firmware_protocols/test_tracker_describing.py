@@ -65,5 +65,12 @@ def test_what_vectors_have_beside_what_was_decoded_is_told_there_too() -> None:
     assert "zone" not in told
 
 
+def test_a_cell_that_was_sent_twice_is_told_once_and_kept() -> None:
+    one, other = {"cid": 1, "rssi": -60}, {"cid": 1, "rssi": -61}
+    told = lifted(described([TrackerReport(kind="x", raw={"cells": [one, other, one]})], {}))
+    assert told["cells"] == [one, other]
+    assert told["raw"] == {"kind": "x", "cells": [one, other, one]}
+
+
 def test_a_position_is_in_no_repr() -> None:
     assert "36.5" not in repr(TrackerReport(kind="x", fix=FIX))
