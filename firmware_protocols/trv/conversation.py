@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
 from firmware_protocols.tracking import Heard, Order
-from firmware_protocols.trv.frames import Frame
-from firmware_protocols.trv.reports import LOGIN, Decoder, report_of
+from firmware_protocols.trv.frames import Decoder, Frame
+from firmware_protocols.trv.reports import LOGIN, report_of
 
 # Words by which a device answers an order: they are not answered.
 ANSWERS_OF_DEVICE = frozenset(

@@ -4,8 +4,8 @@ from firmware_protocols.describing import Field, Json
 from firmware_protocols.framing import Discarded
 from firmware_protocols.tracker_describing import described, lifted
 from firmware_protocols.tracker_explaining import Part, explained, summary
-from firmware_protocols.trv.frames import Frame
-from firmware_protocols.trv.reports import Decoder, report_of
+from firmware_protocols.trv.frames import Decoder, Frame
+from firmware_protocols.trv.reports import report_of
 
 
 def decode(data: bytes, direction: str | None) -> Json:  # noqa: ARG001 - both ways look the same

@@ -4,13 +4,13 @@ Some publications leave the # out: a message without it counts when the line is 
 """
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.trv.texts import FORMS
 
 END = b"#"
 LONGEST = 1024  # bytes; the longest published has some 250
@@ -60,16 +60,12 @@ class Frame:
         return cls(match[1], match[2], match[3], match[4] == "#")
 
 
-class MessageDecoder(ABC):
-    """Finds messages of both directions; `_whole` says which one without a # reads as a whole one."""
+class Decoder:
+    """Finds messages of both directions."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._plain_to = 0  # no stop before here
-
-    @abstractmethod
-    def _whole(self, frame: Frame) -> bool:
-        """Whether nothing is missing but the #."""
 
     def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
         """Take the next bytes, in any chunking; yield what became complete."""
@@ -82,10 +78,10 @@ class MessageDecoder(ABC):
         if not self._buffer:
             return
         found = _MESSAGE.fullmatch(self._buffer.decode("latin-1"))
-        frame = None if found is None else Frame(found[1], found[2], found[3], ended=False)
-        if frame is not None and self._whole(frame):
+        form = None if found is None else FORMS.get(found[2])
+        if found is not None and form is not None and form.fullmatch(found[3]) is not None:
             self._forget(len(self._buffer))
-            yield frame
+            yield Frame(found[1], found[2], found[3], ended=False)
         else:
             yield self._discard("truncated", len(self._buffer))
 

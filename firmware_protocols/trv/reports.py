@@ -15,9 +15,8 @@ from types import MappingProxyType
 
 from firmware_protocols.text_values import moment, nmea_degrees, number, pair, whole
 from firmware_protocols.tracking import Fix, Sign, TrackerReport
-from firmware_protocols.trv import frames
 from firmware_protocols.trv.frames import Frame
-from firmware_protocols.trv.texts import STATE_SIZE, State, cells_of, more_of, points_of
+from firmware_protocols.trv.texts import IMEI, POSITION, STATE_SIZE, State, cells_of, more_of, points_of
 
 LOGIN = "AP00"
 ALARMS: Mapping[int, Sign] = MappingProxyType({1: Sign.SOS, 5: Sign.FALL, 6: Sign.FALL})
@@ -30,20 +29,7 @@ NUMBERS: Mapping[str, Sequence[str]] = MappingProxyType(
         "AP50": ("temperature", "battery_level"),
     }
 )
-_IMEI = re.compile(r"(\d{15})(?:,.*)?")
-_POSITION = re.compile(
-    r"(?P<day>\d{6})(?P<fix>[AV])(?P<lat>\d{4}\.\d{1,8})(?P<ns>[NS])(?P<lon>\d{5}\.\d{1,8})(?P<ew>[EW])"
-    r"(?P<kmh>\d{3}\.\d)(?P<time>\d{6})(?P<course>[\d.]{6})(?P<state>\d{10}[0-9A-Fa-f]{2}\d{2})(?:\d{3,5})?"
-    r",(?P<mcc>\d{1,9}),(?P<mnc>\d{1,9}),(?P<lac>\d{1,9}),(?P<cid>\d{1,9})(?:,(?P<rest>.*))?"
-)
 _ALARM = re.compile(r"(\d{2})(?:,[^,|]*){0,2}(?:,(.*))?")
-
-
-class Decoder(frames.MessageDecoder):
-    """Finds messages; one without a # counts where it can be read."""
-
-    def _whole(self, frame: Frame) -> bool:
-        return "unread" not in report_of(frame).raw
 
 
 def report_of(frame: Frame, device_id: str | None = None) -> TrackerReport:
@@ -56,12 +42,12 @@ def report_of(frame: Frame, device_id: str | None = None) -> TrackerReport:
 
 
 def _login(body: str) -> TrackerReport | None:
-    match = _IMEI.fullmatch(body)
+    match = IMEI.fullmatch(body)
     return None if match is None else TrackerReport(kind="", device_id=match[1])
 
 
 def _position(body: str) -> TrackerReport | None:
-    match = _POSITION.fullmatch(body)
+    match = POSITION.fullmatch(body)
     if match is None:
         return None
     state = State.from_text(match["state"])

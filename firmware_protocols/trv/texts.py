@@ -1,16 +1,35 @@
 """The forms that messages are written in: fixed numbers of digits, and lists of cells and access points."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from firmware_protocols.text_values import whole
 
+IMEI = re.compile(r"(\d{15})(?:,.*)?")
+POSITION = re.compile(
+    r"(?P<day>\d{6})(?P<fix>[AV])(?P<lat>\d{4}\.\d{1,8})(?P<ns>[NS])(?P<lon>\d{5}\.\d{1,8})(?P<ew>[EW])"
+    r"(?P<kmh>\d{3}\.\d)(?P<time>\d{6})(?P<course>[\d.]{6})(?P<state>\d{10}[0-9A-Fa-f]{2}\d{2})(?:\d{3,5})?"
+    r",(?P<mcc>\d{1,9}),(?P<mnc>\d{1,9}),(?P<lac>\d{1,9}),(?P<cid>\d{1,9})(?:,(?P<rest>.*))?"
+)
 _STATE = re.compile(r"(\d{3})(\d{3})(\d{3})(\d)([0-9A-Fa-f]{2})(\d{2})")
 # Interval, vibration alarm, its sensitivity, arms itself, after so long; then the three that are read.
 _MORE = re.compile(r"\d{2}\d\d{3}\d\d{4}(\d)(\d)?(\d)?")
 _POINT = re.compile(r"\|((?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2})\|(-?\d{1,3})(?=&|\Z)")
 _CELL = re.compile(r"(\d{1,9})\|(\d{1,9})\|(-?\d{1,3})")
 STATE_SIZE = 14
+_VALUES = re.compile(r"(?:,[\d.]*)+")
+# Word -> form of a whole text: what a message without its end is measured by.
+FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "AP00": IMEI,
+        **dict.fromkeys(("AP01", "AP10", "YP03", "YP14"), POSITION),
+        "AP02": re.compile(r"(?:,[^,|]*){5}(?:,\d+\|\d+\|-?\d+)*,\d+,.*"),
+        "CP01": re.compile(r",\d{10}[0-9A-Fa-f]{2}\d{2,30}"),
+        **dict.fromkeys(("AP03", "AP49", "APHT", "APHP", "AP50"), _VALUES),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +81,10 @@ def more_of(text: str) -> dict[str, object]:
 
 
 def points_of(text: str) -> list[dict[str, object]]:
-    """{name|address|signal} with & between; a name may hold anything. The same one twice is told once."""
-    found: dict[tuple[str, int], dict[str, object]] = {}
-    for match in _POINT.finditer(text):
-        mac, rssi = match[1].replace("-", ":"), -abs(int(match[2]))
-        found[mac, rssi] = {"mac": mac, "rssi": rssi}
-    return list(found.values())
+    """{name|address|signal} with & between; a name may hold anything."""
+    return [
+        {"mac": match[1].replace("-", ":"), "rssi": -abs(int(match[2]))} for match in _POINT.finditer(text)
+    ]
 
 
 def cells_of(mcc: str, mnc: str, texts: list[str]) -> list[dict[str, object]]:

@@ -13,8 +13,7 @@ from firmware_protocols.families import describer
 from firmware_protocols.framing import Discarded
 from firmware_protocols.tracking import Heard, Order
 from firmware_protocols.trv.conversation import TrvConversation
-from firmware_protocols.trv.frames import LONGEST, Frame
-from firmware_protocols.trv.reports import Decoder
+from firmware_protocols.trv.frames import LONGEST, Decoder, Frame
 from tests.firmware_protocols.streams import bytes_of
 
 NOW = datetime(2026, 11, 27, 4, 5, 6, tzinfo=UTC)
@@ -107,7 +106,7 @@ def test_a_text_without_end_does_not_fill_the_memory() -> None:
         (b"IWAP00352000000000017", True),
         (b"IWAP0035200000000001", False),
         (b"TRVCP01,0600090800010", False),
-        (b"IWAPXL,080835", False),
+        (b"IWAPXL,112233", False),
         (POSITION[:40], False),
     ],
 )
@@ -124,14 +123,14 @@ def test_without_its_end_only_what_reads_as_whole_is_heard(data: bytes, read: bo
         (b"IWAP00352000000000017#", b"IWBP00,20261127040506,0#"),
         (POSITION, b"TRVBP01#"),
         (b"IWAP02,zh_cn,0,0,460,0,0,#", b"IWBP02#"),
-        (b"TRVCP01,06000908000102#", b"TRVDP01#"),
+        (b"TRVCP01,06401107700103#", b"TRVDP01#"),
         (b"TRVYP03x#", b"TRVZP03#"),
         (b"TRVAP14,1#", b"TRVBP14,0.000,0.000#"),
         (b"IWAP14,1#", b""),
-        (b"IWAP12,080835,1#", b""),
-        (b"IWAPXL,080835#", b""),
+        (b"IWAP12,112233,1#", b""),
+        (b"IWAPXL,112233#", b""),
         (b"IWAPXL,1#", b"IWBPXL#"),
-        (b"IWBP16,352000000000017,080835#", b""),
+        (b"IWBP16,352000000000017,112233#", b""),
     ],
 )
 def test_the_answer_has_the_next_letter(said: bytes, answer: bytes) -> None:
@@ -155,7 +154,7 @@ def test_who_it_is_holds_for_the_line() -> None:
         b"TRVAP01261127A9940.0986N11701.2506E003.6040506270.0006000908010102,460,00,9520,3671#",
         b"IWAP02,1#",
         b"IWAP03,1#",
-        b"TRVCP0106000908000102#",
+        b"TRVCP0106401107700103#",
         b"IWAP49,x#",
         b"IWAP99,1#",
     ],
