@@ -22,15 +22,15 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "tracker.gt06": "drivers.tracker_line:GT06",
         "tracker.h02": "drivers.tracker_line:H02",
         "tracker.jt808": "drivers.tracker_line:JT808",
-        "tracker.minifinder2": "drivers.tracker_line:MINIFINDER2",
         "tracker.laipac": "drivers.tracker_line:LAIPAC",
+        "tracker.minifinder2": "drivers.tracker_line:MINIFINDER2",
         "tracker.pt60": "drivers.tracker_line:PT60",
         "tracker.r16h": "drivers.tracker_line:R16H",
         "tracker.topin": "drivers.tracker_line:TOPIN",
         "tracker.trv": "drivers.tracker_line:TRV",
         "tracker.watch": "drivers.tracker_line:WATCH",
-        "tracker.xexun2": "drivers.tracker_line:XEXUN2",
         "tracker.wristband-yx": "drivers.tracker_line:WRISTBAND_YX",
+        "tracker.xexun2": "drivers.tracker_line:XEXUN2",
     }
 )
 

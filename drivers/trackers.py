@@ -17,15 +17,15 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "gt06": "firmware_protocols.gt06.conversation:Gt06Conversation",
         "h02": "firmware_protocols.h02.conversation:H02Conversation",
         "jt808": "firmware_protocols.jt808.conversation:Jt808Conversation",
-        "minifinder2": "firmware_protocols.minifinder2.conversation:Minifinder2Conversation",
         "laipac": "firmware_protocols.laipac.conversation:LaipacConversation",
+        "minifinder2": "firmware_protocols.minifinder2.conversation:Minifinder2Conversation",
         "pt60": "firmware_protocols.pt60.conversation:Pt60Conversation",
         "r16h": "firmware_protocols.r16h.conversation:R16hConversation",
         "topin": "firmware_protocols.topin.conversation:TopinConversation",
         "trv": "firmware_protocols.trv.conversation:TrvConversation",
         "watch": "firmware_protocols.watch.conversation:WatchConversation",
-        "xexun2": "firmware_protocols.xexun2.conversation:Xexun2Conversation",
         "wristband-yx": "firmware_protocols.wristband_yx.conversation:WristbandYxConversation",
+        "xexun2": "firmware_protocols.xexun2.conversation:Xexun2Conversation",
     }
 )
 

@@ -17,8 +17,8 @@ import firmware_protocols.gt06.describe
 import firmware_protocols.h02.describe
 import firmware_protocols.idcard_sam.describe
 import firmware_protocols.jt808.describe
-import firmware_protocols.minifinder2.describe
 import firmware_protocols.laipac.describe
+import firmware_protocols.minifinder2.describe
 import firmware_protocols.osdp.describe
 import firmware_protocols.osdp.describe_channel
 import firmware_protocols.osdp.describe_session
@@ -28,8 +28,8 @@ import firmware_protocols.topin.describe
 import firmware_protocols.trv.describe
 import firmware_protocols.watch.describe
 import firmware_protocols.wiegand.describe
-import firmware_protocols.xexun2.describe
 import firmware_protocols.wristband_yx.describe
+import firmware_protocols.xexun2.describe
 import firmware_protocols.zfm.describe
 import firmware_protocols.zk_adms.describe
 from firmware_protocols.describing import Describer, Field
