@@ -75,3 +75,14 @@ def nmea_degrees(text: str, hemisphere: str, limit: float) -> float | None:
     if minutes >= 60 or value > limit:
         return None
     return -value if hemisphere.strip().upper() in {"S", "W"} else value
+
+
+def decimal(value: float | None, places: int) -> str:
+    """The inverse of `number`: rounded, and empty for None."""
+    return "" if value is None else f"{value:.{places}f}"
+
+
+def nmea_text(value: float, degree_digits: int) -> str:
+    """The magnitude as (D)DDMM.mmmm: the inverse of `nmea_degrees` without its letter."""
+    degrees_part, rest = divmod(round(abs(value) * 600_000), 600_000)
+    return f"{degrees_part:0{degree_digits}d}{rest // 10_000:02d}.{rest % 10_000:04d}"

@@ -128,6 +128,11 @@ class State:
             return None
         return cls(*data[:3], *(data[3:5] if len(data) >= 5 else ()))
 
+    def to_bytes(self) -> bytes:
+        """The block on the wire; five bytes where it has an alarm, else three."""
+        head = bytes([self.info, self.voltage, self.signal])
+        return head if self.alarm is None else head + bytes([self.alarm, self.language or 0])
+
     @property
     def battery_pct(self) -> int | None:
         """Levels 0 to 6 as parts of a hundred; above that per cent."""
