@@ -47,8 +47,9 @@ class H02Terminal:
     tells_strap = False
 
     def __init__(self, device_id: str) -> None:
-        """`device_id`: at most 20 letters and digits; a position in digits carries ten digits of it."""
+        """`device_id`: at most 20 letters and digits; a position in digits carries ten digits of it. Code: form."""
         self.device_id = device_id
+        self.heartbeat(0).to_bytes()  # refuses an id that no frame carries
         self._decoder = Decoder()
 
     def hello(self) -> Hello:

@@ -29,8 +29,9 @@ class R16hTerminal:
     tells_strap = True
 
     def __init__(self, device_id: str, zone: tzinfo = UTC) -> None:
-        """`device_id`: IMEI. `zone`: of its clock, which no frame tells."""
+        """`device_id`: IMEI. `zone`: of its clock, which no frame tells. Code: form, for no IMEI."""
         self.device_id = device_id
+        self.link().to_bytes()
         self._zone = zone
         self._decoder = Decoder()
 

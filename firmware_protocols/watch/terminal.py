@@ -52,8 +52,9 @@ class WatchTerminal:
     tells_strap = True  # at the moment that it is opened
 
     def __init__(self, device_id: str, zone: tzinfo = UTC) -> None:
-        """`zone`: of its clock, which no frame tells."""
+        """`zone`: of its clock, which no frame tells. Code: header, for an id that no frame carries."""
         self.device_id = device_id
+        self.link(None)
         self._zone = zone
         self._decoder = Decoder()
 

@@ -270,11 +270,23 @@ def test_a_place_without_a_time_is_ours_to_mend(family: str) -> None:
     assert told.value.code == "time"
 
 
-@pytest.mark.parametrize("imei", ["", "x", "1" * 16])
-def test_an_imei_that_is_none_is_ours_to_mend(imei: str) -> None:
+@pytest.mark.parametrize(
+    ("family", "device_id", "code"),
+    [
+        ("gt06", "", "imei"),
+        ("gt06", "x", "imei"),
+        ("gt06", "1" * 16, "imei"),
+        ("h02", "1" * 21, "form"),
+        ("h02", "1,2", "form"),
+        ("r16h", "123", "form"),
+        ("watch", "", "header"),
+        ("watch", "1*2", "header"),
+    ],
+)
+def test_an_id_that_no_frame_carries_is_ours_to_mend(family: str, device_id: str, code: str) -> None:
     with pytest.raises(LocalProtocolError) as told:
-        Gt06Terminal(imei)
-    assert told.value.code == "imei"
+        TERMINALS[family](device_id)
+    assert told.value.code == code
 
 
 @pytest.mark.parametrize("device_id", ["12345", "123456789012345", "47002223AB"])
