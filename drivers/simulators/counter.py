@@ -9,7 +9,6 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from drivers.simulators.cards import (
     Card,
@@ -22,7 +21,7 @@ from drivers.simulators.cards import (
 from drivers.simulators.faults import FaultMix
 from drivers.simulators.idcard import Habit, SimulatedReader, sam_id
 from drivers.simulators.pty_host import PtyHost
-from drivers.simulators.wire import Wire
+from drivers.simulators.wire import serve_port
 from firmware_protocols.idcard_sam.commands import Command
 
 PATIENCE_S = 6.0  # then a person takes the card away, read or not
@@ -80,21 +79,6 @@ async def run_idcard(
             serving.cancel()
             await asyncio.wait([serving])
     return reader
-
-
-class FarEnd(Protocol):
-    """A simulated device."""
-
-    async def serve(self, wire: Wire) -> None:
-        """Answer until the wire is pulled."""
-        ...
-
-
-async def serve_port(device: FarEnd, port: PtyHost) -> None:
-    """Play it on a port whenever that is plugged in."""
-    while True:
-        await port.until_plugged()
-        await device.serve(port)
 
 
 async def visit(reader: SimulatedReader, card: Card, dwell_s: float, tell: Callable[[str], None]) -> None:

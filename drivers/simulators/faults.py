@@ -89,7 +89,9 @@ class Spoiling:
     """How the faults look in one family's frames."""
 
     noise: bytes  # with the beginning of a frame in it
-    size_at: int  # where a frame has its length, two bytes
+    size_at: int  # where a frame has its length
+    size: bytes = b"\xff\xff"  # a length that no frame has
+    check_at: int = -1  # where it has its check byte
 
     def apply(self, frame: bytes, kind: FaultKind | None, dialect: bytes = b"") -> bytes:
         """What goes over the wire in place of `frame`; nothing for a mute device. `dialect`: as another one has it."""
@@ -106,9 +108,10 @@ class Spoiling:
             case FaultKind.DIALECT if dialect:
                 return dialect
             case FaultKind.CHECKSUM | FaultKind.DIALECT:
-                return frame[:-1] + bytes([frame[-1] ^ 0x55])
+                at = len(frame) + self.check_at
+                return frame[:at] + bytes([frame[at] ^ 0x55]) + frame[at + 1 :]
             case FaultKind.HUGE:
-                return frame[: self.size_at] + b"\xff\xff" + frame[self.size_at + 2 :]
+                return frame[: self.size_at] + self.size + frame[self.size_at + len(self.size) :]
             case FaultKind.TWICE:
                 return frame + frame
             case FaultKind.MUTE | FaultKind.ASK_AGAIN:

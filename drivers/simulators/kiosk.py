@@ -13,10 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from drivers.simulators.cards import cards
-from drivers.simulators.counter import BAD_CARDS, serve_port, visit
+from drivers.simulators.counter import BAD_CARDS, visit
 from drivers.simulators.fingerprint import Finger, SimulatedModule, Skin
 from drivers.simulators.idcard import SimulatedReader, sam_id
 from drivers.simulators.pty_host import PtyHost
+from drivers.simulators.wire import serve_port
 from firmware_protocols.zfm.family import Family
 
 KNOWN = 40  # persons who come, of whom the module knows most

@@ -23,6 +23,38 @@ class Wire(Protocol):
         ...
 
 
+class Port(Wire, Protocol):
+    """A wire that can be pulled and put back. `PtyHost` and `Call` are ports."""
+
+    @property
+    def plugged(self) -> bool:
+        """Whether it is there."""
+        ...
+
+    def plug(self) -> None:
+        """Put it back; harmless when it is there."""
+        ...
+
+    async def until_plugged(self) -> None:
+        """Return when a device can be played on it."""
+        ...
+
+
+class FarEnd(Protocol):
+    """A simulated device."""
+
+    async def serve(self, wire: Wire) -> None:
+        """Answer until the wire is pulled."""
+        ...
+
+
+async def serve_port(device: FarEnd, port: Port) -> None:
+    """Play it on a port whenever that is plugged in."""
+    while True:
+        await port.until_plugged()
+        await device.serve(port)
+
+
 async def send_at(wire: Wire, data: bytes, baud: int) -> None:
     """Send `data` no faster than a line of `baud` carries it."""
     loop = asyncio.get_running_loop()

@@ -6,30 +6,36 @@ import signal
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from drivers.trackers import FAMILIES
+from firmware_protocols.errors import LocalProtocolError
 from gateway.errors import StartError
 
+if TYPE_CHECKING:
+    from drivers.simulators.tracker import SimulatedTracker
+
 TERMINAL = "terminal.zk_adms"
-TRACKER = "tracker.jt808"
+TRACKER = "tracker."
 KIOSK = "kiosk"  # a card reader and a fingerprint module, and the same people at both
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     parser = commands.add_parser("simulate", help="play a device on a pty", description=__doc__)
-    parser.add_argument("kind", choices=["idcard.sam", KIOSK, TERMINAL, TRACKER], help="what to play")
     parser.add_argument(
-        "--port", type=Path, help="name the port gets, as udev would make it (idcard.sam, kiosk)"
+        "kind",
+        choices=["idcard.sam", KIOSK, TERMINAL, *(TRACKER + one for one in FAMILIES)],
+        help="what to play",
     )
+    parser.add_argument("--port", type=Path, help="name the port gets, as udev would make it")
     parser.add_argument("--finger-port", type=Path, help="the same of the fingerprint module (kiosk)")
     parser.add_argument(
-        "--to", help="address:port where the gateway listens (terminal.zk_adms, tracker.jt808)"
+        "--to", help="address:port where the gateway listens (terminal.zk_adms, or a tracker that calls)"
     )
     parser.add_argument(
         "--serial",
-        default="TEST001",
-        help="serial number of the terminal, phone of the tracker (default: TEST001)",
+        help="serial number of the terminal, id (IMEI, phone) of the tracker (default: an invented one)",
     )
     parser.add_argument("--repeat", type=float, default=0.0, help="share of uploads that come twice, 0 to 1")
     parser.add_argument("--cut", type=float, default=0.0, help="share of uploads that break off, 0 to 1")
@@ -51,18 +57,24 @@ def run(args: argparse.Namespace) -> int:
     if args.kind == TERMINAL:
         asyncio.run(_until_stopped(_terminal(args)))
         return 0
-    if args.kind == TRACKER:
-        asyncio.run(_until_stopped(_tracker(args)))
+    if args.kind.startswith(TRACKER) and args.port is None:
+        asyncio.run(_until_stopped(_calling_tracker(args)))
         return 0
     if args.port is None:
         raise StartError("simulate", f"{args.kind} needs --port, the name its port gets")
     try:
-        asyncio.run(_until_stopped(_kiosk(args) if args.kind == KIOSK else _idcard(args)))
+        asyncio.run(_until_stopped(_on_port(args)))
     except OSError as exc:
         raise StartError(
             "simulate", f"{args.port}: {exc.strerror}; choose another place for the port"
         ) from exc
     return 0
+
+
+def _on_port(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
+    if args.kind == KIOSK:
+        return _kiosk(args)
+    return _docked_tracker(args) if args.kind.startswith(TRACKER) else _idcard(args)
 
 
 def _idcard(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
@@ -94,12 +106,29 @@ def _kiosk(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
     )
 
 
-def _tracker(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
-    from drivers.simulators.tracker import SimulatedTracker, run_tracker
+async def _calling_tracker(args: argparse.Namespace) -> None:
+    from drivers.simulators.call import Call
+    from drivers.simulators.tracker_walk import run_tracker
 
-    host, port = _to(args)
-    phone = args.serial if args.serial.isdigit() else "13812345678"
-    return run_tracker(SimulatedTracker(host, port, phone.zfill(12)), interval_s=args.interval, tell=_tell)
+    async with Call(*_to(args)) as call:
+        await run_tracker(_tracker(args), call, interval_s=args.interval, tell=_tell)
+
+
+async def _docked_tracker(args: argparse.Namespace) -> None:
+    from drivers.simulators.pty_host import PtyHost
+    from drivers.simulators.tracker_walk import run_tracker
+
+    async with PtyHost(args.port) as port:
+        await run_tracker(_tracker(args), port, interval_s=args.interval, tell=_tell)
+
+
+def _tracker(args: argparse.Namespace) -> "SimulatedTracker":
+    from drivers.simulators.tracker import SimulatedTracker
+
+    try:
+        return SimulatedTracker(args.kind.removeprefix(TRACKER), args.serial)
+    except LocalProtocolError as exc:
+        raise StartError("simulate", f"--serial: {exc}") from exc
 
 
 def _to(args: argparse.Namespace) -> tuple[str, int]:
@@ -120,7 +149,7 @@ def _terminal(args: argparse.Namespace) -> Coroutine[Any, Any, object]:
         templates=args.templates,
         in_2000=args.in_2000,
     )
-    terminal = SimulatedTerminal(host, port, args.serial, faults=faults, seed=args.seed)
+    terminal = SimulatedTerminal(host, port, args.serial or "TEST001", faults=faults, seed=args.seed)
     return run_terminal(terminal, interval_s=args.interval, tell=_tell)
 
 
