@@ -1,6 +1,7 @@
 """The scripts of docs/scripts against the real drivers: each is played to its end, and what it says comes of it."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -23,11 +24,14 @@ from drivers.simulators.face import SimulatedFaceModule
 from drivers.simulators.fingerprint import SimulatedModule
 from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.osdp import SimulatedOsdpReader
-from drivers.simulators.script import read_script
+from drivers.simulators.script import parse_script, read_script
 from drivers.simulators.stage import Stage, play
 from drivers.simulators.stage_kiosk import kiosk_stage
 from drivers.simulators.stage_people import face_stage, finger_stage, idcard_stage, osdp_stage
+from drivers.simulators.stage_terminal import terminal_stage
 from drivers.simulators.stage_tracker import tracker_stage
+from drivers.simulators.step import ScriptError
+from drivers.simulators.terminal import SimulatedTerminal
 from drivers.simulators.tracker import SimulatedTracker
 from drivers.tracker_line import TrackerLine, TrackerSettings
 from drivers.trackers import FAMILIES, conversation_type
@@ -128,6 +132,41 @@ def test_every_kind_has_an_example() -> None:
         "terminal.zk_adms",  # played in tests/gateway/test_cli_simulate.py
         *(f"tracker.{family}" for family in FAMILIES),
     }
+
+
+def stages() -> dict[str, Stage]:
+    """By the heading of docs/simulate.md."""
+    port = MemoryPort()
+    made = [
+        idcard_stage(SimulatedReader(), port, 1, quiet),
+        finger_stage(SimulatedModule(), port, 1),
+        face_stage(SimulatedFaceModule(), port, 1),
+        osdp_stage(SimulatedOsdpReader(), port),
+        terminal_stage(SimulatedTerminal("127.0.0.1", 9)),
+    ]
+    tracker = tracker_stage("tracker", SimulatedTracker("gt06"), port)
+    return {stage.kind: stage for stage in [*made, tracker]}
+
+
+def test_every_word_is_on_the_page() -> None:
+    """With its options; those of every kind stand in a table of their own."""
+    page = (SCRIPTS.parent / "simulate.md").read_text("utf-8")
+    common = {"fault", "unplug_s"}
+    for kind, stage in stages().items():
+        part = page.split(f"\n### {kind}\n")[1].split("\n##")[0]
+        rows = re.findall(r"^\| `(\w+)` \|(.*?)\|", part, re.MULTILINE)
+        assert {word for word, _ in rows} == set(stage.words) - common, kind
+        for word, told in rows:
+            with pytest.raises(ScriptError) as known:
+                parse_script(f'{{"{word}": {SAMPLES[word]}, "nothing": 1}}', "x", kind, stage.words)
+            options = set(str(known.value).partition("known: ")[2].split(" [")[0].split(", "))
+            assert options - {word, "after_s"} == set(re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", told)))
+
+
+SAMPLES = {
+    "card": "1", "finger": "1", "know": "1", "face": "1", "keys": '"1"', "case": '"open"', "punch": '"1"',
+    "fix": "[36, 117]", "alarm": '"sos"', "strap": '"off"', "battery": "1",
+}  # fmt: skip
 
 
 @in_skipped_time
