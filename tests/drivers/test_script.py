@@ -18,6 +18,7 @@ from drivers.simulators.step import ScriptError, Step
 from drivers.simulators.tracker import Part, SimulatedTracker
 from firmware_protocols.tracking import Sign
 from tests.drivers.bench import in_skipped_time
+from tests.drivers.memory_port import MemoryPort
 
 
 class Played:
@@ -194,6 +195,24 @@ async def test_a_fault_waits_for_its_question() -> None:
     assert (plan.next(6), plan.next(7)) == (None, FaultKind.CUT)
     plan.add(Fault(FaultKind.CUT))
     assert plan.next(1) is FaultKind.CUT
+
+
+@in_skipped_time
+async def test_a_cable_stays_pulled_as_long_as_the_script_says_and_a_fault_is_mended() -> None:
+    port, module = MemoryPort(), SimulatedModule()
+    stage = finger_stage(module, port, 1)
+    await port.near.open()
+    script = parse_script('{"after_s": 1, "unplug_s": 10}\n{"after_s": 5}', "x", stage.kind, stage.words)
+    playing = asyncio.create_task(play(stage, script, lambda _line: None))
+    seen = []
+    for _ in range(15):
+        await asyncio.sleep(1)
+        seen.append(port.plugged)
+        if len(seen) == 12:
+            port.unplug()  # as a fault does it
+    assert seen[1:10] == [False] * 9
+    assert seen[10:] == [True, True, False, False, True], "mended after three seconds"
+    await playing
 
 
 @in_skipped_time

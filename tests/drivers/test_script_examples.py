@@ -18,7 +18,6 @@ from drivers.face_settings import FaceSettings
 from drivers.factors import FactorDevice, Matched
 from drivers.fingerprint_reader import FingerprintReader
 from drivers.idcard_reader import IdCardReader
-from drivers.links.memory_link import MemoryLink
 from drivers.osdp_reader import Badge, Entered, OsdpReader
 from drivers.simulators.face import SimulatedFaceModule
 from drivers.simulators.fingerprint import SimulatedModule
@@ -38,42 +37,12 @@ from drivers.trackers import FAMILIES, conversation_type
 from firmware_protocols.tracking import Sign, TrackerReport
 from tests.drivers.bench import RecordingHost, idcard_settings, in_skipped_time
 from tests.drivers.finger_bench import finger_settings
+from tests.drivers.memory_port import MemoryPort
 from tests.drivers.osdp_bench import SCBK, osdp_settings
 from tests.drivers.tracker_bench import NOW
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "scripts"
 AGAIN_S = 1.0  # a driver begins anew so long after a fault
-
-
-class MemoryPort:
-    """The far end of a wire in memory, to be pulled and put back."""
-
-    def __init__(self) -> None:
-        self.near, self.far = MemoryLink.pair("port")
-        self._plugged = asyncio.Event()
-        self._plugged.set()
-
-    @property
-    def plugged(self) -> bool:
-        return self._plugged.is_set()
-
-    def plug(self) -> None:
-        self.far.plug()
-        self._plugged.set()
-
-    def unplug(self) -> None:
-        self._plugged.clear()
-        self.far.unplug()
-
-    async def until_plugged(self) -> None:
-        await self._plugged.wait()
-        await self.far.open()
-
-    async def send(self, data: bytes) -> None:
-        await self.far.send(data)
-
-    async def receive(self) -> bytes:
-        return await self.far.receive()
 
 
 def quiet(_line: str) -> None:

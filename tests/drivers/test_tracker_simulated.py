@@ -1,6 +1,9 @@
 """Each simulated wearable against the real driver: what is answered comes once, whatever happens on the way."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,9 +19,10 @@ from drivers.simulators.wire import serve_port
 from drivers.tracker_line import TrackerLine, TrackerSettings
 from drivers.trackers import FAMILIES as LINES
 from drivers.trackers import conversation_type
-from firmware_protocols.tracking import Sign
+from firmware_protocols.tracking import Conversation, Heard, Order, Sign
 from tests.broker import free_port
 from tests.drivers.bench import RecordingHost, in_skipped_time, until
+from tests.drivers.memory_port import MemoryPort
 from tests.drivers.test_tracker_line import LOCAL
 from tests.drivers.tracker_bench import NOW, TrackerBench, tracker_bench
 
@@ -142,6 +146,22 @@ async def test_an_answer_that_is_slow_loses_nothing(family: str) -> None:
         assert sorted(set(bench.steps)) == list(range(STEPS))
 
 
+@pytest.mark.parametrize("family", ANSWERED)
+@in_skipped_time
+async def test_the_answer_to_a_doubled_record_is_not_that_to_the_next(family: str) -> None:
+    host = RecordingHost()
+    host.commit_s = 0.5
+    async with tracker_bench(family, host) as bench:
+        bench.tracker.faults.add(Fault(FaultKind.TWICE, Part.RECORD))
+        bench.walk(STEPS)
+        await until(lambda: len(bench.fixes) == 2)
+        host.refusing = True  # the first is on disk twice, and nothing more
+        await asyncio.sleep(30)
+        host.refusing = False
+        await delivered(bench)
+        assert sorted(set(bench.steps)) == list(range(STEPS))
+
+
 # -- how it is ----------------------------------------------------------------------------------------
 
 
@@ -194,15 +214,80 @@ async def test_what_it_took_down_without_a_line_is_stored() -> None:
 
 
 @in_skipped_time
-async def test_a_memory_that_overflows_forgets_the_oldest() -> None:
+async def test_a_memory_that_overflows_forgets_the_oldest_and_no_other() -> None:
     host = RecordingHost()
     host.commit_s = 1.0
     async with tracker_bench("h02", host) as bench:
-        bench.walk(2)
-        await asyncio.sleep(0.5)
-        bench.tracker.kept.extend([bench.tracker.kept[0]] * MOST_KEPT)
+        bench.walk(1)
+        await asyncio.sleep(0.5)  # the first is on its way
+        bench.tracker.kept.extend(replace(bench.tracker.kept[0], battery_pct=50) for _ in range(MOST_KEPT))
         await asyncio.sleep(1)
-        assert len(bench.tracker.kept) >= MOST_KEPT - 1
+        assert (bench.tracker.delivered, len(bench.tracker.kept)) == (1, MOST_KEPT)
+
+
+# -- a gateway that says something else ---------------------------------------------------------------
+
+
+@asynccontextmanager
+async def unanswered(family: str) -> AsyncIterator[tuple[SimulatedTracker, MemoryPort, Conversation]]:
+    """A wearable whose opening was answered; what comes now, the test says."""
+    port, tracker, talk = MemoryPort(), SimulatedTracker(family), conversation_type(family)()
+    await port.near.open()
+    serving = asyncio.create_task(serve_port(tracker, port))
+    for _ in range({"gt06": 1, "h02": 0, "jt808": 2}[family]):
+        for heard in talk.feed(await port.near.receive(), NOW):
+            assert isinstance(heard, Heard)
+            await port.near.send(heard.answer)
+    await asyncio.sleep(0.1)
+    yield tracker, port, talk
+    serving.cancel()
+    await asyncio.wait([serving])
+
+
+def answer_to(talk: Conversation, data: bytes) -> bytes:
+    return b"".join(one.answer for one in talk.feed(data, NOW) if isinstance(one, Heard))
+
+
+@pytest.mark.parametrize("family", ["gt06", "jt808"])
+@in_skipped_time
+async def test_the_answer_to_another_record_does_not_count(family: str) -> None:
+    async with unanswered(family) as (tracker, port, talk):
+        first = tracker.take_fix(NOW)
+        await port.near.receive()
+        (other,) = tracker.terminal.tell(first)  # has the next serial
+        await port.near.send(answer_to(talk, other.data))
+        await asyncio.sleep(1)
+        assert (tracker.delivered, len(tracker.kept)) == (0, 1)
+
+
+@pytest.mark.parametrize("family", ANSWERED)
+@in_skipped_time
+async def test_an_answer_that_came_before_the_record_does_not_count(family: str) -> None:
+    async with unanswered(family) as (tracker, port, talk):
+        tracker.take_fix(NOW)
+        answer = answer_to(talk, await port.near.receive())
+        await port.near.send(answer * 2)
+        await asyncio.sleep(1)
+        assert tracker.delivered == 1
+        tracker.take_fix(NOW + timedelta(seconds=1))
+        await port.near.receive()
+        await asyncio.sleep(1)
+        assert tracker.delivered == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "order", "value", "told"),
+    [("gt06", Order.TEXT, "WHERE#", "WHERE#"), ("jt808", Order.LOCATE, None, "0x8201")],
+)
+@in_skipped_time
+async def test_an_order_is_taken_down_and_answered(
+    family: str, order: Order, value: str | None, told: str
+) -> None:
+    async with unanswered(family) as (tracker, port, talk):
+        await port.near.send(talk.order(order, value, NOW))
+        (heard,) = talk.feed(await port.near.receive(), NOW)
+        assert isinstance(heard, Heard)
+        assert tracker.orders == [told]
 
 
 # -- over TCP and on a pty ----------------------------------------------------------------------------
