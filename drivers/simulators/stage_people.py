@@ -36,6 +36,7 @@ from firmware_protocols.wiegand.card import Card as WiegandCard
 from firmware_protocols.zfm import commands as zfm
 
 MOST_PEOPLE = 9999
+FINGER_SLOTS, FACE_SLOTS = 199, 50  # as many as the simulated modules hold
 FOR_S, FINGER_FOR_S, FACE_FOR_S = 1.0, 2.0, 4.0  # how long somebody stays, where the script does not say
 FINE = "fine"
 BAD: Mapping[str, Callable[[Card], Card]] = {
@@ -96,7 +97,7 @@ def finger_stage(module: SimulatedModule, port: Port, seed: int) -> Stage:
         return press
 
     def know(step: Step) -> Act:
-        person = _person(step, "know")
+        person = step.whole("know", least=1, most=FINGER_SLOTS)
 
         async def enrol() -> None:
             module.know(person, finger_of(seed, person))
@@ -129,7 +130,7 @@ def face_stage(module: SimulatedFaceModule, port: Port, seed: int) -> Stage:
         return stand
 
     def know(step: Step) -> Act:
-        person = _person(step, "know")
+        person = step.whole("know", least=1, most=FACE_SLOTS)
 
         async def enrol() -> None:
             module.know(Face(_face_of(seed, person)), person)
