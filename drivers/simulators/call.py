@@ -63,7 +63,9 @@ class Call:
             await self._plugged.wait()
             with suppress(OSError):
                 self._streams = await asyncio.open_connection(self._host, self._port)
-                return
+                if self.plugged:
+                    return
+                self.hang_up()  # pulled while it was calling
             await asyncio.sleep(AGAIN_S)
 
     async def send(self, data: bytes) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from drivers.settings import nearest
-from drivers.simulators.step import ScriptError, Step
+from drivers.simulators.step import LONGEST_TEXT, ScriptError, Step, shown
 
 AFTER, REPEAT, STEPS = "after_s", "repeat", "steps"
 LONGEST_WAIT_S = 86_400.0
@@ -73,7 +73,7 @@ def read_script(path: Path, kind: str, words: Words) -> Script:
     if len(data) > MOST_BYTES:
         raise ScriptError("too_long", str(path), f"a script has {MOST_BYTES} bytes at most")
     try:
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")  # editors on Windows begin a file with a mark
     except UnicodeDecodeError as exc:
         line = data[: exc.start].count(b"\n") + 1
         raise ScriptError("not_json", f"{path}, line {line}", "a script is UTF-8") from exc
@@ -98,7 +98,7 @@ def _object(line: str, at: str) -> object:
         told = dict(some)
         if len(told) < len(some):
             twice = next(key for key, _ in some if [one for one, _ in some].count(key) > 1)
-            raise ScriptError("two_words", at, f"'{twice}' stands there twice")
+            raise ScriptError("two_words", at, f"{shown(twice)} stands there twice")
         return told
 
     def constant(word: str) -> object:
@@ -110,6 +110,8 @@ def _object(line: str, at: str) -> object:
         raise ScriptError("not_json", at, f"no JSON: {exc.msg}, character {exc.colno}") from None
     except RecursionError:
         raise ScriptError("not_json", at, "too many brackets in brackets") from None
+    except ValueError:
+        raise ScriptError("not_json", at, "a number of too many digits") from None
 
 
 def _planned(told: object, at: str, where: str, kind: str, words: Words, depth: int = 0) -> Planned:
@@ -131,7 +133,7 @@ def _planned(told: object, at: str, where: str, kind: str, words: Words, depth: 
     step.finish(
         lambda key: (
             "unknown_option",
-            f"'{word}' has no option '{key}'{nearest(key, step.known)}; known: {_listed(step.known)}",
+            f"'{word}' has no option {shown(key)}{_near(key, step.known)}; known: {_listed(step.known)}",
         )
     )
     return planned
@@ -154,8 +156,12 @@ def _unknown(key: str, kind: str, words: Words) -> tuple[str, str]:
     known = [*words, REPEAT, AFTER]
     return (
         "unknown_word",
-        f"'{key}' is nothing that can happen to {kind}{nearest(key, known)}; known: {_listed(known)}",
+        f"{shown(key)} is nothing that can happen to {kind}{_near(key, known)}; known: {_listed(known)}",
     )
+
+
+def _near(key: str, known: Sequence[str]) -> str:
+    return nearest(key[:LONGEST_TEXT], known)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -32,36 +32,36 @@ class Step:
         """A number between two limits."""
         value = self._take(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._error("wrong_type", f"'{key}' must be a number, not {_shown(value)}")
+            raise self._error("wrong_type", f"'{key}' must be a number, not {shown(value)}")
         if not least <= value <= most:
-            raise self._error("out_of_range", f"'{key}' must be {least:g} to {most:g}, not {_shown(value)}")
+            raise self._error("out_of_range", f"'{key}' must be {least:g} to {most:g}, not {shown(value)}")
         return float(value)
 
     def whole(self, key: str, *, least: int, most: int, default: int | None = None) -> int:
         """A whole number between two limits."""
         value = self._take(key, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self._error("wrong_type", f"'{key}' must be a whole number, not {_shown(value)}")
+            raise self._error("wrong_type", f"'{key}' must be a whole number, not {shown(value)}")
         if not least <= value <= most:
-            raise self._error("out_of_range", f"'{key}' must be {least} to {most}, not {_shown(value)}")
+            raise self._error("out_of_range", f"'{key}' must be {least} to {most}, not {shown(value)}")
         return value
 
     def word(self, key: str, allowed: Collection[str], default: str | None = None) -> str:
         """One of a few words."""
         value = self._take(key, default)
         if not isinstance(value, str):
-            raise self._error("wrong_type", f"'{key}' must be a word, not {_shown(value)}")
+            raise self._error("wrong_type", f"'{key}' must be a word, not {shown(value)}")
         if value not in allowed:
             known = ", ".join(sorted(allowed))
-            near = nearest(value, allowed)
-            raise self._error("out_of_range", f"'{key}' must be one of {known}, not {_shown(value)}{near}")
+            near = nearest(value[:LONGEST_TEXT], allowed)
+            raise self._error("out_of_range", f"'{key}' must be one of {known}, not {shown(value)}{near}")
         return value
 
     def text(self, key: str, letters: str) -> str:
         """A text of these letters, not empty."""
         value = self._take(key, None)
         if not isinstance(value, str):
-            raise self._error("wrong_type", f"'{key}' must be a text, not {_shown(value)}")
+            raise self._error("wrong_type", f"'{key}' must be a text, not {shown(value)}")
         if not 0 < len(value) <= LONGEST_TEXT or set(value) - set(letters):
             raise self._error("out_of_range", f"'{key}' must be 1 to {LONGEST_TEXT} of the letters {letters}")
         return value
@@ -70,7 +70,7 @@ class Step:
         """True or false."""
         value = self._take(key, default)
         if not isinstance(value, bool):
-            raise self._error("wrong_type", f"'{key}' must be true or false, not {_shown(value)}")
+            raise self._error("wrong_type", f"'{key}' must be true or false, not {shown(value)}")
         return value
 
     def place(self, key: str) -> tuple[float, float]:
@@ -90,7 +90,7 @@ class Step:
         """A list that is not empty."""
         value = self._take(key, None)
         if not isinstance(value, list) or not value:
-            raise self._error("wrong_type", f"'{key}' must be a list of steps, not {_shown(value)}")
+            raise self._error("wrong_type", f"'{key}' must be a list of steps, not {shown(value)}")
         return value
 
     def finish(self, unknown: Callable[[str], tuple[str, str]]) -> None:
@@ -110,6 +110,7 @@ class Step:
         return ScriptError(code, self._at, what)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """What stands in the script, fit for a terminal and not too long."""
     text = repr(value)
     return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}..."

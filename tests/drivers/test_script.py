@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from drivers.simulators.faults import Fault, FaultKind, FaultPlan
 from drivers.simulators.fingerprint import SimulatedModule
@@ -19,6 +21,9 @@ from drivers.simulators.tracker import Part, SimulatedTracker
 from firmware_protocols.tracking import Sign
 from tests.drivers.bench import in_skipped_time
 from tests.drivers.memory_port import MemoryPort
+
+PIECES = ["{", "}", "[", "]", ":", ",", '"card"', '"repeat"', '"steps"', '"after_s"', '"for_s"', "1", "0.5",
+          "-1", '"x"', "null", "true", "\n", "#", " "]  # fmt: skip
 
 
 class Played:
@@ -84,6 +89,10 @@ async def test_steps_happen_in_their_order_and_at_their_time() -> None:
         ('{"card": 1, "after_s": -1}', "out_of_range", "'after_s' must be 0 to 86400, not -1"),
         ('{"after_s": NaN}', "not_json", "NaN is no number"),
         ('{"after_s": 1e999}', "out_of_range", "not inf"),
+        ('{"card": ' + "9" * 5000 + "}", "not_json", "a number of too many digits"),
+        ('{"card": ' + "9" * 4000 + "}", "out_of_range", "'card' must be 1 to 9"),
+        ('{"\\u001b[2J": 1}', "unknown_word", r"'\x1b[2J' is nothing"),
+        ('{"' + "x" * 100_000 + '": 1}', "unknown_word", "xxx... is nothing"),
         ('{"repeat": 2}', "missing_option", "'steps' is missing"),
         ('{"repeat": 2, "steps": []}', "wrong_type", "'steps' must be a list of steps"),
         ('{"repeat": 0, "steps": [{"card": 1}]}', "out_of_range", "'repeat' must be 1 to"),
@@ -100,6 +109,20 @@ def test_a_script_with_a_fault_is_refused_before_anything_happens(text: str, cod
     assert str(told.value).startswith("walk.jsonl")
     assert said in str(told.value)
     assert len(str(told.value)) < 300
+
+
+@given(st.text(max_size=60) | st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_any_text_is_a_script_or_is_refused(text: str) -> None:
+    try:
+        Played().parse(text)
+    except ScriptError as exc:
+        assert str(exc).startswith("walk.jsonl")  # noqa: PT017 - either is fine
+
+
+def test_a_file_of_another_editor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "walk.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"card": 1}\r\n\r\n# done\r\n{"after_s": 1}\r\n')
+    assert len(read_script(path, "reader", Played().words).steps) == 2
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from tests.gateway.terminal_bench import SERIAL, listener
 SCRIPTS = Path(__file__).parents[2] / "docs" / "scripts"
 WALK = """{"fix": [36.65, 117.12], "speed_kmh": 4}
 {"after_s": 0.1, "alarm": "sos"}
-{"after_s": 0.1, "fault": "cut"}
+{"after_s": 0.1, "fault": "FAULT"}
 {"fix": [36.66, 117.13]}
 """
 
@@ -64,10 +64,10 @@ async def line(settings: TrackerSettings, host: RecordingHost) -> AsyncIterator[
     await asyncio.wait([running])
 
 
-@pytest.mark.parametrize("family", ["gt06", "h02"])
-async def test_a_script_of_a_wearable_that_calls(family: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("family", "fault"), [("gt06", "cut"), ("h02", "noise_before")])
+async def test_a_script_of_a_wearable_that_calls(family: str, fault: str, tmp_path: Path) -> None:
     host, port = RecordingHost(), free_port()
-    (tmp_path / "walk.jsonl").write_text(WALK)
+    (tmp_path / "walk.jsonl").write_text(WALK.replace("FAULT", fault))
     local = (ip_network("127.0.0.0/8"),)
     async with line(TrackerSettings(family=family, listen=("127.0.0.1", port), allow=local), host):
         process = await simulate(
@@ -82,12 +82,12 @@ async def test_a_script_of_a_wearable_that_calls(family: str, tmp_path: Path) ->
 
 async def test_a_script_of_a_wearable_on_a_dock(tmp_path: Path) -> None:
     host, dock = RecordingHost(), tmp_path / "new" / "dock"
-    (tmp_path / "walk.jsonl").write_text('{"after_s": 1, "fix": [36.65, 117.12]}\n{"after_s": 0.5}\n')
-    async with line(TrackerSettings(family="r16h", port=str(dock)), host):
-        process = await simulate("tracker.r16h", "--port", dock, "--script", tmp_path / "walk.jsonl")
+    (tmp_path / "walk.jsonl").write_text('{"fix": [36.65, 117.12]}\n')
+    async with line(TrackerSettings(family="jt808", port=str(dock)), host):
+        process = await simulate("tracker.jt808", "--port", dock, "--script", tmp_path / "walk.jsonl")
         code, _ = await ended(process)
-        assert code == 0
-        await until(lambda: any(one.fix for one in host.reports))
+    assert code == 0
+    assert [one.fix.lat for one in host.reports if one.fix is not None] == [36.65]
     assert not dock.is_symlink()
 
 
