@@ -29,6 +29,7 @@ class _Outlet:
                 await asyncio.wait([self._talking])
             finally:
                 self._talking.cancel()
+                await asyncio.wait([self._talking])
             if not self._talking.cancelled():
                 self._talking.result()
 

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from drivers.simulators.faults import Fault, FaultKind, FaultPlan
 from drivers.simulators.fingerprint import SimulatedModule
 from drivers.simulators.idcard import SimulatedReader
+from drivers.simulators.osdp import SimulatedOsdpReader
 from drivers.simulators.pty_host import PtyHost
 from drivers.simulators.script import MOST_BYTES, Words, parse_script, read_script
 from drivers.simulators.stage import SETTLE_S, Stage, fault_word, play
 from drivers.simulators.stage_kiosk import kiosk_stage
-from drivers.simulators.stage_people import finger_stage, idcard_stage
+from drivers.simulators.stage_people import finger_stage, idcard_stage, osdp_stage
 from drivers.simulators.stage_tracker import tracker_stage
 from drivers.simulators.step import ScriptError, Step
 from drivers.simulators.tracker import Part, SimulatedTracker
@@ -169,6 +170,24 @@ async def test_a_tracker_says_what_is_wrong(
     family: str, text: str, code: str, said: str, port: PtyHost
 ) -> None:
     _, stage = a_tracker(family, port)
+    with pytest.raises(ScriptError) as told:
+        parse_script(text, "walk.jsonl", stage.kind, stage.words)
+    assert told.value.code == code
+    assert said in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ('{"keys": 1870}', "wrong_type", "'keys' must be a text, not 1870"),
+        ('{"keys": "18a"}', "out_of_range", "'keys' must be 1 to 64 of the letters 0123456789*#"),
+        ('{"keys": ""}', "out_of_range", "'keys' must be 1 to 64"),
+        ('{"case": 1}', "wrong_type", "'case' must be a word, not 1"),
+        ('{"card": 10000}', "out_of_range", "'card' must be 1 to 9999"),
+    ],
+)
+async def test_a_keypad_says_what_is_wrong(text: str, code: str, said: str, port: PtyHost) -> None:
+    stage = osdp_stage(SimulatedOsdpReader(), port)
     with pytest.raises(ScriptError) as told:
         parse_script(text, "walk.jsonl", stage.kind, stage.words)
     assert told.value.code == code

@@ -15,6 +15,7 @@ from drivers.simulators.faults import Fault, FaultKind, FaultMix
 from drivers.simulators.pty_host import PtyHost
 from drivers.simulators.tracker import ANSWER_S, MOST_KEPT, Part, SimulatedTracker
 from drivers.simulators.tracker_families import FAMILIES, FAULTS
+from drivers.simulators.tracker_walk import run_tracker
 from drivers.simulators.wire import serve_port
 from drivers.tracker_line import TrackerLine, TrackerSettings
 from drivers.trackers import FAMILIES as LINES
@@ -223,6 +224,24 @@ async def test_a_memory_that_overflows_forgets_the_oldest_and_no_other() -> None
         bench.tracker.kept.extend(replace(bench.tracker.kept[0], battery_pct=50) for _ in range(MOST_KEPT))
         await asyncio.sleep(1)
         assert (bench.tracker.delivered, len(bench.tracker.kept)) == (1, MOST_KEPT)
+
+
+@in_skipped_time
+async def test_one_that_is_worn_about_takes_fixes_and_runs_down() -> None:
+    host, port, told = RecordingHost(), MemoryPort(), list[str]()
+    settings = TrackerSettings(family="h02", port="x")
+    line = TrackerLine(settings, host, converse=conversation_type("h02"), now=lambda: NOW)
+    await port.near.open()
+    talking = asyncio.create_task(line.talk(port.near, conversation_type("h02")(), silent_s=None))
+    walking = asyncio.create_task(run_tracker(SimulatedTracker("h02"), port, interval_s=5, tell=told.append))
+    await asyncio.sleep(201)
+    for task in (walking, talking):
+        task.cancel()
+    await asyncio.wait([walking, talking])
+    assert len([one for one in host.reports if one.fix]) == len(told) == 41
+    assert [one.battery_pct for one in host.reports if one.fix is None] == [79, 78]
+    assert told[-1] == "fixes taken 41, records delivered 42, kept 1"
+    assert "36.6" not in "".join(told)
 
 
 # -- a gateway that says something else ---------------------------------------------------------------
