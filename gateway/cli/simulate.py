@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from drivers.trackers import FAMILIES
+from drivers.simulators.tracker_families import FAMILIES
 from gateway.cli.answer import describe
 from gateway.errors import ContractError, StartError
 

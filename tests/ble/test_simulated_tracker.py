@@ -11,7 +11,7 @@ from drivers.errors import LinkLost
 from drivers.registry import build
 from drivers.simulators.faults import Fault, FaultKind
 from drivers.simulators.tracker import Part, SimulatedTracker
-from drivers.trackers import FAMILIES
+from drivers.simulators.tracker_families import FAMILIES
 from tests.ble.uart_wire import UartWire
 from tests.drivers.bench import DEADLINE_S, RecordingHost, until
 

@@ -32,8 +32,9 @@ from drivers.simulators.stage_tracker import tracker_stage
 from drivers.simulators.step import ScriptError
 from drivers.simulators.terminal import SimulatedTerminal
 from drivers.simulators.tracker import SimulatedTracker
+from drivers.simulators.tracker_families import FAMILIES
 from drivers.tracker_line import TrackerLine, TrackerSettings
-from drivers.trackers import FAMILIES, conversation_type
+from drivers.trackers import conversation_type
 from firmware_protocols.tracking import Sign, TrackerReport
 from tests.drivers.bench import RecordingHost, idcard_settings, in_skipped_time
 from tests.drivers.finger_bench import finger_settings

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from drivers.errors import DriverError
+from drivers.simulators.tracker_families import FAMILIES
 from drivers.tracker_line import TrackerLine, TrackerSettings
-from drivers.trackers import FAMILIES, conversation_type
+from drivers.trackers import conversation_type
 from firmware_protocols.tracking import Sign
 from gateway.cli.simulate import KINDS
 from tests.broker import free_port
