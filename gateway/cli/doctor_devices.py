@@ -16,7 +16,7 @@ def judge_devices(config: Config, *, running: bool) -> Iterator[Line]:
     if not config.devices:
         yield Line(Mark.ATTENTION, "devices", "none is configured", "zhijiao probe shows what is plugged in")
     for device in config.devices:
-        yield _device(device, running=running)
+        yield judge_device(device, running=running)
     bound = {name for kiosk in config.kiosks for name in kiosk.devices}
     for device in config.devices:
         if device.kind.startswith(("idcard.", "finger.", "face.")) and device.id not in bound:
@@ -24,7 +24,8 @@ def judge_devices(config: Config, *, running: bool) -> Iterator[Line]:
             yield Line(Mark.NOTE, device.id, "stands at no kiosk: what it reads starts no check-in", todo)
 
 
-def _device(device: DeviceConfig, *, running: bool) -> Line:
+def judge_device(device: DeviceConfig, *, running: bool) -> Line:
+    """How its port stands."""
     port = device.settings.get("port")
     if not isinstance(port, str) or "://" in port or port.startswith("ble:"):
         return Line(Mark.NOTE, device.id, f"{device.kind}, looked at by the gateway itself")

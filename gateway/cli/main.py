@@ -29,6 +29,7 @@ COMMANDS = (
     "roster",
     "user",
     "kiosk",
+    "devices",
     "probe",
     "doctor",
     "diagnose",

@@ -14,6 +14,9 @@ from tests.gateway.technicians_box import zhijiao
 PAGE = (Path(__file__).parents[2] / "docs/cli.md").read_text("utf-8")
 COMMANDS = {
     "probe": "probe",
+    "devices list": "devices_list",
+    "devices history": "devices_history",
+    "devices watch": "devices_watch",
     "doctor": "doctor",
     "diagnose": "diagnose",
     "simulate": "simulate",
@@ -112,7 +115,7 @@ def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path)
         words += ["--out", tmp_path / "out"]
     if command in {"restore", "roster import"}:
         words.append(tmp_path / "file")
-    if command.startswith(("user", "kiosk")) and not command.endswith("list"):
+    if command.startswith(("user", "kiosk", "devices history")) and not command.endswith("list"):
         words.append("name-1")
     if command == "user add":
         words += ["--role", "staff"]
