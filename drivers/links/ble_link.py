@@ -49,7 +49,7 @@ class BleLink:
         """Connect; raises `LinkUnavailable` (those of `Radio.connect`, no_uart, and what breaks meanwhile)."""
         if self._open is not None:
             raise RuntimeError(f"{self.name}: opened twice")
-        shared = self._shared or await _radio_of_the_loop(self.name)
+        shared = self._shared or await radio_of_the_loop(self.name)
         session = await shared.connect(self._address, self.name)
         try:
             session.properties(UART_TO_DEVICE)
@@ -100,7 +100,7 @@ class BleLink:
         return self._open
 
 
-async def _radio_of_the_loop(name: str) -> "Radio":
+async def radio_of_the_loop(name: str) -> "Radio":
     """Loaded where Bluetooth is used and not before: its libraries take 6 MB at the least."""
     try:
         loaded = await asyncio.to_thread(import_module, "drivers.links.ble_radio")

@@ -1,7 +1,8 @@
-"""`zhijiao probe`: what stands at the serial ports, how sure that is, and the lines for the configuration.
+"""`zhijiao probe`: what stands at the serial ports and is in the air, how sure that is, lines for the configuration.
 
 Each port is listened to, and then asked who it is by the drivers themselves, in a safe order. Nothing is written to
-a device, and nobody is enrolled. A port that a running gateway serves is in use and left alone.
+a device, and nobody is enrolled. A port that a running gateway serves is in use and left alone. Meanwhile the air is
+listened to for wearables and beacons: nobody is connected to, and strangers' phones are only counted.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from dataclasses import asdict
 
 from drivers.links.serial_ports import FoundPort, UsbDevice, no_ports, serial_ports
 from drivers.probing import QUESTIONS, Answer, Finding, probe
+from drivers.probing_air import UART, Air, listen
 from gateway.cli.answer import Line, Mark, describe, print_json, print_lines
 from gateway.cli.place import add_json
 from gateway.cli.progress import Progress
@@ -45,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     others = [] if args.ports else no_ports()
     progress = Progress("asking", unit="questions", quiet=args.json)
     try:
-        findings = asyncio.run(_ask(ports, progress))
+        findings, air = asyncio.run(_look(ports, progress, air=not args.ports))
     finally:
         progress.close()
     found = [(one.port, answer) for one in findings for answer in one.answers if answer.sure]
@@ -55,14 +57,25 @@ def run(args: argparse.Namespace) -> int:
                 "ok": bool(found),
                 "ports": [_as_dict(one) for one in findings],
                 "not_serial": [asdict(one) for one in others],
+                "air": None if air is None else _air_as_dict(air),
                 "config": "\n".join(blocks(found)),
             }
         )
     else:
-        print_lines([*judge(ports, findings), *_not_serial(others)])
+        print_lines([*judge(ports, findings), *_not_serial(others), *(judge_air(air) if air else ())])
         if found:
             print("\n".join(["", "For the configuration:", "", *blocks(found)]))
     return 0 if found else EXIT_NOTHING
+
+
+async def _look(
+    ports: Sequence[FoundPort], progress: Progress, *, air: bool
+) -> tuple[list[Finding], Air | None]:
+    """Ports and air at once."""
+    if not air:
+        return await _ask(ports, progress), None
+    findings, heard = await asyncio.gather(_ask(ports, progress), listen())
+    return findings, heard
 
 
 async def _ask(ports: Sequence[FoundPort], progress: Progress) -> list[Finding]:
@@ -112,6 +125,28 @@ def _not_serial(others: Sequence[UsbDevice]) -> Iterator[Line]:
         name = f" ({one.product})" if one.product else ""
         todo = "not a serial model: this gateway cannot use it; ask the maker for the serial one"
         yield Line(Mark.NOTE, f"usb {one.usb_id}", what + name, todo if one.known else "")
+
+
+def judge_air(air: Air) -> Iterator[Line]:
+    """A line for each device that may be a wearable."""
+    if air.trouble is not None:
+        yield Line(Mark.NOTE, "bluetooth", f"not heard: {air.trouble}", air.hint or "")
+    for one in air.heard:
+        kinds = [*sorted(one.services), *([] if one.beacon is None else [f"beacon ({one.beacon})"])]
+        name = f" ({one.name})" if one.name else ""
+        todo = (
+            f'port = "ble:{one.address}", and the kind tracker.* of its data sheet'
+            if UART in one.services
+            else ""
+        )
+        yield Line(Mark.NOTE, f"ble {one.address}", f"{', '.join(kinds)}, {one.rssi} dBm{name}", todo)
+    if air.others or not air.trouble:
+        yield Line(Mark.NOTE, "bluetooth", f"{air.others} other devices are near")
+
+
+def _air_as_dict(air: Air) -> dict[str, object]:
+    heard = [{**asdict(one), "services": sorted(one.services)} for one in air.heard]
+    return {"heard": heard, "others": air.others, "trouble": air.trouble, "hint": air.hint}
 
 
 def _said(answer: Answer) -> str:
