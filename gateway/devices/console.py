@@ -25,7 +25,7 @@ from gateway.devices.live_test import LiveTest, TestView
 from gateway.devices.places import Places
 from gateway.devices.running import RunningDevices
 from gateway.devices.search import Search, SearchView
-from gateway.errors import ContractError, StoreTrouble
+from gateway.errors import ContractError, GatewayError, StoreTrouble
 from gateway.evidence.canonical import Json
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.facts import Fact
@@ -182,9 +182,11 @@ class Console:
 
     async def _put(self, by: str, what: str, entry: Added) -> None:
         device = DeviceConfig(id=entry.id, kind=entry.kind, settings=entry.settings, source=self._file)
-        prepared = self._running.prepare(
-            device
-        )  # before anything is written: what cannot be served is refused
+        try:  # before anything is written: what cannot be served is refused
+            prepared = self._running.prepare(device)
+        except GatewayError as exc:
+            log.warning("device refused", extra={"device": entry.id, "code": exc.code, "cause": str(exc)})
+            raise
         await self._write(by, what, entry)
         if self._running.configured(entry.id) is not None:
             await self._running.take_away(entry.id)
