@@ -7,7 +7,7 @@ same name, has no reader, and is no peer here.
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from drivers.errors import DeviceMismatch
 from drivers.exchange_runner import ExchangeRunner
 from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
+from drivers.osdp_keys import give_key
 from drivers.osdp_reader import Badge, OsdpReader
 from drivers.simulators.pty_host import PtyHost
 from firmware_protocols.errors import RemoteProtocolError
@@ -27,7 +28,7 @@ from firmware_protocols.osdp import exchanges
 from firmware_protocols.osdp.decoder import ReplyDecoder
 from firmware_protocols.osdp.frames import Frame
 from firmware_protocols.osdp.replies import CardBits, LocalStatus
-from firmware_protocols.osdp.secure_keys import RANDOM_SIZE
+from firmware_protocols.osdp.secure_keys import DEFAULT_KEY, RANDOM_SIZE
 from firmware_protocols.osdp.session import PanelSession
 from tests.drivers.bench import RecordingHost, until
 from tests.drivers.osdp_bench import CARD, SCBK, osdp_settings, secured
@@ -69,9 +70,11 @@ def ends() -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def reader_of_others(descriptor: int, *, scbk: bytes = SCBK) -> Iterator[Any]:
+def reader_of_others(
+    descriptor: int, *, scbk: bytes | None = SCBK, flags: Sequence[Any] = (osdp.LibFlag.EnforceSecure,)
+) -> Iterator[Any]:
     """libosdp's reader with light, buzzer and secure channel, which it insists on."""
-    info = osdp.PDInfo(ADDRESS, FileChannel(descriptor), scbk=scbk, flags=[osdp.LibFlag.EnforceSecure])
+    info = osdp.PDInfo(ADDRESS, FileChannel(descriptor), scbk=scbk, flags=list(flags))
     able = (
         osdp.Capability.LEDControl,
         osdp.Capability.AudibleControl,
@@ -154,6 +157,27 @@ async def test_a_reader_of_others_takes_another_key(ends: tuple[int, str]) -> No
                 await secured_with(runner, session, SCBK)
         finally:
             await link.close()
+
+
+async def test_a_reader_from_the_factory_is_given_its_key(ends: tuple[int, str]) -> None:
+    """In install mode it answers to the key that everybody knows; afterwards to its own alone."""
+    descriptor, name = ends
+    told: list[str] = []
+    with reader_of_others(descriptor, scbk=None, flags=[osdp.LibFlag.InstallMode]) as peer:
+        link = SerialLink(name, SerialSettings(baud=BAUD))
+        found = await give_key(link, ADDRESS, present=DEFAULT_KEY, new=OTHER_KEY, step=told.append)
+        assert found.identity.serial == 0xDEADBEAF
+        assert len(told) == 4
+        host = RecordingHost()
+        running = asyncio.create_task(panel(name, host, OTHER_KEY).run())
+        await until(lambda: bool(host.readies) or running.done())
+        assert peer.is_sc_active()
+        running.cancel()
+        await asyncio.wait([running])
+        link = SerialLink(name, SerialSettings(baud=BAUD))
+        with pytest.raises(DeviceMismatch, match="--present") as refused:
+            await give_key(link, ADDRESS, present=SCBK, new=OTHER_KEY, step=told.append)
+        assert refused.value.code == "wrong_key"
 
 
 async def secured_with(runner: ExchangeRunner[Frame, Frame], session: PanelSession, key: bytes) -> None:

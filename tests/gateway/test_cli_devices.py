@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from drivers.aes import aes
 from drivers.links.serial_ports import FoundPort, UsbDevice
+from drivers.simulators.osdp import SimulatedOsdpReader
+from drivers.simulators.pty_host import PtyHost
+from firmware_protocols.osdp.secure_keys import DEFAULT_KEY
 from gateway.cli.devices_watch import changes, seen
 from gateway.cli.main import execute
 from gateway.clock import ManualClock
@@ -119,3 +123,44 @@ def test_a_watch_ends_by_itself(
     assert execute(words) == 0
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(one["event"], one["name"]) for one in told] == [("here", "/by-id/a"), ("gone", "/by-id/a")]
+
+
+OSDP = """
+[gateway]
+org = "370102"
+id = "gw-370102-01"
+state_dir = "{folder}"
+[[device]]
+id = "door-1"
+kind = "reader.osdp"
+port = "{folder}/reader"
+key_file = "{folder}/door-1.key"
+"""
+
+
+async def test_a_reader_from_the_factory_gets_a_key_that_is_on_disk_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, key_file = tmp_path / "zhijiao.toml", tmp_path / "door-1.key"
+    config.write_text(OSDP.format(folder=tmp_path))
+    words = ["devices", "key", "door-1", "--config", str(config)]
+    assert await asyncio.to_thread(execute, words) == 1, "nobody is there"
+    assert key_file.stat().st_mode & 0o777 == 0o400
+    before = key_file.read_text()
+    assert len(bytes.fromhex(before)) == 16
+    reader = SimulatedOsdpReader(scbk=DEFAULT_KEY, aes=aes)
+    async with PtyHost(tmp_path / "reader") as port:
+        serving = asyncio.create_task(reader.serve(port))
+        assert await asyncio.to_thread(execute, words) == 0
+        assert "has it" in capsys.readouterr().out
+        assert reader.scbk == bytes.fromhex(before), "the key that was there already"
+        assert await asyncio.to_thread(execute, [*words, "--json"]) == 1, "it is no longer the factory's"
+        answer = json.loads(capsys.readouterr().out)
+        assert "wrong_key" in answer["lines"][1]["value"]
+        again = [*words, "--present", str(key_file)]
+        assert await asyncio.to_thread(execute, again) == 0
+        serving.cancel()
+        await asyncio.wait([serving])
+    shown = capsys.readouterr()
+    assert before.strip() not in shown.out + shown.err
+    assert await asyncio.to_thread(execute, ["devices", "key", "door-2", "--config", str(config)]) == 78

@@ -17,6 +17,7 @@ COMMANDS = {
     "devices list": "devices_list",
     "devices history": "devices_history",
     "devices watch": "devices_watch",
+    "devices key": "devices_key",
     "doctor": "doctor",
     "diagnose": "diagnose",
     "simulate": "simulate",
@@ -115,7 +116,9 @@ def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path)
         words += ["--out", tmp_path / "out"]
     if command in {"restore", "roster import"}:
         words.append(tmp_path / "file")
-    if command.startswith(("user", "kiosk", "devices history")) and not command.endswith("list"):
+    if command.startswith(("user", "kiosk", "devices history", "devices key")) and not command.endswith(
+        "list"
+    ):
         words.append("name-1")
     if command == "user add":
         words += ["--role", "staff"]
