@@ -11,9 +11,10 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import cast
 
 from drivers import registry
-from drivers.driver import Driver
+from drivers.driver import Driver, Host
 from drivers.errors import SettingsError
 from gateway import __version__
 from gateway.activity import Activity, Listener
@@ -28,6 +29,7 @@ from gateway.clock import (
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.config.added import added_path, read_added
 from gateway.devices.console import Console
+from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
@@ -114,7 +116,9 @@ class _Gateway:
             metrics=metrics,
         )
         self.activity = Activity(self._mono_ms)
-        self.devices = RunningDevices(self._device_task, partial(build_driver, config))
+        self.devices = RunningDevices(
+            self._device_task, partial(build_driver, config), ended=metrics.drop_device
+        )
         topics = Topics(config.gateway.org, config.gateway.id)
         self.sender = Sender(
             store,
@@ -169,10 +173,10 @@ class _Gateway:
         if options.listener is not None:
             self.activity.listen(options.listener)
         for device in config.devices:
-            self.devices.put(self.devices.prepare(device))
+            self.devices.put(device)
         self.office.furnish(self.devices.drivers, self.devices.views, self.viewer.touch)
         self.viewer.more_health = self.office.health
-        added = added_path(config)
+        added = added_path(config)  # written by `as_changed` where the store remembers another one
         self.console = Console(
             self.devices,
             self.office.places,
@@ -205,6 +209,7 @@ class _Gateway:
         )
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
+            config = as_changed(config, settings.path)
             gateway = cls(config, options, time, store, keys, metrics, notifier)
             await gateway._open()
         except BaseException:
@@ -221,6 +226,7 @@ class _Gateway:
             self.metrics.epochs_opened.labels(reason=started.reason).inc()
             log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": started.reason})
         await self.alarms.load()
+        await self._forget_alarms_of_the_gone()
         newest = await self.store.read(lambda box: box.recent(50))
         self.activity.remember(newest)
         self.time.saw_events(recorded(wire) for _, wire, _ in newest)
@@ -229,6 +235,14 @@ class _Gateway:
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
         await self.office.load()
+
+    async def _forget_alarms_of_the_gone(self) -> None:
+        """A device that was taken away while its alarm could not be cleared."""
+        here = {view.id for view in self.devices.views()}
+        for key in list(self.alarms.standing):
+            kind, _, about = key.partition("/")
+            if kind == "device_fault" and about not in here:
+                await self.alarms.clear(kind, about)
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -382,9 +396,9 @@ def _endpoint(config: Config, time: Timekeeper) -> Endpoint:
     )
 
 
-def build_driver(config: Config, device: DeviceConfig, host: DeviceTask) -> Driver:
-    """The driver of a configured device; raises `ConfigError` with file and line."""
+def build_driver(config: Config, device: DeviceConfig, host: DeviceTask | None) -> Driver:
+    """The driver of a configured device; raises `ConfigError` with file and line. `host` None: it is not run."""
     try:
-        return registry.build(device.kind, device.id, device.settings, host)
+        return registry.build(device.kind, device.id, device.settings, cast("Host", host))
     except SettingsError as exc:
         raise setting_error(config, device, exc) from exc

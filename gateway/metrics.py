@@ -269,6 +269,10 @@ class Metrics:
         self.device_lost.labels(device=device)
         self.device_events.labels(device=device)
 
+    def drop_device(self, device: str) -> None:
+        """It was taken away; what was counted of it stays."""
+        self.device_up.remove(device)
+
     def set_mqtt_version(self, version: str) -> None:
         """The version now in use or tried: "5" or "3.1.1"."""
         _choose(self.mqtt_version, "version", MQTT_VERSIONS, version)

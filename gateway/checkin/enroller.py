@@ -228,7 +228,9 @@ class Enroller:
     async def carry_out(self, running: "_Running", action: Action) -> Answer:
         """One action; raises what the device, the disk or patience have to say."""
         asked = running.asked
-        device = self._modules.devices[asked.device]
+        device = self._modules.devices.get(asked.device)
+        if device is None:
+            raise DeviceFault("changed", f"device '{asked.device}' was taken away")
 
         def guide(step: Step) -> None:
             self.show(asked.id, step=step)
@@ -268,7 +270,7 @@ class _Running:
         self._enroller = enroller
         self._proofs: asyncio.Queue[Proof] = asyncio.Queue(MOST_PROOFS)
 
-    def card(self, number_hmac: str) -> None:
+    def card(self, number_hmac: str, _event_id: str) -> None:
         """A card was laid at the kiosk."""
         visitor = self._enroller._directory.by_card(number_hmac)  # noqa: SLF001 - its own half
         self.proof(Proof(None if visitor is None else visitor.ref))

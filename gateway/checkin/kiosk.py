@@ -95,7 +95,7 @@ class Kiosk:
             away=lambda: self._say("away", SHOWN_S),
         )
         self._wanted = frozenset[Factor]()  # of a terminal
-        self._taker: Callable[[str], None] | None = None  # whoever takes the cards now
+        self._taker: Callable[[str, str], None] | None = None  # whoever takes the cards now
         self._screen = Screen()
         self._hint: tuple[str, float] | None = None  # and until when
         self._step: Step | None = None
@@ -124,7 +124,7 @@ class Kiosk:
     def card(self, number_hmac: str, event_id: str) -> bool:
         """A card was read, and that is on disk. False: too much waits already."""
         if self._taker is not None:
-            self._taker(number_hmac)
+            self._taker(number_hmac, event_id)
             return True
         return self._take(lambda now_s: self._session.card(Card(number_hmac, event_id), now_s))
 
@@ -149,8 +149,9 @@ class Kiosk:
         """Cancel was pressed."""
         return self._take(lambda _now_s: self._session.leave())
 
-    def lend(self, taker: Callable[[str], None]) -> bool:
-        """Hand the cards to somebody else until `give_back`; False while somebody checks in here."""
+    def lend(self, taker: Callable[[str, str], None]) -> bool:
+        """Hand the cards, and the events that tell of them, to somebody else until `give_back`; False while somebody
+        checks in here."""
         idle = self._session.stage in (Stage.IDLE, Stage.SHOWN) and self._inputs.empty()
         if not idle or self._taker is not None:
             return False

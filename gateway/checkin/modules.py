@@ -144,6 +144,9 @@ class Modules:
                 failures = 0
                 if self.trouble.pop(device, None) is not None:
                     self._changed()
+        self.unknown.pop(device, None)
+        self.trouble.pop(device, None)
+        self._met.pop(device, None)
 
     async def look(self, device: str) -> None:
         """Compare a module that came or was not looked at for long, and delete what is to be deleted.
@@ -187,7 +190,8 @@ class Modules:
 
     async def _note_module(self, device: str, before: str | None, module: str) -> None:
         keeper = self._references
-        rows = [] if before is None else replaced(keeper.book, before, self._clock.now().wall_ms)
+        elsewhere = before in {seen[0] for one in self.devices if one != device and (seen := self._seen(one))}
+        rows = [] if before is None or elsewhere else replaced(keeper.book, before, self._clock.now().wall_ms)
         facts: list[Fact] = []
         if before is not None:
             people = len({one.person for one in rows})
@@ -253,8 +257,11 @@ class Modules:
         """Delete, and look; raises `DriverError` where any is left, or where it is another module now."""
         if self._seen(device) != seen:
             raise DeviceFault("changed", f"device '{device}' was changed; it is looked at again")
-        await self.devices[device].erase(sorted(slots))
-        left = slots & await self.devices[device].slots()
+        module = self.devices.get(device)
+        if module is None:
+            raise DeviceFault("changed", f"device '{device}' was taken away")
+        await module.erase(sorted(slots))
+        left = slots & await module.slots()
         if left:
             raise DeviceFault("not_erased", f"device '{device}': {len(left)} slots are taken after deleting")
         if self._seen(device) != seen:

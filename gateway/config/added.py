@@ -2,7 +2,8 @@
 
 The configuration is the administrator's and read-only for the service; this file is the service's own. An entry
 stands for the whole device: one with the id of a device of the configuration takes its place, and where it stands
-(`kiosk`) goes with it. Written whole and at once, so that a power cut leaves the old file or the new one.
+(`kiosk`) goes with it. The store remembers the same text, with the event that says who changed it: that is what
+counts at a start, and the file is written anew from it (docs/decisions/0017).
 """
 
 import json
@@ -19,6 +20,7 @@ from gateway.config.problems import ConfigFileError, Problem, nearest
 from gateway.config.toml_file import parse, read_text
 
 ADDED_FILE = "devices.toml"
+CHANGED_DEVICES = "changed_devices"  # state: the text of the file, as the store remembers it
 _HEADER = "# Written by the gateway: what was changed on its page. Where a device stands here, this counts.\n"
 _OWN_KEYS = ("id", "kind", "kiosk", "removed")
 
@@ -47,7 +49,11 @@ def read_added(path: Path) -> tuple[Added, ...]:
         return ()
     except OSError:
         pass  # told by whoever reads it
-    text = read_text(path)
+    return entries_of(path, read_text(path))
+
+
+def entries_of(path: Path, text: str) -> tuple[Added, ...]:
+    """What stands in a text; `path`: the file that errors name. Raises `ConfigFileError`."""
     entries = parse(path, text).get("device", [])
     lines, problems, found = Lines(text), list[Problem](), list[Added]()
     for index, entry in enumerate(entries if isinstance(entries, list) else [entries]):
@@ -78,9 +84,13 @@ def _entry(entry: object) -> Added | None:
     return Added(id=device, kind=kind, settings=MappingProxyType(settings), kiosk=kiosk, removed=removed)
 
 
-def write_added(path: Path, entries: Iterable[Added]) -> None:
+def told(entries: Iterable[Added]) -> str:
+    """The text of the file."""
+    return _HEADER + "".join(_told(one) for one in entries)
+
+
+def write_added(path: Path, text: str) -> None:
     """On disk when it returns. Raises `OSError`."""
-    text = _HEADER + "".join(_told(one) for one in entries)
     beside = path.with_name(f"{path.name}.new")
     with beside.open("w", encoding="utf-8") as file:
         file.write(text)
@@ -105,9 +115,12 @@ def _told(one: Added) -> str:
     return "".join(["\n[[device]]\n", *lines])
 
 
-def with_added(config: Config, entries: Sequence[Added], kinds: Collection[str]) -> Config:
-    """The configuration as these entries make it. Raises `ConfigFileError`."""
-    path = added_path(config)
+def with_added(config: Config, entries: Sequence[Added], kinds: Collection[str] | None = None) -> Config:
+    """The configuration as these entries make it. `kinds` that there are; None: known already.
+
+    Raises `ConfigFileError`.
+    """
+    config, path = config.written or config, added_path(config)
     instead = {one.id: one for one in entries}
     devices = [one for one in config.devices if one.id not in instead]
     bound = {one.id: [two for two in one.devices if two not in instead] for one in config.kiosks}
@@ -115,7 +128,7 @@ def with_added(config: Config, entries: Sequence[Added], kinds: Collection[str])
     for index, one in enumerate(entries):
         if one.removed:
             continue
-        if one.kind not in kinds:
+        if kinds is not None and one.kind not in kinds:
             problems.append(_problem(index, "unknown_kind", "unknown device kind", nearest(one.kind, kinds)))
         if one.id in bound:
             problems.append(_problem(index, "duplicate", "is a kiosk already", "remove the entry"))
@@ -129,7 +142,7 @@ def with_added(config: Config, entries: Sequence[Added], kinds: Collection[str])
     if problems:
         raise ConfigFileError(path, problems)
     kiosks = tuple(replace(one, devices=tuple(bound[one.id])) for one in config.kiosks)
-    return replace(config, devices=tuple(devices), kiosks=kiosks)
+    return replace(config, devices=tuple(devices), kiosks=kiosks, written=config)
 
 
 def _problem(index: int, code: str, what: str, todo: str) -> Problem:

@@ -331,6 +331,7 @@ class Config:
     log: LogConfig = LogConfig()
     devices: tuple[DeviceConfig, ...] = ()
     kiosks: tuple[KioskConfig, ...] = ()
+    written: "Config | None" = None  # as the file itself has it, where devices were changed on the page
 
 
 # In the order of the documentation.

@@ -1,31 +1,38 @@
 """What a technician does with devices on the page: look for them, add, move, replace, take away, test. Live.
 
-A change is written to the gateway's own file first (`gateway.config.added`) and recorded as an event, then it holds:
-after a power cut the box comes back as the page said. A device at which somebody is just being recognised or enrolled
-is left alone.
+A change is recorded as an event, and in the same transaction the store remembers all that was changed; then it holds:
+after a power cut the box comes back as before, or as the page said. A device at which somebody is just being
+recognised or enrolled is left alone.
 """
 
 import asyncio
 import logging
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 from drivers.probing import Answer
+from gateway.checkin.kiosk import Kiosk
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.modules import Modules
-from gateway.checkin.session import Stage
+from gateway.checkin.reference_keeper import MODULE
 from gateway.config import DeviceConfig
-from gateway.config.added import Added, write_added
+from gateway.config.added import (
+    CHANGED_DEVICES,
+    Added,
+    told,
+    write_added,
+)
 from gateway.config.lists import DEVICE_ID, OWN_DEVICE_ID
 from gateway.devices.history import Change, history
 from gateway.devices.live_test import LiveTest, TestView
 from gateway.devices.places import Places
 from gateway.devices.running import RunningDevices
 from gateway.devices.search import Search, SearchView
-from gateway.errors import ContractError, GatewayError, StoreTrouble
+from gateway.errors import ContractError, GatewayError
 from gateway.evidence.canonical import Json
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.facts import Fact
@@ -40,8 +47,10 @@ MOST_DEVICES = 64
 class Records(Protocol):
     """Where facts go."""
 
-    async def store(self, facts: Sequence[Fact], device: str) -> object:
-        """On disk when it returns. Raises `StoreRefused`."""
+    async def store(
+        self, facts: Sequence[Fact], device: str, *, notes: Mapping[str, str | None] | None = None
+    ) -> object:
+        """On disk when it returns, facts and notes together. Raises `StoreRefused`."""
         ...
 
 
@@ -74,6 +83,8 @@ class Console:
         self._subject = f"gateway/{gateway}"
         self._changed = changed
         self._one_at_a_time = asyncio.Lock()
+        self._coming: str | None = None  # a port that is being added
+        self._closed = False
 
     # -- what is shown ----------------------------------------------------------------------------------
 
@@ -115,8 +126,8 @@ class Console:
 
     def look(self, port: str | None = None) -> None:
         """Search the free ports, or the one that is named. Codes: searching, in_use."""
-        if port is not None and os.path.realpath(port) in map(os.path.realpath, self._served()):
-            raise ContractError("in_use", "a device of this gateway has this port")
+        if port is not None:
+            self._check_free(port)
         if not self.search.begin(port):
             raise ContractError("searching", "a search runs already; wait for its end")
 
@@ -127,110 +138,146 @@ class Console:
 
     async def add(self, by: str, *, device: str, port: str, kiosk: str | None) -> None:
         """Serve what was found at a port, under this name. Codes: not_found, name_taken, bad_name, unknown_kiosk,
-        kiosk_busy, full, and those of `StoreTrouble`."""
-        answer = self._found(port)
-        self._check_name(device)
-        if len(self.views()) >= MOST_DEVICES:
-            raise ContractError("full", f"a gateway serves {MOST_DEVICES} devices")
-        entry = Added(
-            id=device,
-            kind=answer.question.kind,
-            settings={"port": port, **answer.question.settings},
-            kiosk=kiosk,
-        )
-        async with self._one_at_a_time:
-            await self._put(by, "device_added", entry)
-        self.search.forget(port)
+        kiosk_busy, in_use, full, and those of `StoreTrouble`."""
+
+        async def add() -> None:
+            self._check_name(device)
+            if len(self.views()) >= MOST_DEVICES:
+                raise ContractError("full", f"a gateway serves {MOST_DEVICES} devices")
+            asked = self._found(port).question
+            settings = {"port": port, **asked.settings}
+            await self._put(
+                by, "device_added", Added(id=device, kind=asked.kind, settings=settings, kiosk=kiosk), port
+            )
+
+        await self._change(device, kiosk, add)
 
     async def move(self, by: str, *, device: str, kiosk: str | None) -> None:
         """Let it stand at another kiosk, or at none. Codes: unknown_device, unknown_kiosk, kiosk_busy."""
-        now = self._configured(device)
-        async with self._one_at_a_time:
+
+        async def move() -> None:
+            now = self._configured(device)
             entry = Added(id=now.id, kind=now.kind, settings=now.settings, kiosk=kiosk)
-            await self._write(by, "device_moved", entry)
+            await self._record(by, "device_moved", entry)
             self._places.move(device, kiosk)
-        self._changed()
+
+        await self._change(device, kiosk, move)
 
     async def replace(self, by: str, *, device: str, port: str) -> None:
         """Serve the device of the same kind that was found at a port in its place. Codes: unknown_device, not_found,
-        other_kind, kiosk_busy. A fingerprint or face module that is another one loses its references, as ever."""
-        now, answer = self._configured(device), self._found(port)
-        if answer.question.kind != now.kind:
-            raise ContractError("other_kind", "what was found there is a device of another kind")
-        settings = {**now.settings, "port": port, **answer.question.settings}
-        entry = Added(id=device, kind=now.kind, settings=settings, kiosk=self._places.kiosk_of(device))
-        async with self._one_at_a_time:
-            await self._put(by, "device_replaced", entry)
-        self.search.forget(port)
+        other_kind, in_use, kiosk_busy. A module that is another one loses its references, as ever."""
+
+        async def replace() -> None:
+            now, asked = self._configured(device), self._found(port).question
+            if asked.kind != now.kind:
+                raise ContractError("other_kind", "what was found there is a device of another kind")
+            settings = {**now.settings, "port": port, **asked.settings}
+            entry = Added(id=device, kind=now.kind, settings=settings, kiosk=self._places.kiosk_of(device))
+            await self._put(by, "device_replaced", entry, port)
+
+        await self._change(device, None, replace)
 
     async def remove(self, by: str, *, device: str) -> None:
         """Serve it no longer. Codes: unknown_device, kiosk_busy."""
-        self._configured(device)
-        async with self._one_at_a_time:
-            await self._write(by, "device_removed", Added(id=device, removed=True))
+
+        async def remove() -> None:
+            self._configured(device)
+            # What comes to stand under this name later does not take the place of the module that stood here.
+            await self._record(by, "device_removed", Added(id=device, removed=True), {MODULE + device: None})
+            self.test.forget(device)
             await self._running.take_away(device)
             self._places.move(device, None)
             await self._alarms.clear("device_fault", device)
-        self._changed()
+
+        await self._change(device, None, remove)
 
     async def close(self) -> None:
-        """The gateway stops."""
+        """The gateway stops: what is being changed is changed."""
+        async with self._one_at_a_time:
+            self._closed = True
         self.test.end()
         await self.search.end()
 
     # -- how --------------------------------------------------------------------------------------------
 
-    async def _put(self, by: str, what: str, entry: Added) -> None:
+    async def _change(self, device: str, kiosk: str | None, change: Callable[[], Awaitable[None]]) -> None:
+        """One at a time, and to its end: whoever asked for it may be gone."""
+
+        async def carry_out() -> None:
+            async with self._one_at_a_time, self._held(device, kiosk):
+                if self._closed:
+                    raise ContractError("kiosk_busy", "the gateway stops")
+                if kiosk is not None and kiosk not in self.kiosk_ids():
+                    raise ContractError("unknown_kiosk", "there is no such kiosk")
+                await change()
+            self._changed()
+
+        await asyncio.shield(asyncio.get_running_loop().create_task(carry_out(), name="change of devices"))
+
+    async def _put(self, by: str, what: str, entry: Added, port: str) -> None:
+        self._check_free(port)
         device = DeviceConfig(id=entry.id, kind=entry.kind, settings=entry.settings, source=self._file)
         try:  # before anything is written: what cannot be served is refused
-            prepared = self._running.prepare(device)
+            self._running.check(device)
         except GatewayError as exc:
             log.warning("device refused", extra={"device": entry.id, "code": exc.code, "cause": str(exc)})
             raise
-        await self._write(by, what, entry)
-        if self._running.configured(entry.id) is not None:
-            await self._running.take_away(entry.id)
-        self._running.put(prepared)
-        self._places.move(entry.id, entry.kiosk)
-        self._changed()
+        self._coming = port
+        try:
+            await self._record(by, what, entry)
+            self.test.forget(entry.id)
+            if self._running.configured(entry.id) is not None:
+                await self._running.take_away(entry.id)
+            self._running.put(device)
+            self._places.move(entry.id, entry.kiosk)
+            self.search.forget(port)
+        finally:
+            self._coming = None
 
-    async def _write(self, by: str, what: str, entry: Added) -> None:
-        """The change, on disk as a file and as an event; where the event is refused, the file is as before."""
-        if entry.kiosk is not None and entry.kiosk not in self.kiosk_ids():
-            raise ContractError("unknown_kiosk", "there is no such kiosk")
-        self._check_idle(entry.id, entry.kiosk)
-        before, after = dict(self._added), {**self._added, entry.id: entry}
-        await self._keep(after)
+    async def _record(
+        self, by: str, what: str, entry: Added, notes: Mapping[str, str | None] | None = None
+    ) -> None:
+        """The change on disk: event and what the store remembers in one transaction; then the file, which follows."""
+        after = {**self._added, entry.id: entry}
         data: dict[str, Json] = {
             "what": what, "name": entry.id, "role": None, "source": None, "by": by, "via": "page", "uid": None,
             "kind": entry.kind or None, "kiosk": entry.kiosk,
         }  # fmt: skip
-        try:
-            await self._records.store(
-                [Fact("audit.config_changed", self._subject, data, restricted=False)], "gateway"
-            )
-        except StoreTrouble:
-            await self._keep(before)
-            raise
+        fact = Fact("audit.config_changed", self._subject, data, restricted=False)
+        text = told(after.values())
+        await self._records.store([fact], "gateway", notes={CHANGED_DEVICES: text, **(notes or {})})
         self._added = after
         log.info("device changed on the page", extra={"device": entry.id, "what": what})
-
-    async def _keep(self, entries: Mapping[str, Added]) -> None:
         try:
-            await asyncio.to_thread(write_added, self._file, list(entries.values()))
-        except OSError as exc:
-            raise StoreTrouble("store_io", f"{self._file}: {exc.strerror}; the change was not made") from exc
+            await asyncio.to_thread(write_added, self._file, text)
+        except OSError as exc:  # the next start writes it
+            log.warning("file of devices not written", extra={"cause": exc.strerror})
 
-    def _check_idle(self, device: str, kiosk: str | None) -> None:
-        """Nobody is at the kiosk that it leaves, nor at the one that it comes to."""
-        for name in {self._places.kiosk_of(device), kiosk} - {None}:
-            desk = self._kiosks.find(str(name))
-            if desk is not None and (
-                desk.kiosk.view.lent or desk.kiosk.view.stage not in {Stage.IDLE, Stage.SHOWN}
-            ):
-                raise ContractError("kiosk_busy", f"somebody is at '{name}'; wait for them")
-        if self._modules.hands[device].locked():
-            raise ContractError("kiosk_busy", f"something is being done at '{device}'; try again in a moment")
+    @asynccontextmanager
+    async def _held(self, device: str, kiosk: str | None) -> AsyncIterator[None]:
+        """Nobody works at the device, nor is at the kiosks that it leaves and comes to, until the change holds.
+
+        A card that is laid meanwhile begins its check-in right after.
+        """
+        async with AsyncExitStack() as held:
+            for name in {self._places.kiosk_of(device), kiosk} - {None}:
+                desk = self._kiosks.find(str(name))
+                if desk is None:
+                    continue
+                kept: list[tuple[str, str]] = []
+                if not desk.kiosk.lend(lambda *card, kept=kept: kept.append(card)):
+                    raise ContractError("kiosk_busy", f"somebody is at '{name}'; wait for them")
+                held.callback(_give_back, desk.kiosk, kept)
+            if self._modules.hands[device].locked():
+                raise ContractError(
+                    "kiosk_busy", f"something is being done at '{device}'; try again in a moment"
+                )
+            await held.enter_async_context(self._modules.hands[device])
+            yield
+
+    def _check_free(self, port: str) -> None:
+        if os.path.realpath(port) in map(os.path.realpath, self._served()):
+            raise ContractError("in_use", "a device of this gateway has this port")
 
     def _check_name(self, device: str) -> None:
         if not re.fullmatch(DEVICE_ID, device) or device == OWN_DEVICE_ID:
@@ -257,4 +304,10 @@ class Console:
 
     def _served(self) -> Sequence[str]:
         ports = [one.settings.get("port") for one in self._running.all_configured()]
-        return [one for one in ports if isinstance(one, str)]
+        return [one for one in [*ports, self._coming] if isinstance(one, str)]
+
+
+def _give_back(kiosk: Kiosk, kept: Sequence[tuple[str, str]]) -> None:
+    kiosk.give_back()
+    for number_hmac, event_id in kept:
+        kiosk.card(number_hmac, event_id)

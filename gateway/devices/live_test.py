@@ -22,6 +22,8 @@ MOST_SAID = 6  # fields of an entry
 _DRY = frozenset(
     {"header", "preamble", "prefix", "stx", "etx", "start", "stop", "length", "sum", "check", "crc"}
 )
+# Numbers under which a module knows somebody: `zhijiao decode` shows them, a page that anybody may look at does not.
+_SLOTS = frozenset({"user id", "member id", "page id", "slot", "id", "score"})
 _FAMILIES = {"idcard.sam": "idcard-sam", "face.efaa_xor16": "efaa-xor16", "reader.osdp": "osdp"}
 
 
@@ -68,14 +70,14 @@ class LiveTest:
         self._now_ms = now_ms
         self._events_of = events_of
         self._changed = changed
-        self._views: dict[str, TestView] = {}  # the last test of each device, in this run
-        self._entries: deque[Passed] = deque(maxlen=MOST_ENTRIES)
+        self._runs: dict[str, _Run] = {}  # the last test of each device, since the gateway runs
         self._task: asyncio.Task[None] | None = None
-        self._open = _Open()
+        self._testing: str | None = None
 
     def view(self, device: str) -> TestView | None:
         """The last test of a device; None: none in this run."""
-        return self._views.get(device)
+        run = self._runs.get(device)
+        return None if run is None else run.view
 
     def begin(self, device: DeviceConfig) -> bool:
         """Look on for a minute. False: this device has no line of its own to look at."""
@@ -83,63 +85,88 @@ class LiveTest:
         if not isinstance(port, str):
             return False
         self.end()
-        self._entries.clear()
         until_ms = self._now_ms() + round(LASTS_S * 1000)
-        self._views[device.id] = TestView(device.id, until_ms, running=True, passed=())
-        self._task = asyncio.get_running_loop().create_task(
-            self._look(device, port), name=f"test-{device.id}"
+        family = family_of(device)
+        run = _Run(
+            TestView(device.id, until_ms, running=True, passed=()),
+            None if family is None else describer(family),
+            family == "osdp",
+            self._events_of(device.id),
         )
+        self._runs[device.id], self._testing = run, device.id
+        self._task = asyncio.get_running_loop().create_task(self._look(run, port), name=f"test-{device.id}")
         return True
 
     def end(self) -> None:
         """Nobody looks on any more."""
         if self._task is not None:
             self._task.cancel()
-            self._task = None
+            self._task = self._testing = None
 
-    async def _look(self, device: DeviceConfig, port: str) -> None:
-        family = family_of(device)
-        explainer = None if family is None else describer(family)
-        before = self._events_of(device.id)
-        self._open = _Open()
+    def forget(self, device: str) -> None:
+        """Another device has this name from now on, or none."""
+        if self._testing == device:
+            self.end()
+        self._runs.pop(device, None)
 
-        def close(*, running: bool = True) -> None:
-            events = self._events_of(device.id) - before
-            self._close(self._views[device.id], explainer, max(0, events), running=running)
+    async def _look(self, run: "_Run", port: str) -> None:
+        def look(sent: bool, data: bytes) -> None:  # noqa: FBT001 - as `Look` has it
+            run.pieces.append((self._now_ms(), sent, data))
 
         try:
-            with looking_on(port, self._take):
+            with looking_on(port, look):
                 for _ in range(round(LASTS_S / TOGETHER_S)):
                     await asyncio.sleep(TOGETHER_S)
-                    close()
+                    self._told(run, running=True)
         finally:
-            close(running=False)
+            self._told(run, running=False)
 
-    def _take(self, sent: bool, data: bytes) -> None:  # noqa: FBT001 - as `Look` has it
-        self._open.pieces.append((self._now_ms(), sent, data))
+    def _told(self, run: "_Run", *, running: bool) -> None:
+        events = max(0, self._events_of(run.view.device) - run.events_before)
+        if run.explain(events, self._now_ms(), running=running):
+            self._changed()
 
-    def _close(self, view: TestView, explainer: Describer | None, events: int, *, running: bool) -> None:
-        """Explain what came, and forget the bytes."""
-        pieces, self._open = self._open.pieces, _Open()
+
+class _Run:
+    """One test: what passed, and what came and is not explained yet."""
+
+    def __init__(
+        self,
+        view: TestView,
+        explainer: Describer | None,
+        wordless: bool,  # noqa: FBT001 - of a family whose values may all be a person's
+        events_before: int,
+    ) -> None:
+        self.view = view
+        self.pieces: list[tuple[int, bool, bytes]] = []
+        self.events_before = events_before
+        self._explainer = explainer
+        self._wordless = wordless
+        self._entries: deque[Passed] = deque(maxlen=MOST_ENTRIES)
+
+    def explain(self, events: int, now_ms: int, *, running: bool) -> bool:
+        """Explain what came, and forget the bytes. Whether anything is new."""
+        pieces, self.pieces = self.pieces, []
+        view = self.view
         if not pieces and running and events == view.events:
-            return
+            return False
         sent = received = wrong = 0
         for at_ms, ours, data in _joined(pieces):
             sent, received = (sent + len(data), received) if ours else (sent, received + len(data))
-            entry = _explained(at_ms, ours, data, explainer)
+            entry = _explained(at_ms, ours, data, self._explainer, wordless=self._wordless)
             wrong += entry.wrong
             self._enter(entry)
-        self._views[view.device] = replace(
+        self.view = replace(
             view,
             running=running,
-            until_ms=view.until_ms if running else min(view.until_ms, self._now_ms()),
+            until_ms=view.until_ms if running else min(view.until_ms, now_ms),
             passed=tuple(self._entries),
             sent=view.sent + sent,
             received=view.received + received,
             wrong=view.wrong + wrong,
             events=events,
         )
-        self._changed()
+        return True
 
     def _enter(self, entry: Passed) -> None:
         """A device that is asked over and over, and says the same, is two entries that are counted up."""
@@ -147,13 +174,6 @@ class LiveTest:
             entry = replace(entry, times=self._entries[1].times + 1)
             del self._entries[1]
         self._entries.appendleft(entry)
-
-
-class _Open:
-    """What came and is not explained yet."""
-
-    def __init__(self) -> None:
-        self.pieces: list[tuple[int, bool, bytes]] = []
 
 
 def _joined(pieces: Sequence[tuple[int, bool, bytes]]) -> list[tuple[int, bool, bytes]]:
@@ -166,18 +186,26 @@ def _joined(pieces: Sequence[tuple[int, bool, bytes]]) -> list[tuple[int, bool, 
     return joined
 
 
-def _explained(at_ms: int, sent: bool, data: bytes, explainer: Describer | None) -> Passed:  # noqa: FBT001
+def _explained(
+    at_ms: int,
+    sent: bool,  # noqa: FBT001
+    data: bytes,
+    explainer: Describer | None,
+    *,
+    wordless: bool = False,
+) -> Passed:
     fields = [] if explainer is None else explainer.explain(data[:MOST_BYTES], None)
     wrong = any(one.wrong for one in fields)
-    shown = [one for one in fields if not (one.personal or one.opaque or one.name in _DRY)]
+    shown = [one for one in fields if not _of_a_person(one) and one.name not in _DRY]
     # Of what is not whole nothing is said but what it is: its pieces may be a person's.
-    said = [(one.name, "" if wrong else one.value, one.note) for one in shown]
+    said = [(one.name, "" if wrong or wordless else one.value, one.note) for one in shown]
     told = [one for one in said if one[1] or one[2]]
-    return Passed(at_ms, sent, len(data), tuple(told[:MOST_SAID]), len(_personal(fields)), wrong)
+    hidden = sum(_of_a_person(one) for one in fields)
+    return Passed(at_ms, sent, len(data), tuple(told[:MOST_SAID]), hidden, wrong)
 
 
-def _personal(fields: Sequence[Field]) -> list[Field]:
-    return [one for one in fields if one.personal or one.opaque]
+def _of_a_person(one: Field) -> bool:
+    return one.personal or one.opaque or one.name in _SLOTS
 
 
 def family_of(device: DeviceConfig) -> str | None:

@@ -13,9 +13,7 @@ PLACES = ("port", "listen", "address")  # settings that say where a device is, f
 
 
 @dataclass(slots=True)
-class Prepared:
-    """A device that can be served."""
-
+class _Running:
     configured: DeviceConfig
     task: DeviceTask
     driver: Driver
@@ -28,27 +26,32 @@ class RunningDevices:
     def __init__(
         self,
         make: Callable[[DeviceConfig], DeviceTask],
-        build: Callable[[DeviceConfig, DeviceTask], Driver],
+        build: Callable[[DeviceConfig, DeviceTask | None], Driver],
+        ended: Callable[[str], None] = lambda _device: None,
     ) -> None:
-        """`make`: its supervision; `build`: its driver, which raises `ConfigError`."""
+        """`make`: its supervision; `build`: its driver, which raises `ConfigError`, also for nobody (None).
+
+        `ended`: told of one that was taken away.
+        """
         self.drivers: dict[str, Driver] = {}  # follows every change
         self._make = make
         self._build = build
-        self._running: dict[str, Prepared] = {}
+        self._ended = ended
+        self._running: dict[str, _Running] = {}
         self._group: asyncio.TaskGroup | None = None
 
-    def prepare(self, device: DeviceConfig) -> Prepared:
-        """Build what it needs. Raises `ConfigError`."""
-        task = self._make(device)
-        return Prepared(device, task, self._build(device, task))
+    def check(self, device: DeviceConfig) -> None:
+        """Whether it can be served. Raises `ConfigError`."""
+        self._build(device, None)
 
-    def put(self, prepared: Prepared) -> None:
-        """Add it, and serve it where the others are served."""
-        device = prepared.configured.id
-        self._running[device] = prepared
-        self.drivers[device] = prepared.driver
+    def put(self, device: DeviceConfig) -> None:
+        """Add it, and serve it where the others are served. Raises `ConfigError`, and nothing has changed."""
+        driver_host = self._make(device)
+        driver = self._build(device, driver_host)
+        running = self._running[device.id] = _Running(device, driver_host, driver)
+        self.drivers[device.id] = driver
         if self._group is not None:
-            self._serve(prepared, self._group)
+            self._serve(running, self._group)
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Serve all of them, and those that come."""
@@ -61,6 +64,7 @@ class RunningDevices:
         self.drivers.pop(device, None)
         running = self._running.pop(device)
         await _ended(running.at_work)
+        self._ended(device)
 
     async def stop(self) -> None:
         """End the service of all; they stay known."""
@@ -80,7 +84,7 @@ class RunningDevices:
         """What is known of each now."""
         return [one.task.view for one in self._running.values()]
 
-    def _serve(self, running: Prepared, group: asyncio.TaskGroup) -> None:
+    def _serve(self, running: _Running, group: asyncio.TaskGroup) -> None:
         name = running.configured.id
         running.at_work = [
             group.create_task(running.task.serve(running.driver), name=f"device-{name}"),

@@ -53,6 +53,9 @@ class Search:
         """Look at every free port, or at the one that is named. False: a search runs already."""
         if self._task is not None and not self._task.done():
             return False
+        self.view = SearchView(
+            running=True, began_ms=self._now_ms()
+        )  # what an older one found may be asked now
         self._task = asyncio.get_running_loop().create_task(self._run(port), name="search")
         return True
 
@@ -91,6 +94,8 @@ class Search:
                 self.view = replace(self.view, asked=sum(asked))
                 self._changed()
 
+            if _real(port.name) in {_real(one) for one in self._served()}:
+                return  # it was added meanwhile
             found = await probe(port.name, step=step)
             step(len(QUESTIONS), len(QUESTIONS))
             self.view = replace(self.view, findings=[*self.view.findings, found])

@@ -319,7 +319,7 @@ async def test_a_stream_ends_when_its_token_is_withdrawn(here: World) -> None:
 
 async def test_while_somebody_is_enrolled_a_program_is_told_so_and_may_ask_again(here: World) -> None:
     program, kiosk = Client(here, "kiosk-1"), here.kiosk()
-    assert kiosk.lend(lambda _hash: None)
+    assert kiosk.lend(lambda _hash, _event: None)
     assert (await program.get()).json()["lent"]
     same = {"Idempotency-Key": "while-enrolling"}
     body = {"purpose": "report"}

@@ -15,7 +15,7 @@ from gateway.cli.devices_watch import changes, seen
 from gateway.cli.main import execute
 from gateway.clock import ManualClock
 from gateway.config import DeviceConfig
-from gateway.config.added import ADDED_FILE, Added, write_added
+from gateway.config.added import ADDED_FILE, Added, told, write_added
 from gateway.devices.history import history
 from gateway.ingest.ingest import Ingest
 from gateway.ingest.sealing import Sealer
@@ -36,13 +36,13 @@ def box(tmp_path: Path) -> Path:
 def test_a_list_names_port_kiosk_and_what_was_changed(box: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_added(
         box.with_name(ADDED_FILE),
-        [Added(id="idcard-1", kind="idcard.sam", settings={"port": "/dev/null"}, kiosk="kiosk-1")],
+        told([Added(id="idcard-1", kind="idcard.sam", settings={"port": "/dev/null"}, kiosk="kiosk-1")]),
     )
     assert execute(["devices", "list", "--config", str(box)]) == 1
-    told = capsys.readouterr().out
-    assert "idcard-1" in told
-    assert "/dev/null, at kiosk-1, as changed on the page" in told
-    assert "/dev/f is not there, at kiosk-1" in told
+    said = capsys.readouterr().out
+    assert "idcard-1" in said
+    assert "/dev/null, at kiosk-1, as changed on the page" in said
+    assert "/dev/f is not there, at kiosk-1" in said
     assert execute(["devices", "list", "--config", str(box), "--json"]) == 1
     answer = json.loads(capsys.readouterr().out)
     assert [(one["id"], one["kiosk"], one["changed_on_page"]) for one in answer["devices"]] == [

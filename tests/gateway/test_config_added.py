@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import ConfigFileError, load_without_files
-from gateway.config.added import ADDED_FILE, Added, read_added, standing_at, write_added
+from gateway.config.added import ADDED_FILE, Added, read_added, standing_at, told, write_added
 
 BASE = """
 [gateway]
@@ -51,7 +51,7 @@ def test_an_entry_takes_the_place_of_a_device_and_of_where_it_stands(box: Path) 
             id="face-1", kind="face.efaa_xor16", settings={"port": "/dev/c", "baud": 115200}, kiosk="kiosk-1"
         ),
     ]
-    write_added(box.with_name(ADDED_FILE), entries)
+    write_added(box.with_name(ADDED_FILE), told(entries))
     config = load_without_files(box)
     assert {one.id: one.settings.get("port") for one in config.devices} == {
         "idcard-1": "/dev/b",
@@ -106,6 +106,6 @@ ENTRIES = st.one_of(
 @given(st.lists(ENTRIES, max_size=4, unique_by=lambda one: one.id))
 def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, entries: list[Added]) -> None:
     path = tmp_path_factory.mktemp("added") / ADDED_FILE
-    write_added(path, entries)
+    write_added(path, told(entries))
     assert list(read_added(path)) == entries
     assert [one.name for one in path.parent.iterdir()] == [ADDED_FILE], "nothing is left beside it"

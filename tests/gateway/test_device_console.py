@@ -11,11 +11,13 @@ import pytest
 from drivers.links.looking_on import passed
 from drivers.probing import Answer, Question
 from drivers.simulators.cards import cards
+from firmware_protocols.families import describer
 from firmware_protocols.idcard_sam.frames import Reply
 from gateway.checkin.session import Stage
 from gateway.config import DeviceConfig
+from gateway.config.added import CHANGED_DEVICES, entries_of
 from gateway.devices.console import Console
-from gateway.devices.live_test import MOST_ENTRIES, LiveTest, family_of
+from gateway.devices.live_test import MOST_ENTRIES, LiveTest, _explained, family_of
 from gateway.errors import ContractError, GatewayError, StoreTrouble
 from tests.gateway.console_bench import FOUND, READER, UNSURE, ConsoleBench
 
@@ -116,15 +118,31 @@ async def test_what_cannot_be_is_refused_and_nothing_has_changed(
 
 
 async def test_nobody_at_a_kiosk_is_interrupted(bench: ConsoleBench) -> None:
-    screen = bench.kiosks.all[0]._screen
-    screen.view = type(screen.view)(stage=Stage.PROVING)
+    kiosk = bench.kiosks.all[0]
+    kiosk._session.stage = Stage.PROVING
     with pytest.raises(ContractError, match="somebody is at 'kiosk-1'"):
         await bench.console.move(BY, device="idcard-1", kiosk=None)
-    screen.view = type(screen.view)(stage=Stage.SHOWN)
+    kiosk._session.stage = Stage.SHOWN
     async with bench.modules.hands["idcard-1"]:
         with pytest.raises(ContractError, match="being done at 'idcard-1'"):
             await bench.console.remove(BY, device="idcard-1")
+    assert kiosk.card("hash", "event")
+    with pytest.raises(ContractError, match="somebody is at 'kiosk-1'"):
+        await bench.console.remove(BY, device="idcard-1")  # somebody whose card is not looked at yet
+    kiosk._inputs.get_nowait()
     await bench.console.remove(BY, device="idcard-1")
+
+
+async def test_a_card_that_is_laid_during_a_change_begins_its_check_in_after_it(bench: ConsoleBench) -> None:
+    kiosk = bench.kiosks.all[0]
+    changing = asyncio.create_task(bench.console.move(BY, device="idcard-1", kiosk="kiosk-2"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert kiosk._taker is not None
+    assert kiosk.card("hash", "event")
+    assert kiosk._inputs.empty()
+    await changing
+    assert kiosk._inputs.qsize() == 1
 
 
 async def test_a_change_that_is_not_on_disk_did_not_happen(bench: ConsoleBench) -> None:
@@ -133,14 +151,85 @@ async def test_a_change_that_is_not_on_disk_did_not_happen(bench: ConsoleBench) 
     with pytest.raises(StoreTrouble):
         await bench.console.move(BY, device="idcard-1", kiosk="kiosk-2")
     assert bench.console.kiosk_of("idcard-1") is None
-    assert "kiosk" not in written(bench)[0], "the file is as before"
-    bench.records.full = False
-    bench.file.unlink()
+    assert "kiosk" not in written(bench)[0]
+
+
+async def test_the_store_remembers_it_where_the_file_cannot_be_written(bench: ConsoleBench) -> None:
     bench.file.mkdir()
-    with pytest.raises(StoreTrouble) as told:
-        await bench.console.move(BY, device="idcard-1", kiosk="kiosk-2")
-    assert told.value.code == "store_io"
-    assert bench.console.kiosk_of("idcard-1") is None
+    await bench.console.move(BY, device="idcard-1", kiosk="kiosk-2")
+    assert bench.console.kiosk_of("idcard-1") == "kiosk-2"
+    text = bench.records.notes[CHANGED_DEVICES]
+    assert text is not None
+    (entry,) = entries_of(bench.file, text)
+    assert (entry.id, entry.kiosk) == ("idcard-1", "kiosk-2")
+
+
+def added(device: str, port: str) -> Act:
+    return lambda console: console.add(BY, device=device, port=port, kiosk=None)
+
+
+def replaced(console: Console) -> Awaitable[None]:
+    return console.replace(BY, device="idcard-1", port="/dev/b")
+
+
+def removed(console: Console) -> Awaitable[None]:
+    return console.remove(BY, device="idcard-1")
+
+
+def moved(console: Console) -> Awaitable[None]:
+    return console.move(BY, device="idcard-1", kiosk="kiosk-2")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (removed, removed),
+        (removed, moved),
+        (replaced, moved),
+        (added("a", "/dev/b"), added("a", "/dev/c")),
+        (added("a", "/dev/b"), added("b", "/dev/b")),
+        (added("a", "/dev/b"), replaced),
+    ],
+)
+async def test_two_requests_at_once_are_one_after_the_other(
+    bench: ConsoleBench, first: Act, second: Act
+) -> None:
+    bench.find("/dev/b", FOUND)
+    bench.find("/dev/c", FOUND)
+    ended = await asyncio.gather(first(bench.console), second(bench.console), return_exceptions=True)
+    assert all(one is None or isinstance(one, ContractError) for one in ended), ended
+    running = {one.id: one.settings.get("port") for one in bench.running.all_configured()}
+    assert len([port for port in running.values() if port]) == len(
+        {port for port in running.values() if port}
+    )
+    kept = {one["id"]: one for one in written(bench)}
+    for name, one in kept.items():
+        if one.get("removed"):
+            assert name not in running
+            assert bench.console.kiosk_of(name) is None
+        else:
+            assert running[name] == one["port"]
+            assert bench.console.kiosk_of(name) == one.get("kiosk")
+
+
+async def test_whoever_asked_may_be_gone_the_change_is_made_to_its_end(bench: ConsoleBench) -> None:
+    asking = asyncio.create_task(bench.console.move(BY, device="idcard-1", kiosk="kiosk-2"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    await bench.console.close()
+    assert bench.console.kiosk_of("idcard-1") == "kiosk-2"
+    assert written(bench)[0]["kiosk"] == "kiosk-2"
+    with pytest.raises(ContractError, match="stops"):
+        await bench.console.move(BY, device="idcard-1", kiosk=None)
+
+
+async def test_what_a_search_found_is_void_once_another_begins(bench: ConsoleBench) -> None:
+    bench.find("/dev/b", FOUND)
+    bench.console.look("/dev/none")
+    with pytest.raises(ContractError, match="search again"):
+        await bench.console.add(BY, device="idcard-2", port="/dev/b", kiosk=None)
+    await bench.console.close()
 
 
 # -- the live test ----------------------------------------------------------------------------------------
@@ -228,3 +317,40 @@ def test_each_kind_has_its_family() -> None:
     )
     assert family_of(DeviceConfig(id="t", kind="tracker.gt06")) == "gt06"
     assert family_of(DeviceConfig(id="t", kind="terminal.zk_adms")) is None
+
+
+async def test_a_test_that_begins_anew_is_one_of_its_own(quick: None) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    other = DeviceConfig(id="finger-1", kind="finger.zfm", settings={"port": "/dev/f", "family": "grow"})
+    test.begin(READER)
+    await asyncio.sleep(0)
+    passed("/dev/a", bytes.fromhex("AAAAAA96690003200122"), sent=True)
+    test.begin(other)
+    await asyncio.sleep(0.06)
+    first, second = test.view("idcard-1"), test.view("finger-1")
+    assert first is not None
+    assert second is not None
+    assert (first.running, len(first.passed)) == (False, 1)
+    assert (second.running, len(second.passed)) == (True, 0), "nothing of the other is in it"
+    test.begin(other)
+    await asyncio.sleep(0.06)
+    second = test.view("finger-1")
+    assert second is not None
+    assert second.running
+    test.forget("finger-1")
+    assert test.view("finger-1") is None
+    await asyncio.sleep(0.06)
+    assert test.view("finger-1") is None
+
+
+@pytest.mark.parametrize(
+    ("family", "wire"),
+    [
+        ("zfm-grow", "EF01FFFFFFFF0100080401000000A300B1EF01FFFFFFFF07000700004D006300BE"),
+        ("efaa-xor16", "EFAA00000E12004D0061006E006E00610000001212"),
+    ],
+)
+def test_the_number_of_a_person_in_a_module_is_hidden(family: str, wire: str) -> None:
+    found = _explained(0, False, bytes.fromhex(wire), describer(family))  # noqa: FBT003
+    assert "77" not in repr(found.said)
+    assert "99" not in repr(found.said)
