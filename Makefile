@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 APT := mosquitto chromium dbus-daemon fonts-noto-cjk udev shellcheck
 UV ?= uv
 
-.PHONY: help run test check unit coverage e2e drills ui bench lock format clean apt
+.PHONY: help run test check unit coverage e2e drills ui fuzz bench lock format clean apt
 
 help:  ## list the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,6 +35,9 @@ drills: $(VENV)/.dev  ## the long drills of the durable path: hours, needs root 
 
 ui: $(VENV)/.dev  ## the page in headless Chromium
 	@$(BIN)/python -m pytest -q tests/ui
+
+fuzz: $(VENV)/.dev  ## a million mutated inputs for each family of protocols, about an hour (FUZZ="--family osdp --inputs 20000")
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
 bench: $(VENV)/.dev  ## print how fast and how small, beside real peers of the same minutes (BENCH="latency --rounds 1")
 	@$(BIN)/python -m tests.bench $(BENCH)
