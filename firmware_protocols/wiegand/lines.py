@@ -7,6 +7,7 @@ Content without an end is noise once it is longer than the longest, and what fol
 Leaves out: what the content means, and check bytes before the end, which no source describes.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -57,55 +58,69 @@ class LineDecoder:
 
     def __init__(self, marks: Marks) -> None:
         self._marks = marks
+        self._starts = re.compile(b"(?:" + re.escape(marks.start) + b"){3,}")  # a run is one piece of noise
         self._buffer = bytearray()
         self._skipping = False  # behind a content that was too long, until its end
 
     def feed(self, data: bytes) -> Iterator[Line | Discarded]:
         """Take the next bytes, in any chunking; yield what became complete."""
         found: list[Line | Discarded] = []
+        at = 0
+        for run in self._starts.finditer(data) if self._marks.start else ():
+            found += self._fed(data[at : run.start() + len(self._marks.start)])
+            self._buffer += data[run.start() + len(self._marks.start) : run.end()]
+            found.append(self._discard("truncated", len(self._buffer) - len(self._marks.start)))
+            at = run.end()
+        return iter(found + self._fed(data[at:]))
+
+    def _fed(self, data: bytes) -> list[Line | Discarded]:
+        found: list[Line | Discarded] = []
         for byte in data:
             self._buffer.append(byte)
-            found.extend(self._taken())
-        return iter(found)
+            taken = self._taken()
+            if taken is not None:
+                found.append(taken)
+        return found
 
     def flush(self) -> Iterator[Line | Discarded]:
         """Give up on an unfinished line (the line went quiet); yield what it held."""
         self._skipping = False
         begun = bool(self._marks.start) and self._buffer.startswith(self._marks.start)
-        return self._discard("truncated" if begun or not self._marks.start else "noise", len(self._buffer))
+        if self._buffer:
+            reason = "truncated" if begun or not self._marks.start else "noise"
+            yield self._discard(reason, len(self._buffer))
 
-    def _taken(self) -> Iterator[Line | Discarded]:
+    def _taken(self) -> Line | Discarded | None:
         """What the last byte decides."""
         start, end = self._marks.start, self._marks.end
         if start and self._buffer.endswith(start) and len(self._buffer) > len(start):
             reason = "truncated" if self._buffer.startswith(start) else "noise"
-            yield from self._discard(reason, len(self._buffer) - len(start))
-        elif self._buffer.endswith(end) and (not start or self._buffer.startswith(start)):
-            yield from self._ended()
-        elif len(self._buffer) > len(start) + self._marks.longest + len(end):
-            yield from self._overfull()
+            return self._discard(reason, len(self._buffer) - len(start))
+        if self._buffer.endswith(end) and (not start or self._buffer.startswith(start)):
+            return self._ended()
+        if len(self._buffer) > len(start) + self._marks.longest + len(end):
+            return self._overfull()
+        return None
 
-    def _ended(self) -> Iterator[Line | Discarded]:
+    def _ended(self) -> Line | Discarded:
         content = bytes(self._buffer[len(self._marks.start) : len(self._buffer) - len(self._marks.end)])
         if self._skipping or not 0 < len(content) <= self._marks.longest:
             reason = "empty" if not content and not self._skipping else "length"
             self._skipping = False
-            yield from self._discard(reason, len(self._buffer))
-            return
+            return self._discard(reason, len(self._buffer))
         self._buffer.clear()
-        yield Line(content)
+        return Line(content)
 
-    def _overfull(self) -> Iterator[Line | Discarded]:
+    def _overfull(self) -> Discarded:
         """Too long: keep only what may be the beginning of a mark."""
         keep = max(len(self._marks.start), len(self._marks.end)) - 1
         if self._marks.start:
             reason = "length" if self._buffer.startswith(self._marks.start) else "noise"
         else:
             reason, self._skipping = "length", True
-        yield from self._discard(reason, len(self._buffer) - keep)
+        return self._discard(reason, len(self._buffer) - keep)
 
-    def _discard(self, reason: str, length: int) -> Iterator[Discarded]:
+    def _discard(self, reason: str, length: int) -> Discarded:
         data = bytes(self._buffer[:length])
         del self._buffer[:length]
-        if data:
-            yield Discarded(reason, length, data)
+        return Discarded(reason, length, data)
