@@ -1,8 +1,11 @@
 """What decoders share that search a stream for a sync word: the buffer, the noise, what is left at a silence.
 
-A family says where a frame ends and whether it is sound (`_drain`); the rules are those of `framing`.
+A family says where a frame can begin (`beginnings`), where it ends and whether it is sound (`_drain`); the rules are
+those of `framing`. A stream of nothing but beginnings costs about as much as any other: what cannot begin a frame is
+passed over by the search, what turns out to be none (`_is_false`) without a piece of noise each.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -10,14 +13,25 @@ from typing import Generic, TypeVar
 from firmware_protocols.framing import Discarded
 
 FrameT = TypeVar("FrameT")
+ANY = rb"[\x00-\xff]"
 _SLICE = 4096  # bytes taken into the buffer at a time, so that one huge read does not grow it
 
 
-class BufferedDecoder(ABC, Generic[FrameT]):
-    """Base of a `FrameDecoder` whose frames begin with `sync`, which never begins inside itself."""
+def beginning(*octets: bytes) -> bytes:
+    """The expression for a frame whose first bytes are such: each a class of one byte, cut off or not."""
+    whole = b""
+    for octet in reversed(octets[1:]):
+        whole = rb"(?:\Z|" + octet + whole + b")"
+    return octets[0] + whole
 
-    def __init__(self, sync: bytes) -> None:
+
+class BufferedDecoder(ABC, Generic[FrameT]):
+    """Base of a `FrameDecoder` whose frames begin with `sync`."""
+
+    def __init__(self, sync: bytes, beginnings: re.Pattern[bytes]) -> None:
+        """`beginnings`: where a frame can begin, also one that the end of the buffer cuts off."""
         self._sync = sync
+        self._beginnings = beginnings
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[FrameT | Discarded]:
@@ -33,7 +47,7 @@ class BufferedDecoder(ABC, Generic[FrameT]):
         found: list[FrameT | Discarded] = []
         while self._buffer:
             reason = "truncated" if self._is_begun() else "noise"
-            found.append(self._discard(reason, self._next_start(len(self._buffer)) or len(self._buffer)))
+            found.append(self._discard(reason, self._next_start() or len(self._buffer)))
             found.extend(self._drain())
         return iter(found)
 
@@ -42,25 +56,45 @@ class BufferedDecoder(ABC, Generic[FrameT]):
         """What the buffer holds that is complete; the beginning of a frame stays in it."""
 
     def _is_begun(self) -> bool:
-        """Whether what is left at a silence counts as a frame that was begun."""
+        """Whether the buffer begins with what counts as a frame that was begun."""
         return self._buffer.startswith(self._sync)
 
-    def _next_start(self, end: int) -> int:
-        """Offset before `end` where the next sync word begins or may begin; `end` when none does.
+    def _is_false(self, at: int) -> bool:  # noqa: ARG002 - for families that can tell
+        """Whether all of the frame that may begin at `at` has come, and it is none."""
+        return False
 
-        Behind the one at the beginning, where there is one.
+    def _next_start(self) -> int:
+        """Where the next frame can begin, behind the one at the beginning; the length of the buffer when none does."""
+        return self._start_from(int(self._is_begun()))
+
+    def _start_from(self, at: int) -> int:
+        found = self._beginnings.search(self._buffer, at)
+        return len(self._buffer) if found is None else found.start()
+
+    def _refused(self, reason: str, end: int) -> Iterator[Discarded]:
+        """A frame to `end` that is none, and the noise behind it, up to where another may begin.
+
+        One that begins inside it and is known to be false goes with it.
         """
-        after = len(self._sync) if self._buffer.startswith(self._sync) else 0
-        found = self._buffer.find(self._sync, after)
-        if 0 <= found < end:
-            return found
-        for size in range(min(len(self._sync) - 1, len(self._buffer) - after), 0, -1):
-            start = len(self._buffer) - size
-            if start < end and self._buffer.endswith(self._sync[:size]):
-                return start
-        return end
+        at = self._next_start()
+        while at < end and self._is_false(at):
+            at = self._start_from(at + 1)
+        yield self._discard(reason, min(at, end))
+        if at > end and (noise := self._noise_length()):
+            yield self._discard("noise", noise)
+
+    def _noise_length(self) -> int:
+        """Of what the buffer begins with and is no frame."""
+        return self._next_start()
 
     def _discard(self, reason: str, length: int) -> Discarded:
+        return Discarded(reason, length, self._taken(length))
+
+    def _taken(self, length: int) -> bytes:
+        """The first bytes, which leave the buffer."""
         data = bytes(self._buffer[:length])
+        self._forget(length)
+        return data
+
+    def _forget(self, length: int) -> None:
         del self._buffer[:length]
-        return Discarded(reason, length, data)

@@ -9,11 +9,13 @@ Source: README.md beside the package, section efaa-sum32.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 from firmware_protocols.checksums import sum8
 from firmware_protocols.efaa_xor16.envelope import Decoder, Layout, check, seal
 from firmware_protocols.errors import LocalProtocolError
+from firmware_protocols.running import RunningSum
 
 HEADER_SIZE = 7
 MAX_DATA = 2048  # bytes; a template of 1024 in one piece is the longest content. A larger claim is noise
@@ -34,8 +36,10 @@ def _refuse_from_host(header: bytes) -> str | None:
     return None if FROM_HOST.size(header) <= MAX_DATA else "length"
 
 
-FROM_MODULE = Layout(HEADER_SIZE, 2, _refuse_from_module, size_bytes=4, check_byte=sum8, check_name="sum")
-FROM_HOST = Layout(HEADER_SIZE, 2, _refuse_from_host, size_bytes=4, check_byte=sum8, check_name="sum")
+_SIZE = (rb"\x00", rb"\x00", rb"[\x00-\x08]")  # the upper bytes of what is carried
+_SUM = partial(Layout, size_bytes=4, check_byte=sum8, check_name="sum", running=RunningSum)
+FROM_MODULE = _SUM(HEADER_SIZE, 2, _refuse_from_module, octets=(rb"\x00", *_SIZE))
+FROM_HOST = _SUM(HEADER_SIZE, 2, _refuse_from_host, octets=(rb"[\x10-\xff]", *_SIZE))
 
 
 @dataclass(frozen=True, slots=True)

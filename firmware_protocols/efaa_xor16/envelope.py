@@ -10,14 +10,16 @@ searched again from behind its first bytes: the next good frame may begin in it.
 Source: README.md beside the package, section efaa-xor16.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from firmware_protocols.buffered import BufferedDecoder
+from firmware_protocols.buffered import BufferedDecoder, beginning
 from firmware_protocols.checksums import xor8
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.running import Running, RunningXor
 
 SYNC = bytes.fromhex("EFAA")
 MAX_DATA = 4096  # bytes; an image chunk has 4000 at most, everything else far less. A larger claim is noise
@@ -35,6 +37,8 @@ class Layout:
     size_bytes: int = 2
     check_byte: Callable[[bytes], int] = xor8  # of the bytes from `parity_from` on, without itself
     check_name: str = "parity"
+    running: type[Running] = RunningXor  # the same, of any stretch
+    octets: tuple[bytes, ...] = ()  # what the bytes behind the sync word can be, as far as that is simple
 
     def size(self, header: bytes | bytearray) -> int:
         """The size that a whole header claims."""
@@ -81,9 +85,11 @@ class Decoder(BufferedDecoder[FrameT]):
     """Finds the frames of one layout."""
 
     def __init__(self, layout: Layout, parse: Callable[[bytes], FrameT]) -> None:
-        super().__init__(SYNC)
+        first = [re.escape(bytes([octet])) for octet in SYNC]
+        super().__init__(SYNC, re.compile(beginning(*first, *layout.octets)))
         self._layout = layout
         self._parse = parse
+        self._running = layout.running()
 
     def _drain(self) -> Iterator[FrameT | Discarded]:
         header_size = self._layout.header_size
@@ -91,22 +97,39 @@ class Decoder(BufferedDecoder[FrameT]):
             if not self._buffer.startswith(SYNC):
                 if SYNC.startswith(self._buffer):
                     return  # the beginning of a sync word, so far
-                yield self._discard("noise", self._next_start(len(self._buffer)))
+                yield self._discard("noise", self._next_start())
                 continue
             if len(self._buffer) < header_size:
                 return
             refusal = self._layout.refusal(bytes(self._buffer[:header_size]))
             if refusal is not None:
-                yield self._discard(refusal, self._next_start(header_size))
+                yield from self._refused(refusal, header_size)
                 continue
             end = header_size + self._layout.size(self._buffer) + 1
             if len(self._buffer) < end:
                 return
-            yield self._take_frame(end)
+            yield from self._take_frame(end)
 
-    def _take_frame(self, end: int) -> FrameT | Discarded:
+    def _take_frame(self, end: int) -> Iterator[FrameT | Discarded]:
         frame = bytes(self._buffer[:end])
         if self._layout.expected(frame) != frame[-1]:
-            return self._discard("checksum", self._next_start(end))
-        del self._buffer[:end]
-        return self._parse(frame)
+            yield from self._refused("checksum", end)
+        else:
+            self._forget(end)
+            yield self._parse(frame)
+
+    def _is_false(self, at: int) -> bool:
+        layout = self._layout
+        header = bytes(self._buffer[at : at + layout.header_size])
+        if len(header) < layout.header_size:
+            return False
+        if layout.refusal(header) is not None:
+            return True
+        last = at + layout.header_size + layout.size(header)
+        if last >= len(self._buffer):
+            return False
+        return self._running.of(self._buffer, at + layout.parity_from, last) != self._buffer[last]
+
+    def _forget(self, length: int) -> None:
+        super()._forget(length)
+        self._running.forget(length)

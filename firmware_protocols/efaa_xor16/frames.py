@@ -36,9 +36,10 @@ def _refuse_encrypted(header: bytes) -> str | None:
     return None if BLOCK <= length <= MAX_CIPHER and length % BLOCK == 0 else "length"
 
 
-FROM_MODULE = Layout(HEADER_SIZE, 2, _refuse_from_module)
-FROM_HOST = Layout(HEADER_SIZE, 2, _refuse_from_host)
-ENCRYPTED = Layout(4, 4, _refuse_encrypted)
+_SIZE = rb"[\x00-\x10]"  # the upper byte of what is carried
+FROM_MODULE = Layout(HEADER_SIZE, 2, _refuse_from_module, octets=(rb"[\x00-\x02]", _SIZE))
+FROM_HOST = Layout(HEADER_SIZE, 2, _refuse_from_host, octets=(rb"[\x10-\xff]", _SIZE))
+ENCRYPTED = Layout(4, 4, _refuse_encrypted, octets=(_SIZE,))
 
 
 @dataclass(frozen=True, slots=True)

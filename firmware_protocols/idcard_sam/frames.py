@@ -8,11 +8,12 @@ that turns out wrong is searched again from behind its preamble: the next good f
 Leaves out: what commands and data mean (messages.py).
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Self, TypeVar
 
-from firmware_protocols.buffered import BufferedDecoder
+from firmware_protocols.buffered import BufferedDecoder, beginning
 from firmware_protocols.checksums import xor8
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
@@ -26,6 +27,7 @@ from firmware_protocols.idcard_sam.envelope import (
     seal,
     unseal,
 )
+from firmware_protocols.running import RunningXor
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +85,17 @@ class _Decoder(BufferedDecoder[FrameT]):
     """Finds the frames of one direction."""
 
     def __init__(self, from_body: Callable[[bytes], FrameT], bounds: Bounds) -> None:
-        super().__init__(PREAMBLE)
+        longest = bounds.maximum >> 8
+        first = [re.escape(bytes([octet])) for octet in PREAMBLE]
+        super().__init__(PREAMBLE, re.compile(beginning(*first, b"[\\x00-\\x%02x]" % longest)))
         self._from_body = from_body
         self._bounds = bounds
+        self._running = RunningXor()
 
     def _drain(self) -> Iterator[FrameT | Discarded]:
         while self._buffer:
             if not self._buffer.startswith(PREAMBLE):
-                noise = self._next_start(len(self._buffer))
+                noise = self._next_start()
                 if noise == 0:
                     return  # the beginning of a preamble, so far
                 yield self._discard("noise", noise)
@@ -99,20 +104,34 @@ class _Decoder(BufferedDecoder[FrameT]):
                 return
             length = int.from_bytes(self._buffer[len(PREAMBLE) : HEADER_SIZE], "big")
             if not self._bounds.allow(length):
-                yield self._discard("length", self._next_start(HEADER_SIZE))
+                yield from self._refused("length", HEADER_SIZE)
                 continue
             end = HEADER_SIZE + length
             if len(self._buffer) < end:
                 return
-            yield self._take_frame(end)
+            yield from self._take_frame(end)
 
-    def _take_frame(self, end: int) -> FrameT | Discarded:
+    def _take_frame(self, end: int) -> Iterator[FrameT | Discarded]:
         counted = bytes(self._buffer[len(PREAMBLE) : end])
         if xor8(counted) != 0:
-            reason = "dialect" if is_dialect(counted) else "checksum"
-            return self._discard(reason, self._next_start(end))
-        del self._buffer[:end]
-        return self._from_body(counted[2:-1])
+            yield from self._refused("dialect" if is_dialect(counted) else "checksum", end)
+        else:
+            self._forget(end)
+            yield self._from_body(counted[2:-1])
+
+    def _is_false(self, at: int) -> bool:
+        counted = at + len(PREAMBLE)
+        length = self._buffer[counted : counted + 2]
+        if len(length) < 2:
+            return False
+        if not self._bounds.allow(int.from_bytes(length, "big")):
+            return True
+        end = counted + 2 + int.from_bytes(length, "big")
+        return end <= len(self._buffer) and self._running.of(self._buffer, counted, end) != 0
+
+    def _forget(self, length: int) -> None:
+        super()._forget(length)
+        self._running.forget(length)
 
 
 class RequestDecoder(_Decoder[Request]):

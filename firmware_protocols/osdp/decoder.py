@@ -4,14 +4,29 @@ On a bus of two wires everybody hears everybody: a decoder is told which directi
 as noise of reason "direction". A frame that turns out wrong is searched again from behind its first byte.
 """
 
+import re
 from collections.abc import Iterator
 
-from firmware_protocols.buffered import BufferedDecoder
+from firmware_protocols.buffered import ANY, BufferedDecoder, beginning
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.framing import Discarded
-from firmware_protocols.osdp.frames import HEADER_SIZE, MARK, SOM, Frame, is_whole, refusal, size_of
+from firmware_protocols.osdp.crc16 import crc16
+from firmware_protocols.osdp.frames import (
+    CRC_BIT,
+    HEADER_SIZE,
+    MARK,
+    SOM,
+    Frame,
+    is_whole,
+    refusal,
+    size_of,
+)
+from firmware_protocols.running import RunningSum
 
 _MARKED = bytes([MARK, SOM])
+_UNMARKED = (rb"\x53", ANY, ANY, rb"[\x00-\x05]", rb"[\x00-\x0f]")  # length at most 5A0, control
+# The mark before a frame belongs to it.
+_BEGINNINGS = re.compile(beginning(rb"\xff", *_UNMARKED) + rb"|(?<!\xff)" + beginning(*_UNMARKED))
 
 
 class AnyDecoder(BufferedDecoder[Frame]):
@@ -20,14 +35,15 @@ class AnyDecoder(BufferedDecoder[Frame]):
     reply: bool | None = None  # None: both
 
     def __init__(self) -> None:
-        super().__init__(bytes([SOM]))
+        super().__init__(bytes([SOM]), _BEGINNINGS)
+        self._running = RunningSum()
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
             if self._buffer == _MARKED[:1]:
                 return  # the mark of a frame, so far
             if not self._is_begun():
-                yield self._discard("noise", self._next_start(len(self._buffer)))
+                yield self._discard("noise", self._next_start())
                 continue
             marked = int(self._buffer[0] == MARK)
             header = bytes(self._buffer[marked : marked + HEADER_SIZE])
@@ -35,38 +51,49 @@ class AnyDecoder(BufferedDecoder[Frame]):
                 return
             refused = refusal(header)
             if refused is not None:
-                yield self._discard(refused, self._next_start(marked + HEADER_SIZE))
+                yield from self._refused(refused, marked + HEADER_SIZE)
                 continue
             end = marked + size_of(header)
             if len(self._buffer) < end:
                 return
-            yield self._take(marked, end)
+            yield from self._take(marked, end)
 
-    def _take(self, marked: int, end: int) -> Frame | Discarded:
+    def _take(self, marked: int, end: int) -> Iterator[Frame | Discarded]:
         raw = bytes(self._buffer[marked:end])
         if not is_whole(raw):
-            return self._discard("checksum", self._next_start(end))
+            yield from self._refused("checksum", end)
+            return
         try:
             frame = Frame.parse(raw, marked=bool(marked))
         except RemoteProtocolError as exc:
-            return self._discard(exc.code, end)
+            yield self._discard(exc.code, end)
+            return
         if self.reply not in {None, frame.reply}:
-            return self._discard("direction", end)
-        del self._buffer[:end]
-        return frame
+            yield self._discard("direction", end)
+        else:
+            self._forget(end)
+            yield frame
 
     def _is_begun(self) -> bool:
         return self._buffer[:1] == _MARKED[1:] or self._buffer.startswith(_MARKED)
 
-    def _next_start(self, end: int) -> int:
-        """As in the base, and the mark before a frame belongs to it."""
-        after = 1 + self._buffer.startswith(_MARKED)
-        found = self._buffer.find(_MARKED[1:], after)
-        if found < 0:
-            found = len(self._buffer)
-        if found > after and self._buffer[found - 1] == MARK:
-            found -= 1
-        return min(found, end)
+    def _is_false(self, at: int) -> bool:
+        at += self._buffer[at] == MARK
+        header = self._buffer[at : at + HEADER_SIZE]
+        if len(header) < HEADER_SIZE:
+            return False
+        if refusal(header) is not None:
+            return True
+        end = at + (header[2] | header[3] << 8)
+        if end > len(self._buffer):
+            return False
+        if not header[4] & CRC_BIT:
+            return self._running.of(self._buffer, at, end) != 0
+        return crc16(self._buffer[at : end - 2]) != self._buffer[end - 2] | self._buffer[end - 1] << 8
+
+    def _forget(self, length: int) -> None:
+        super()._forget(length)
+        self._running.forget(length)
 
 
 class ReplyDecoder(AnyDecoder):

@@ -27,6 +27,8 @@ REPLY_BIT = 0x80
 EVERYBODY = 0x7F
 HEADER_SIZE = 5  # 53, address, length, control
 SEQUENCE_BITS, CRC_BIT, SECURITY_BIT = 0x03, 0x04, 0x08
+_CONTROL_BITS = SEQUENCE_BITS | CRC_BIT | SECURITY_BIT
+_LEAST = HEADER_SIZE + 2  # a code and a check of one byte
 MAX_FRAME = (
     1440  # bytes without the mark; the longest that the standard lets a panel announce (U). More is noise
 )
@@ -43,7 +45,7 @@ class Check(StrEnum):
         """Bytes on the wire."""
         return 2 if self is Check.CRC16 else 1
 
-    def of(self, body: bytes) -> bytes:
+    def of(self, body: bytes | bytearray) -> bytes:
         """The check that belongs behind `body`."""
         return crc16(body).to_bytes(2, "little") if self is Check.CRC16 else bytes([twos_complement8(body)])
 
@@ -147,25 +149,26 @@ class Frame:
         )
 
 
-def size_of(raw: bytes) -> int:
+def size_of(raw: bytes | bytearray) -> int:
     """The length that a whole header claims."""
     return int.from_bytes(raw[2:4], "little")
 
 
-def check_of(raw: bytes) -> Check:
+def check_of(raw: bytes | bytearray) -> Check:
     """Which check a whole header promises."""
     return Check.CRC16 if raw[4] & CRC_BIT else Check.CHECKSUM8
 
 
-def refusal(raw: bytes) -> str | None:
+def refusal(raw: bytes | bytearray) -> str | None:
     """Why a whole header (53 first) cannot be one; None where it can."""
-    if raw[4] & ~(SEQUENCE_BITS | CRC_BIT | SECURITY_BIT):
+    control = raw[4]
+    if control & ~_CONTROL_BITS:
         return "control"
-    least = HEADER_SIZE + 1 + check_of(raw).size + (2 if raw[4] & SECURITY_BIT else 0)
-    return None if least <= size_of(raw) <= MAX_FRAME else "length"
+    least = _LEAST + (1 if control & CRC_BIT else 0) + (2 if control & SECURITY_BIT else 0)
+    return None if least <= raw[2] | raw[3] << 8 <= MAX_FRAME else "length"
 
 
-def is_whole(raw: bytes) -> bool:
+def is_whole(raw: bytes | bytearray) -> bool:
     """Whether the check at the end of `raw` fits."""
     check = check_of(raw)
     return check.of(raw[: -check.size]) == raw[-check.size :]

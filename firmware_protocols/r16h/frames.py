@@ -10,6 +10,7 @@ from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
 
 BEGIN, END = b"@", b"$"
+# A run of @ is one piece of noise.
 _START = re.compile(rb"@(?:[A-Z]{4},|[A-Z]{0,4}\Z)")
 LONGEST = 512  # bytes; the longest of the document has some 120
 _BODY = re.compile(r"([A-Z]{4}),([0-9]{10,17})(?:,(.*))?", re.DOTALL)
@@ -56,32 +57,27 @@ class Decoder(BufferedDecoder[Frame]):
     """Finds frames of both directions: they look the same."""
 
     def __init__(self) -> None:
-        super().__init__(BEGIN)
+        super().__init__(BEGIN, _START)
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
             if not self._buffer.startswith(BEGIN):
-                yield self._discard("noise", self._next_start(len(self._buffer)))
+                yield self._discard("noise", self._next_start())
                 continue
             end, again = self._buffer.find(END), self._buffer.find(BEGIN, 1)
             if again > 0 and (end < 0 or again < end):
-                yield self._discard("truncated", self._next_start(len(self._buffer)))
+                yield self._discard("truncated", self._next_start())
             elif end < 0 and len(self._buffer) < LONGEST:
                 return
             elif end < 0 or end >= LONGEST:
-                yield self._discard("length", self._next_start(len(self._buffer)))
+                yield self._discard("length", self._next_start())
             else:
                 yield self._take(end + 1)
-
-    def _next_start(self, end: int) -> int:
-        """Only where a type follows, or may: a run of @ is one piece of noise."""
-        found = _START.search(self._buffer, 1 if self._is_begun() else 0)
-        return end if found is None else min(found.start(), end)
 
     def _take(self, size: int) -> Frame | Discarded:
         try:
             found = Frame.from_bytes(bytes(self._buffer[:size]))
         except RemoteProtocolError as exc:
             return self._discard(exc.code, size)
-        del self._buffer[:size]
+        self._forget(size)
         return found

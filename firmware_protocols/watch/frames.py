@@ -24,6 +24,7 @@ _BEGUN = re.compile(
         b"D", _DIGITS
     )
 )
+# Only where letters of a frame follow, or may: a run of brackets is one piece of noise.
 _START = re.compile(rb"\[(?:[0-9A-Za-z]{2}\*|[0-9A-Za-z]{0,2}\Z)")
 _BRACKET = re.compile(rb"[\[\]]")
 MAX_HEADER = 1 + 2 + 1 + 20 + 1 + 5 + 5
@@ -90,23 +91,23 @@ class Decoder(BufferedDecoder[Frame]):
     """Finds frames of both directions: they look the same. Brackets are counted once, however a frame comes in."""
 
     def __init__(self) -> None:
-        super().__init__(BEGIN)
+        super().__init__(BEGIN, _START)
         self._counted = self._depth = 0  # of the frame at the beginning: up to where, and what was open there
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
             if not self._buffer.startswith(BEGIN):
-                yield self._discard("noise", self._next_start(len(self._buffer)))
+                yield self._discard("noise", self._next_start())
                 continue
             header = self._header()
             if header is None:
                 if _BEGUN.match(self._buffer) is not None:
                     return
-                yield self._discard("header", self._next_start(len(self._buffer)))
+                yield self._discard("header", self._next_start())
                 continue
             length = int(header[4], 16)
             if length > MAX_CONTENT:
-                yield self._discard("length", self._next_start(len(self._buffer)))
+                yield self._discard("length", self._next_start())
                 continue
             if len(self._buffer) <= header.end() + length:
                 return
@@ -117,7 +118,7 @@ class Decoder(BufferedDecoder[Frame]):
             elif len(self._buffer) <= MAX_HEADER + MAX_CONTENT:
                 return  # it is longer than it says: the bracket is still to come
             else:
-                yield self._discard("length", self._next_start(len(self._buffer)))
+                yield self._discard("length", self._next_start())
 
     def flush(self) -> Iterator[Frame | Discarded]:
         """Give up on an unfinished frame; one that claims more than came is a frame all the same."""
@@ -128,7 +129,7 @@ class Decoder(BufferedDecoder[Frame]):
                 found.append(self._take(ends.at, header))
             else:
                 reason = "truncated" if self._is_begun() else "noise"
-                found.append(self._discard(reason, self._next_start(len(self._buffer))))
+                found.append(self._discard(reason, self._next_start()))
             found.extend(self._drain())
         return iter(found)
 
@@ -150,23 +151,11 @@ class Decoder(BufferedDecoder[Frame]):
         self._counted = len(self._buffer)
         return None
 
-    def _next_start(self, end: int) -> int:
-        """Only where letters of a frame follow, or may: a run of brackets is one piece of noise."""
-        found = _START.search(self._buffer, 1 if self._is_begun() else 0)
-        return end if found is None else min(found.start(), end)
-
     def _take(self, end: int, header: "re.Match[bytes]") -> Frame:
-        frame = bytes(self._buffer[:end])
-        self._forget(end)
-        return Frame._parse(frame, header)  # noqa: SLF001 - the same file
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return Discarded(reason, length, data)
+        return Frame._parse(self._taken(end), header)  # noqa: SLF001 - the same file
 
     def _forget(self, length: int) -> None:
-        del self._buffer[:length]
+        super()._forget(length)
         self._counted = self._depth = 0
 
 

@@ -8,12 +8,13 @@ A module that has started says so with a bare 55, outside of any packet: `Discar
 Leaves out: what a payload means (commands.py, replies.py). Source: README.md, section zfm.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Self
 
-from firmware_protocols.buffered import BufferedDecoder
+from firmware_protocols.buffered import ANY, BufferedDecoder, beginning
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
 
@@ -22,6 +23,7 @@ PREFIX_SIZE = 9  # bytes before the payload
 SUM_SIZE = 2
 DEFAULT_ADDRESS = 0xFFFFFFFF
 READY = 0x55
+_READY = bytes([READY])
 
 # Largest payload: a data packet, as large as the packet size code 3 makes it. The longest command (a notepad
 # page) and the longest reply (product information) are far shorter. A longer claim is noise at once.
@@ -40,6 +42,9 @@ class Pid(IntEnum):
 
 
 PIDS = frozenset(Pid)
+_BEGINNINGS = re.compile(
+    beginning(rb"\xef", rb"\x01", ANY, ANY, ANY, ANY, rb"[\x01\x02\x07\x08]", rb"[\x00\x01]")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +98,12 @@ class Packet:
         return cls(Pid(whole[6]), bytes(whole[PREFIX_SIZE:-SUM_SIZE]), int.from_bytes(whole[2:6], "big"))
 
 
-def checksum(counted: bytes) -> int:
+def checksum(counted: bytes | bytearray) -> int:
     """Sum of PID, length and payload, 16 bits."""
     return sum(counted) & 0xFFFF
 
 
-def _sum_fits(whole: bytes) -> bool:
+def _sum_fits(whole: bytes | bytearray) -> bool:
     return checksum(whole[6:-SUM_SIZE]) == int.from_bytes(whole[-SUM_SIZE:], "big")
 
 
@@ -111,7 +116,7 @@ class PacketDecoder(BufferedDecoder[Packet]):
     """
 
     def __init__(self, pids: frozenset[Pid] = PIDS, address: int | None = None) -> None:
-        super().__init__(HEADER)
+        super().__init__(HEADER, _BEGINNINGS)
         self._pids = pids
         self._address = address
 
@@ -121,7 +126,7 @@ class PacketDecoder(BufferedDecoder[Packet]):
     def _drain(self) -> Iterator[Packet | Discarded]:
         while self._buffer:
             if self._buffer[0] == READY:
-                yield self._discard("ready", 1)
+                yield self._discard("ready", len(self._buffer) - len(self._buffer.lstrip(_READY)))
             elif not self._begins_packet():
                 yield self._discard("noise", self._noise_length())
             elif len(self._buffer) < PREFIX_SIZE:
@@ -130,36 +135,45 @@ class PacketDecoder(BufferedDecoder[Packet]):
                 length = int.from_bytes(self._buffer[7:PREFIX_SIZE], "big")
                 end = PREFIX_SIZE + length
                 if self._buffer[6] not in PIDS:
-                    yield self._discard("pid", self._next_start(PREFIX_SIZE))
+                    yield from self._refused("pid", PREFIX_SIZE)
                 elif not MIN_LENGTH <= length <= MAX_LENGTH:
-                    yield self._discard("length", self._next_start(PREFIX_SIZE))
+                    yield from self._refused("length", PREFIX_SIZE)
                 elif len(self._buffer) < end:
                     return
                 else:
-                    yield self._take(end)
+                    yield from self._take(end)
 
-    def _take(self, end: int) -> Packet | Discarded:
+    def _take(self, end: int) -> Iterator[Packet | Discarded]:
         whole = bytes(self._buffer[:end])
         if not _sum_fits(whole):
-            return self._discard("checksum", self._next_start(end))
+            yield from self._refused("checksum", end)
+            return
         packet = Packet._of(whole)  # noqa: SLF001 - the sum has just been checked
         if packet.pid not in self._pids:
-            return self._discard("direction", end)
-        if self._address not in {None, packet.address}:
-            return self._discard("address", end)
-        del self._buffer[:end]
-        return packet
+            yield self._discard("direction", end)
+        elif self._address not in {None, packet.address}:
+            yield self._discard("address", end)
+        else:
+            self._forget(end)
+            yield packet
+
+    def _is_false(self, at: int) -> bool:
+        prefix = self._buffer[at : at + PREFIX_SIZE]
+        if len(prefix) < PREFIX_SIZE:
+            return False
+        length = int.from_bytes(prefix[7:], "big")
+        if not MIN_LENGTH <= length <= MAX_LENGTH:
+            return True
+        end = at + PREFIX_SIZE + length
+        return end <= len(self._buffer) and not _sum_fits(self._buffer[at:end])
 
     def _begins_packet(self) -> bool:
         return self._buffer.startswith(HEADER) or self._buffer == HEADER[:1]
 
     def _noise_length(self) -> int:
-        """Up to the next byte that is worth a look: a header, the first half of one, or 55."""
-        starts = [self._next_start(len(self._buffer))]
-        ready = self._buffer.find(READY)
-        if ready > 0:
-            starts.append(ready)
-        return min(starts)
+        """Up to the next byte that is worth a look: where a packet can begin, or 55."""
+        start, ready = self._next_start(), self._buffer.find(READY)
+        return start if ready < 0 else min(start, ready)
 
 
 class CommandDecoder(PacketDecoder):

@@ -1,10 +1,16 @@
 """Check values printed in public specifications."""
 
+import random
+from collections.abc import Callable
+from functools import reduce
+from operator import xor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware_protocols.checksums import sum8, twos_complement8, xor8
+from firmware_protocols.running import Running, RunningSum, RunningXor
 
 # NMEA 0183: exclusive-or of the characters between $ and *, as printed behind the star.
 NMEA = [
@@ -35,3 +41,24 @@ def test_checksums_of_nothing_are_zero() -> None:
 def test_a_frame_with_its_check_byte_sums_to_zero(data: bytes) -> None:
     assert xor8(data + bytes([xor8(data)])) == 0
     assert sum8(data + bytes([twos_complement8(data)])) == 0
+
+
+@pytest.mark.parametrize(("running", "plain"), [(RunningXor, xor8), (RunningSum, sum8)])
+def test_a_running_check_is_that_of_any_stretch(
+    running: type[Running], plain: Callable[[bytearray], int]
+) -> None:
+    rng, buffer, one = random.Random(8), bytearray(), running()
+    for _ in range(300):
+        buffer += rng.randbytes(rng.randrange(40))
+        for _ in range(rng.randrange(4)):
+            start, end = sorted(rng.randrange(len(buffer) + 1) for _ in range(2))
+            assert one.of(buffer, start, end) == plain(buffer[start:end])
+        gone = rng.randrange(len(buffer) + 1) if rng.random() < 0.5 else 0
+        del buffer[:gone]
+        one.forget(gone)
+
+
+def test_a_long_exclusive_or_is_the_same_by_halves() -> None:
+    for size in range(300):
+        data = random.Random(size).randbytes(size)
+        assert xor8(data) == reduce(xor, data, 0)

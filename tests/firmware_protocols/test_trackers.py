@@ -1,7 +1,6 @@
 """Every tracker family against the published frames, and against anything at all."""
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +22,7 @@ from firmware_protocols.watch.conversation import content_of
 from firmware_protocols.watch.frames import MAX_CONTENT, Frame, escaped, unescaped
 from firmware_protocols.xexun2.frames import Frame as XexunFrame
 from firmware_protocols.xexun2.reports import COMMAND
+from tests.firmware_protocols.stream_decoders import TRACKER_FILES
 from tests.firmware_protocols.streams import split
 from tests.firmware_protocols.tracker_vectors import KEYS, TrackerVector, load, same, section
 
@@ -44,6 +44,7 @@ FILES = {
     "wristband-yx": ["wristband-yx.json"],
 }
 ALL = [one for family, files in FILES.items() for one in load(family, *files)]
+ALL = [one for family, files in TRACKER_FILES.items() for one in load(family, *files)]
 # Frames with a wrong check are decoded for a technician, and never answered.
 ANSWERED = [
     one
@@ -54,7 +55,7 @@ ANSWERED = [
 ]
 STREAMS = [
     pytest.param(family, one, id=one["id"])
-    for family, files in FILES.items()
+    for family, files in TRACKER_FILES.items()
     for file in files
     for one in section("streams", file)
     if family != "jt808"  # of which the frames are no messages: test_jt808
@@ -143,7 +144,7 @@ def worth(found: Sequence[Heard | Discarded]) -> list[tuple[object, ...]]:
     return [(one.reports, one.answer) for one in found if isinstance(one, Heard)]
 
 
-@pytest.mark.parametrize("family", FILES)
+@pytest.mark.parametrize("family", TRACKER_FILES)
 @given(st.data())
 def test_any_cut_of_the_same_bytes_is_the_same(family: str, data: st.DataObject) -> None:
     good = [one.data for one in ALL if one.family == family and one.core]
@@ -175,7 +176,7 @@ def test_every_prefix_is_refused_or_waits(vector: TrackerVector) -> None:
                 describer(vector.family).decode(vector.data[:size], "up")
 
 
-@pytest.mark.parametrize("family", FILES)
+@pytest.mark.parametrize("family", TRACKER_FILES)
 def test_mutants_are_decoded_or_refused_and_nothing_else(family: str) -> None:
     rng = random.Random(27_11)
     mine = [one for one in ALL if one.family == family]
@@ -203,7 +204,7 @@ def test_a_frame_that_nobody_would_send_is_no_fault_of_ours(family: str, stream:
     assert sum(one.length for one in describer(family).explain(stream, None)) == len(stream)
 
 
-@pytest.mark.parametrize("family", FILES)
+@pytest.mark.parametrize("family", TRACKER_FILES)
 @given(st.data())
 def test_any_bytes_are_heard_or_noise(family: str, draws: st.DataObject) -> None:
     """Among them frames of which some bytes are others: they get further than noise does."""
@@ -275,7 +276,7 @@ def test_beginnings_without_end_cost_no_more_than_their_bytes(family: str, begin
 
 def test_every_line_is_a_family_that_can_be_decoded() -> None:
     assert set(LINES) <= set(FAMILIES)
-    assert set(FILES) <= set(FAMILIES)
+    assert set(TRACKER_FILES) <= set(FAMILIES)
 
 
 # -- the streams and encodings of the publishers --------------------------------------------------------
