@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 from firmware_protocols.framing import Discarded
+from firmware_protocols.running import Running, RunningXor
 
 FrameT = TypeVar("FrameT")
 ANY = rb"[\x00-\xff]"
@@ -28,10 +29,13 @@ def beginning(*octets: bytes) -> bytes:
 class BufferedDecoder(ABC, Generic[FrameT]):
     """Base of a `FrameDecoder` whose frames begin with `sync`."""
 
-    def __init__(self, sync: bytes, beginnings: re.Pattern[bytes]) -> None:
+    def __init__(
+        self, sync: bytes, beginnings: re.Pattern[bytes], running: type[Running] = RunningXor
+    ) -> None:
         """`beginnings`: where a frame can begin, also one that the end of the buffer cuts off."""
         self._sync = sync
         self._beginnings = beginnings
+        self._running = running()  # for `_is_false`
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[FrameT | Discarded]:
@@ -98,3 +102,4 @@ class BufferedDecoder(ABC, Generic[FrameT]):
 
     def _forget(self, length: int) -> None:
         del self._buffer[:length]
+        self._running.forget(length)

@@ -26,7 +26,7 @@ class Running(ABC):
         """The first bytes have left the buffer."""
         if length < len(self._values):
             del self._values[:length]
-        else:
+        elif len(self._values) > 1:
             self._values = bytearray(1)
 
     @abstractmethod

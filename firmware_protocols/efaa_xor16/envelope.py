@@ -86,10 +86,9 @@ class Decoder(BufferedDecoder[FrameT]):
 
     def __init__(self, layout: Layout, parse: Callable[[bytes], FrameT]) -> None:
         first = [re.escape(bytes([octet])) for octet in SYNC]
-        super().__init__(SYNC, re.compile(beginning(*first, *layout.octets)))
+        super().__init__(SYNC, re.compile(beginning(*first, *layout.octets)), layout.running)
         self._layout = layout
         self._parse = parse
-        self._running = layout.running()
 
     def _drain(self) -> Iterator[FrameT | Discarded]:
         header_size = self._layout.header_size
@@ -101,20 +100,18 @@ class Decoder(BufferedDecoder[FrameT]):
                 continue
             if len(self._buffer) < header_size:
                 return
-            refusal = self._layout.refusal(bytes(self._buffer[:header_size]))
+            header = bytes(self._buffer[:header_size])
+            refusal = self._layout.refusal(header)
             if refusal is not None:
                 yield from self._refused(refusal, header_size)
                 continue
-            end = header_size + self._layout.size(self._buffer) + 1
+            end = header_size + self._layout.size(header) + 1
             if len(self._buffer) < end:
                 return
-            yield from self._take_frame(end)
-
-    def _take_frame(self, end: int) -> Iterator[FrameT | Discarded]:
-        frame = bytes(self._buffer[:end])
-        if self._layout.expected(frame) != frame[-1]:
-            yield from self._refused("checksum", end)
-        else:
+            frame = bytes(self._buffer[:end])
+            if self._layout.expected(frame) != frame[-1]:
+                yield from self._refused("checksum", end)
+                continue
             self._forget(end)
             yield self._parse(frame)
 
@@ -129,7 +126,3 @@ class Decoder(BufferedDecoder[FrameT]):
         if last >= len(self._buffer):
             return False
         return self._running.of(self._buffer, at + layout.parity_from, last) != self._buffer[last]
-
-    def _forget(self, length: int) -> None:
-        super()._forget(length)
-        self._running.forget(length)

@@ -6,6 +6,7 @@
 Leaves out: what commands, replies and notes mean; opening an encrypted frame (encryption.py).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -14,15 +15,20 @@ from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND, MsgId
 from firmware_protocols.errors import LocalProtocolError
 
 HEADER_SIZE = 5
-LEAST_DATA = {MsgId.REPLY: 2, MsgId.NOTE: 1, MsgId.IMAGE: 0}  # bytes; a reply names message and result
+LEAST_DATA: Mapping[int, int] = {
+    MsgId.REPLY: 2,
+    MsgId.NOTE: 1,
+    MsgId.IMAGE: 0,
+}  # bytes; a reply names message and result
 BLOCK = 16  # bytes of an AES block
 MAX_CIPHER = (3 + MAX_DATA + BLOCK - 1) // BLOCK * BLOCK  # MsgID and size are encrypted, too
 
 
 def _refuse_from_module(header: bytes) -> str | None:
-    if header[2] not in LEAST_DATA:
+    least = LEAST_DATA.get(header[2])
+    if least is None:
         return "msg_id"
-    return None if LEAST_DATA[MsgId(header[2])] <= FROM_MODULE.size(header) <= MAX_DATA else "length"
+    return None if least <= FROM_MODULE.size(header) <= MAX_DATA else "length"
 
 
 def _refuse_from_host(header: bytes) -> str | None:

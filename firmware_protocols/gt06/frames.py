@@ -6,6 +6,7 @@ everything from the length to the serial number, high byte first.
 """
 
 import re
+from binascii import crc_hqx
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
@@ -16,17 +17,17 @@ from firmware_protocols.framing import Discarded
 SHORT, LONG, TAIL = b"\x78\x78", b"\x79\x79", b"\x0d\x0a"
 MOST = 4096  # bytes of a frame; the longest published has some 250, the long length could say 65,535
 _AROUND = 5  # number, serial, CRC
+_TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _START = re.compile(rb"\x78(?:\x78|\Z)|\x79(?:\x79|\Z)")
 
 
 def crc_x25(data: bytes) -> int:
-    """CRC-16/X-25: reflected 1021, begins with FFFF, inverted. Check value of 123456789: 906E."""
-    crc = 0xFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ 0x8408 if crc & 1 else crc >> 1
-    return crc ^ 0xFFFF
+    """CRC-16/X-25: reflected 1021, begins with FFFF, inverted. Check value of 123456789: 906E.
+
+    The standard library has the same CRC not reflected: bits are turned round before and after it.
+    """
+    crc = crc_hqx(data.translate(_TURNED), 0xFFFF)
+    return (_TURNED[crc & 0xFF] << 8 | _TURNED[crc >> 8]) ^ 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from firmware_protocols.idcard_sam.envelope import (
     seal,
     unseal,
 )
-from firmware_protocols.running import RunningXor
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,6 @@ class _Decoder(BufferedDecoder[FrameT]):
         super().__init__(PREAMBLE, re.compile(beginning(*first, b"[\\x00-\\x%02x]" % longest)))
         self._from_body = from_body
         self._bounds = bounds
-        self._running = RunningXor()
 
     def _drain(self) -> Iterator[FrameT | Discarded]:
         while self._buffer:
@@ -109,13 +107,10 @@ class _Decoder(BufferedDecoder[FrameT]):
             end = HEADER_SIZE + length
             if len(self._buffer) < end:
                 return
-            yield from self._take_frame(end)
-
-    def _take_frame(self, end: int) -> Iterator[FrameT | Discarded]:
-        counted = bytes(self._buffer[len(PREAMBLE) : end])
-        if xor8(counted) != 0:
-            yield from self._refused("dialect" if is_dialect(counted) else "checksum", end)
-        else:
+            counted = bytes(self._buffer[len(PREAMBLE) : end])
+            if xor8(counted) != 0:
+                yield from self._refused("dialect" if is_dialect(counted) else "checksum", end)
+                continue
             self._forget(end)
             yield self._from_body(counted[2:-1])
 
@@ -128,10 +123,6 @@ class _Decoder(BufferedDecoder[FrameT]):
             return True
         end = counted + 2 + int.from_bytes(length, "big")
         return end <= len(self._buffer) and self._running.of(self._buffer, counted, end) != 0
-
-    def _forget(self, length: int) -> None:
-        super()._forget(length)
-        self._running.forget(length)
 
 
 class RequestDecoder(_Decoder[Request]):

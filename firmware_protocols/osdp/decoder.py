@@ -35,8 +35,7 @@ class AnyDecoder(BufferedDecoder[Frame]):
     reply: bool | None = None  # None: both
 
     def __init__(self) -> None:
-        super().__init__(bytes([SOM]), _BEGINNINGS)
-        self._running = RunningSum()
+        super().__init__(bytes([SOM]), _BEGINNINGS, RunningSum)
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
@@ -90,10 +89,6 @@ class AnyDecoder(BufferedDecoder[Frame]):
         if not header[4] & CRC_BIT:
             return self._running.of(self._buffer, at, end) != 0
         return crc16(self._buffer[at : end - 2]) != self._buffer[end - 2] | self._buffer[end - 1] << 8
-
-    def _forget(self, length: int) -> None:
-        super()._forget(length)
-        self._running.forget(length)
 
 
 class ReplyDecoder(AnyDecoder):
