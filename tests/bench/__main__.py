@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import desk, durability, footprint, post, speed
+from tests.bench import codecs, desk, durability, footprint, post, speed
 from tests.bench.meters import fsync_ms
 from tests.bench.plan import Plan, installed
 from tests.bench.report import Row, conditions, table
@@ -35,6 +35,7 @@ MEASURES: Mapping[str, Callable[[Plan], list[Row]]] = {
     "backlog": footprint.backlog,
     "kill9": durability.kill9,
     "silent": durability.silent,
+    "codecs": codecs.codecs,
 }
 
 

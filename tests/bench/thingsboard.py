@@ -10,20 +10,18 @@ import signal
 import socket
 import subprocess
 import threading
-import venv
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.bench import wire
+from tests.bench import environments, wire
 from tests.bench.sources import MqttBrokerSource, SerialSource, Source
 from tests.broker import HOST, free_port
 
 VERSION = "3.8.5"
 PACKAGE = f"thingsboard-gateway=={VERSION}"
 SERIAL = ("pyserial==3.5", "pyserial-asyncio==0.6")  # its serial connector wants them and does not say so
-INSTALL_S = 600
 ACL = """
 topic readwrite #
 user TOKEN
@@ -40,33 +38,12 @@ LOGGERS = ("database", "service", "connector", "converter", "tb_connection", "st
 
 def cache_folder() -> Path:
     """Where the environment lies."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "zhijiao-bench" / PACKAGE.replace("==", "-")
+    return environments.cached(PACKAGE.replace("==", "-"))
 
 
 def install() -> str | None:
     """Make the environment once; why it is not there, None when it is."""
-    folder = cache_folder()
-    if (folder / "done").exists():
-        return None
-    try:
-        venv.create(folder, with_pip=True, clear=True)
-        command: list[str | Path] = [
-            folder / "bin/python",
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--disable-pip-version-check",
-        ]
-        command += [PACKAGE, *SERIAL]
-        told = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    except (OSError, subprocess.SubprocessError) as exc:
-        return f"cannot be installed: {exc}"
-    if told.returncode:
-        return f"pip: {(told.stderr.strip().splitlines() or ['failed'])[-1][:200]}"
-    (folder / "done").touch()
-    return None
+    return environments.install(cache_folder(), PACKAGE, *SERIAL)
 
 
 class ThingsBoard:
