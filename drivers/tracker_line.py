@@ -22,7 +22,7 @@ from drivers.links.link import Link
 from drivers.links.serial_port import SerialSettings
 from drivers.links.tcp_server import Listener
 from drivers.settings import SettingsReader, time_zone
-from drivers.trackers import ConversationType, conversation_type
+from drivers.trackers import STANDARD, ConversationType, conversation_type, models_of
 from firmware_protocols.framing import Discarded
 from firmware_protocols.tracking import Conversation, Heard, TrackerReport
 
@@ -45,22 +45,26 @@ class TrackerSettings:
     listen: tuple[str, int] | None = None
     allow: tuple[Network, ...] = ()
     zone: tzinfo = UTC  # of the devices' clocks, where their protocol leaves it open
+    model: str | None = None  # of a family whose makers differ
 
     @classmethod
     def parse(cls, family: str, device_id: str, settings: Settings) -> Self:
         """Read and check; raises `SettingsError`."""
         read = SettingsReader(device_id, settings)
         zone = time_zone(device_id, read.text("timezone", default="UTC"))
+        models = models_of(family)
+        model = read.word("model", allowed=models, default=STANDARD) if models else None
         if "listen" in settings:
             listen = _address(device_id, read.text("listen"))
             allow = tuple(_network(device_id, one) for one in read.text("allow").split(","))
             read.finish()
-            return cls(family=family, listen=listen, allow=allow, zone=zone)
+            return cls(family=family, listen=listen, allow=allow, zone=zone, model=model)
         parsed = cls(
             family=family,
             port=_port(device_id, read.text("port")),
             baud=read.choice("baud", default=115200, allowed=BAUDS),
             zone=zone,
+            model=model,
         )
         read.finish()
         return parsed
@@ -198,7 +202,7 @@ class TrackerFamily:
     def build(self, device_id: str, settings: Settings, host: Host) -> TrackerLine:
         """From the configuration; raises `SettingsError`."""
         parsed = TrackerSettings.parse(self.family, device_id, settings)
-        return TrackerLine(parsed, host, converse=conversation_type(self.family))
+        return TrackerLine(parsed, host, converse=conversation_type(self.family, parsed.model))
 
 
 GT06 = TrackerFamily("gt06")

@@ -4,7 +4,8 @@ The families are a table. A driver hands over what was heard and sends the devic
 disk: a tracker that was not answered keeps its record and sends it again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from importlib import import_module
 from types import MappingProxyType
 from typing import Protocol, cast
@@ -29,6 +30,10 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Families whose makers differ in a table -> that table: the names that `model` may have in the configuration.
+MODELS: Mapping[str, str] = MappingProxyType({"jt808": "firmware_protocols.jt808.models:MODELS"})
+STANDARD = "standard"
+
 
 class ConversationType(Protocol):
     """What stands behind each line of the table."""
@@ -38,7 +43,17 @@ class ConversationType(Protocol):
         ...
 
 
-def conversation_type(family: str) -> ConversationType:
-    """The conversation of a family of the table."""
-    module, _, name = FAMILIES[family].partition(":")
-    return cast("ConversationType", getattr(import_module(module), name))
+def conversation_type(family: str, model: str | None = None) -> ConversationType:
+    """The conversation of a family of the table; with a model, as its devices of that name speak."""
+    found = _at(FAMILIES[family])
+    return cast("ConversationType", found if model is None else partial(found, model))
+
+
+def models_of(family: str) -> Collection[str]:
+    """The models of a family; none where all speak alike."""
+    return cast("Mapping[str, object]", _at(MODELS[family])) if family in MODELS else ()
+
+
+def _at(entry: str) -> Callable[..., object]:
+    module, _, name = entry.partition(":")
+    return cast("Callable[..., object]", getattr(import_module(module), name))

@@ -21,6 +21,7 @@ from firmware_protocols.jt808.bodies import (
     text,
 )
 from firmware_protocols.jt808.frames import SHORT_SERIAL, Decoder, Frame
+from firmware_protocols.jt808.models import STANDARD
 from firmware_protocols.jt808.reports import reports_of
 from firmware_protocols.tracking import Heard, Order
 
@@ -35,7 +36,7 @@ SHORT_REPLY = 0x4401  # vendors', to 5501 and 5502
 class Jt808Conversation:
     """`tracking.Conversation`."""
 
-    def __init__(self, model: str = "standard") -> None:
+    def __init__(self, model: str = STANDARD) -> None:
         """`model`: whose map of the alarm bits."""
         self.device_id: str | None = None
         self._model = model

@@ -4,51 +4,18 @@ Bits of the alarm word are the standard's by default. Vendors use some for other
 nothing is called tamper that the standard does not call so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 
 from firmware_protocols.jt808.items import named_items
+from firmware_protocols.jt808.models import MODELS, STANDARD
 from firmware_protocols.jt808.reading import Reader, time_of
 from firmware_protocols.tracker_describing import utc
 from firmware_protocols.tracking import Fix, Sign
 
 FIXED, SOUTH, WEST = 1, 2, 3  # bits of the status
 CHARGING = 26  # vendors
-
-# The standard's alarm bits: conditions that last as long as the bit is set, and moments.
-STANDING: Mapping[int, Sign] = MappingProxyType(
-    {
-        0: Sign.SOS, 1: Sign.OVERSPEED, 2: Sign.FATIGUE, 4: Sign.FAULT, 5: Sign.ANTENNA_CUT, 6: Sign.FAULT,
-        7: Sign.LOW_BATTERY, 8: Sign.POWER_OFF, 9: Sign.FAULT, 10: Sign.FAULT, 11: Sign.FAULT, 12: Sign.FAULT,
-        19: Sign.PARKING,
-    }
-)  # fmt: skip
-MOMENTS: Mapping[int, Sign] = MappingProxyType(
-    {20: Sign.FENCE, 28: Sign.MOVEMENT, 29: Sign.ACCIDENT, 30: Sign.ACCIDENT}
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What a vendor means by the bits of the alarm word."""
-
-    standing: Mapping[int, Sign]
-    moments: Mapping[int, Sign]
-
-
-# Variations of vendors, by the name that a configuration may give. Source: traccar's maps by model.
-MODELS: Mapping[str, Model] = MappingProxyType(
-    {
-        "standard": Model(STANDING, MOMENTS),
-        "common-vendor": Model(
-            {**STANDING, 16: Sign.CASE_TAMPER, 17: Sign.CASE_TAMPER, 18: Sign.LOW_BATTERY},
-            {**MOMENTS, 15: Sign.VIBRATION},
-        ),
-        "padlock": Model({**STANDING, 0: Sign.STRAP_OPEN, 1: Sign.CASE_TAMPER, 4: Sign.STRAP_OPEN}, MOMENTS),
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +122,7 @@ def fix_of(found: Location, *, archived: bool = False) -> Fix:
     )
 
 
-def signs_of(found: Location, model: str = "standard") -> tuple[dict[Sign, bool], frozenset[Sign]]:
+def signs_of(found: Location, model: str = STANDARD) -> tuple[dict[Sign, bool], frozenset[Sign]]:
     """What stands, and what happened."""
     maps = MODELS[model]
     standing: dict[Sign, bool] = {}

@@ -4,6 +4,7 @@ from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.jt808.bodies import bulk, fields_of, satellites
 from firmware_protocols.jt808.frames import Frame
 from firmware_protocols.jt808.location import Location, battery_of, fix_of, odometer_m, raw_of, signs_of
+from firmware_protocols.jt808.models import STANDARD
 from firmware_protocols.jt808.reading import Reader, time_of
 from firmware_protocols.tracking import Raw, TrackerReport
 
@@ -11,7 +12,7 @@ TIMED = b"\xf0"  # 0900: data that begins with the device's time
 STORED = 1  # 0704: taken while there was no network
 
 
-def reports_of(frame: Frame, model: str = "standard") -> tuple[TrackerReport, ...]:
+def reports_of(frame: Frame, model: str = STANDARD) -> tuple[TrackerReport, ...]:
     """Of any frame; of a body that cannot be read, that the frame came."""
     try:
         return _reports(frame, model)

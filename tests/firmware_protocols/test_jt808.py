@@ -13,7 +13,8 @@ from firmware_protocols.jt808.bodies import READERS, general_reply, register_rep
 from firmware_protocols.jt808.conversation import MOST_MESSAGES, Jt808Conversation
 from firmware_protocols.jt808.describe import decode
 from firmware_protocols.jt808.frames import LONGEST, MAX_BODY, Decoder, Deframer, Frame, escaped, unescaped
-from firmware_protocols.jt808.location import MODELS, Item, Location, signs_of
+from firmware_protocols.jt808.location import Item, Location, signs_of
+from firmware_protocols.jt808.models import MODELS
 from firmware_protocols.jt808.reports import reports_of
 from firmware_protocols.tracking import Heard, Order, Sign
 from tests.firmware_protocols.tracker_vectors import section
