@@ -23,6 +23,7 @@ from typing import Any, get_args, get_type_hints
 
 from drivers import events, terminals
 from drivers.registry import REGISTRY, driver_type
+from drivers.simulators.tracker_families import FAMILIES as SIMULATED
 from drivers.tracker_line import TrackerFamily, TrackerLine
 from drivers.trackers import conversation_type
 from firmware_protocols.errors import LocalProtocolError
@@ -44,11 +45,12 @@ PEERS: Mapping[str, Mapping[str, str]] = {
     },
     "reader.osdp": {"libosdp": "tests/drivers/test_osdp_peer.py"},
 }
+# What a driver imports to be reached.
 LINKS = {
-    "drivers.links.serial_link": "serial",
-    "drivers.links.lines": "serial, Bluetooth LE",
-    "drivers.links.tcp_server": "TCP, it calls",
-    "drivers.terminals": "HTTP, it calls",
+    "wired": "serial, port server",
+    "line_to": "serial, port server, Bluetooth LE",
+    "Listener": "TCP, it calls",
+    "radio_of_the_loop": "Bluetooth LE",
 }
 ORIGINS = {
     "captured": "captured",
@@ -87,8 +89,8 @@ def _row(kind: str) -> tuple[str, ...]:
         f"`{kind}`",
         ", ".join(f"`{one}`" for one in families),
         links_of(kind),
-        _proven(counted, peers),
-        ", ".join(reports_of(kind)),
+        _proven(counted, peers, far_end_of(kind)),
+        ", ".join(reports_of(kind)) or "–",
         ", ".join(obeys_of(kind)) or "–",
         rung(counted, peers),
     )
@@ -135,7 +137,15 @@ def families_of(kind: str) -> tuple[str, ...]:
 
 def links_of(kind: str) -> str:
     """How it is reached."""
-    return "; ".join(text for module, text in LINKS.items() if module in _imports(kind))
+    names = {
+        alias.name
+        for tree in _modules(kind)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    http = ["HTTP, it calls"] if "drivers.terminals" in _imports(kind) else []
+    return "; ".join([*(text for name, text in LINKS.items() if name in names), *http])
 
 
 def _driver_class(kind: str) -> type:
@@ -191,7 +201,7 @@ def obeys_of(kind: str) -> list[str]:
     if tracker is None:
         return sorted(_asked(kind))
     known = ", ".join(order for order in Order if _can(tracker, order))
-    return [f"codec alone: {known}"]
+    return [f"codec alone: {known}"] if known else []
 
 
 def _can(family: str, order: Order) -> bool:
@@ -223,7 +233,7 @@ def _read() -> Iterator[tuple[str, str, dict[str, Any]]]:
                 "adv": "ble-adv",
                 "gatt": "ble-gatt",
             }.get(entry["kind"], entry["kind"])
-            yield family, "published" if "source" in entry else "assembled", entry
+            yield family.replace("_", "-"), "published" if "source" in entry else "assembled", entry
 
 
 def vectors_of(families: tuple[str, ...]) -> Counter[str]:
@@ -236,7 +246,13 @@ def _frames(family: str) -> list[bytes]:
     return [bytes.fromhex(one["hex"]) if "hex" in one else one["text"].encode() for one in found]
 
 
-def _proven(counted: Counter[str], peers: tuple[str, ...], far_end: str = "own far end") -> str:
+def far_end_of(kind: str) -> str:
+    """Whether something here plays the device."""
+    tracker = _tracker(kind)
+    return "own far end" if tracker is None or tracker in SIMULATED else ""
+
+
+def _proven(counted: Counter[str], peers: tuple[str, ...], far_end: str) -> str:
     told = [f"{counted[origin]} {words}" for origin, words in ORIGINS.items() if counted[origin]]
     return "; ".join([*told, *(f"peer {one}" for one in peers), *([far_end] if far_end else [])])
 

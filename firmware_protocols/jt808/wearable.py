@@ -10,7 +10,8 @@ from datetime import UTC, timedelta
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
 from firmware_protocols.jt808.frames import Decoder, Frame
-from firmware_protocols.jt808.location import FIXED, MOMENTS, STANDING, Item, Location
+from firmware_protocols.jt808.location import FIXED, Item, Location
+from firmware_protocols.jt808.models import MOMENTS, STANDING
 from firmware_protocols.jt808.terminal import Authentication, Registration, Terminal
 from firmware_protocols.tracker_terminal import Answer, Hello, Saying, Sighting, Told, codes_of, require
 from firmware_protocols.tracking import Fix, Sign

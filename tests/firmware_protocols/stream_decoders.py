@@ -23,11 +23,19 @@ from firmware_protocols.idcard_sam import frames as idcard
 from firmware_protocols.idcard_sam.envelope import HEADER_SIZE, REPLY_BOUNDS, REQUEST_BOUNDS
 from firmware_protocols.jt808 import frames as jt808
 from firmware_protocols.jt808.conversation import MOST_MESSAGES, MOST_PACKAGES
+from firmware_protocols.laipac import frames as laipac
+from firmware_protocols.minifinder2 import frames as minifinder2
 from firmware_protocols.osdp import decoder as osdp
 from firmware_protocols.osdp.frames import MAX_FRAME
+from firmware_protocols.pt60 import frames as pt60
 from firmware_protocols.r16h import frames as r16h
+from firmware_protocols.topin import frames as topin
+from firmware_protocols.topin import sizes as topin_sizes
+from firmware_protocols.trv import frames as trv
 from firmware_protocols.watch import frames as watch
 from firmware_protocols.wiegand.lines import ETX, STX, Line, LineDecoder, Marks
+from firmware_protocols.wristband_yx import frames as wristband_yx
+from firmware_protocols.xexun2 import frames as xexun2
 from firmware_protocols.zfm import packet as zfm
 from tests.firmware_protocols import tracker_vectors, vectors
 from tests.firmware_protocols.test_efaa_encryption import cover
@@ -120,8 +128,15 @@ TRACKER_FILES = {
     "gt06": ["gt06.json"],
     "h02": ["h02.json"],
     "jt808": ["jt808.json"],
+    "laipac": ["laipac.json", "laipac-own.json"],
+    "minifinder2": ["minifinder2.json", "minifinder2-own.json"],
+    "pt60": ["pt60.json", "pt60-own.json"],
     "r16h": ["r16h-own.json"],
+    "topin": ["topin.json"],
+    "trv": ["trv.json", "trv-own.json"],
     "watch": ["watch.json"],
+    "wristband-yx": ["wristband-yx.json"],
+    "xexun2": ["xexun2.json", "xexun2-own.json"],
 }
 
 
@@ -135,7 +150,14 @@ TRACKER_BEGINNINGS = {
     "gt06": ["7979ffff", "79790fff", "7878ff", "78"],
     "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3],
     "jt808": ["7e", "7e020003ff"],
+    "laipac": ["24", b"$AVRMC,".hex(), b"$AVRMC*".hex(), b"$AVRMC,*0".hex()],
+    "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
+    "pt60": ["40", b"@G#@,".hex(), b"@B#@|".hex(), b"@B#@|@".hex(), b"@G#@,@E#@".hex()],
     "r16h": ["40", b"@AAAA,".hex()],
+    "topin": ["78", "7878ff", "7878ff69", "787864690d", "7878ff10", "7878ff690d0a"],
+    "trv": [b"TRV".hex(), b"I".hex(), b"TRVAP01".hex(), b"IWAP02,".hex(), b"IWAP00x".hex()],
+    "wristband-yx": ["00", "0001020fff", "0001020fff5958", "000102ffff5958"],
+    "xexun2": ["faaf", "fa", "faaf00", "faaf" + "00" * 12 + "03ff" + "00" * 2, "faaf" + "fbbf01" * 400],
     "watch": [
         "5b",
         b"[3G*4700222306*7FFF*".hex(),
@@ -147,7 +169,14 @@ _TRACKERS: dict[str, tuple[Callable[[], StreamDecoder], int, Kept]] = {
     "gt06": (gt06.Decoder, gt06.MOST, Kept.BYTES),
     "h02": (h02.Decoder, h02.LONGEST, Kept.BYTES),
     "jt808": (jt808.Decoder, jt808.LONGEST, Kept.NOTHING),
+    "laipac": (laipac.Decoder, laipac.LONGEST, Kept.BYTES),
+    "minifinder2": (minifinder2.Decoder, minifinder2.HEAD + minifinder2.MOST_BODY, Kept.BYTES),
+    "pt60": (pt60.Decoder, pt60.LONGEST, Kept.BYTES),
     "r16h": (r16h.Decoder, r16h.LONGEST, Kept.BYTES),
+    "topin": (topin.Decoder, topin_sizes.MOST, Kept.BYTES),
+    "trv": (trv.Decoder, trv.LONGEST, Kept.BYTES),
+    "wristband-yx": (wristband_yx.Decoder, wristband_yx.MOST, Kept.BYTES),
+    "xexun2": (xexun2.Decoder, xexun2.LONGEST, Kept.NOTHING),
     "watch": (watch.Decoder, watch.MAX_HEADER + watch.MAX_CONTENT, Kept.LENGTH),
 }
 _PACKAGES = (MOST_MESSAGES + 1) * MOST_PACKAGES * jt808.MAX_BODY

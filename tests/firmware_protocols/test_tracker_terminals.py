@@ -114,8 +114,8 @@ def _hello(terminal: TrackerTerminal, talk: Conversation) -> Sequence[Saying]:
         assert answer is None or answer.to == saying.answer
 
 
-def test_every_family_has_a_terminal() -> None:
-    assert set(TERMINALS) == set(FAMILIES)
+def test_every_terminal_has_a_line() -> None:
+    assert set(TERMINALS) <= set(FAMILIES)
 
 
 @pytest.mark.parametrize("family", TERMINALS)

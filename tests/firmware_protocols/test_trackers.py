@@ -29,21 +29,6 @@ from tests.firmware_protocols.tracker_vectors import KEYS, TrackerVector, load, 
 NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
 ENDLESS = {"pt60", "trv"}  # published without their end, and decoded so
 UNSOUND = {"jt808-0x0900-2013-7284abbe"}  # its length is wrong too
-FILES = {
-    "gt06": ["gt06.json"],
-    "h02": ["h02.json"],
-    "jt808": ["jt808.json"],
-    "minifinder2": ["minifinder2.json", "minifinder2-own.json"],
-    "laipac": ["laipac.json", "laipac-own.json"],
-    "pt60": ["pt60.json", "pt60-own.json"],
-    "r16h": ["r16h-own.json"],
-    "topin": ["topin.json"],
-    "trv": ["trv.json", "trv-own.json"],
-    "watch": ["watch.json"],
-    "xexun2": ["xexun2.json", "xexun2-own.json"],
-    "wristband-yx": ["wristband-yx.json"],
-}
-ALL = [one for family, files in FILES.items() for one in load(family, *files)]
 ALL = [one for family, files in TRACKER_FILES.items() for one in load(family, *files)]
 # Frames with a wrong check are decoded for a technician, and never answered.
 ANSWERED = [
@@ -235,43 +220,6 @@ def test_an_order_is_built_or_refused_with_a_reason(family: str, order: Order) -
         assert conversation.order(order, value, NOW)
     except LocalProtocolError as exc:
         assert exc.code == "unsupported"  # noqa: PT017 - either is fine
-
-
-# How each family's frames begin, with the largest length that it can claim.
-BEGINNINGS = {
-    "gt06": ["7979ffff", "79790fff", "7878ff", "78"],
-    "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3],
-    "jt808": ["7e", "7e020003ff"],
-    "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
-    "laipac": ["24", b"$AVRMC,".hex(), b"$AVRMC*".hex(), b"$AVRMC,*0".hex()],
-    "pt60": ["40", b"@G#@,".hex(), b"@B#@|".hex(), b"@B#@|@".hex(), b"@G#@,@E#@".hex()],
-    "r16h": ["40", b"@AAAA,".hex()],
-    "topin": ["78", "7878ff", "7878ff69", "787864690d", "7878ff10", "7878ff690d0a"],
-    "trv": [b"TRV".hex(), b"I".hex(), b"TRVAP01".hex(), b"IWAP02,".hex(), b"IWAP00x".hex()],
-    "watch": [
-        "5b",
-        b"[3G*4700222306*7FFF*".hex(),
-        b"[3G*4700222306*0000*".hex(),
-        b"[3G*1*0000*[[[[[[[[".hex(),
-    ],
-    "xexun2": ["faaf", "fa", "faaf00", "faaf" + "00" * 12 + "03ff" + "00" * 2, "faaf" + "fbbf01" * 400],
-    "wristband-yx": ["00", "0001020fff", "0001020fff5958", "000102ffff5958"],
-}
-
-
-@pytest.mark.parametrize(
-    ("family", "begin"), [(family, one) for family, some in BEGINNINGS.items() for one in some]
-)
-@pytest.mark.parametrize("step", [1024, 1 << 18], ids=["in pieces", "at once"])
-def test_beginnings_without_end_cost_no_more_than_their_bytes(family: str, begin: str, step: int) -> None:
-    """A loop over the bytes is the measure: about 20 of it; it was 3,000 where a decoder began again at each."""
-    stream = bytes.fromhex(begin) * ((1 << 18) // (len(begin) // 2))
-    began = time.process_time()
-    for byte in stream:
-        assert byte is not None
-    loop_s, began = time.process_time() - began, time.process_time()
-    heard(conversation_type(family)(), split(stream, range(step, len(stream), step)))
-    assert time.process_time() - began < 150 * loop_s
 
 
 def test_every_line_is_a_family_that_can_be_decoded() -> None:
