@@ -7,6 +7,7 @@ firmware_protocols.ble. Names and payloads stay out of `repr`: wearables are nam
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 _ADDRESS = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 
@@ -31,6 +32,14 @@ class Advert:
     service_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     service_uuids: frozenset[str] = frozenset()
     device: object = field(default=None, repr=False, compare=False)  # what the door connects to
+
+
+class Wanted(Protocol):
+    """Says of each advertisement whether somebody wants it. Asked for all of them: it has to be quick."""
+
+    def takes(self, advert: Advert) -> bool:
+        """Whether this one is wanted."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

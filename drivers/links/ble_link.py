@@ -101,7 +101,10 @@ class BleLink:
 
 
 async def radio_of_the_loop(name: str) -> "Radio":
-    """Loaded where Bluetooth is used and not before: its libraries take 6 MB at the least."""
+    """Loaded where Bluetooth is used and not before: its libraries take 6 MB at the least.
+
+    Raises `LinkUnavailable` (no_bluetooth_library); `name` is for errors.
+    """
     try:
         loaded = await asyncio.to_thread(import_module, "drivers.links.ble_radio")
     except ModuleNotFoundError as exc:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from drivers.errors import LinkLost, LinkUnavailable
-from drivers.links.ble_advert import Advert, AdvertFilter
+from drivers.links.ble_advert import Advert, AdvertFilter, Wanted
 from drivers.links.ble_changes import Change, Watch
 from drivers.links.ble_daemon import DaemonWatch
 from drivers.links.ble_door import AirScanner, Peripheral
@@ -50,12 +50,17 @@ class Radio:
         return self._scanner.scans
 
     @property
+    def hearing_since(self) -> float | None:
+        """When the scan began that runs now, by the loop's clock; None: nobody can hear anything."""
+        return self._scanner.since
+
+    @property
     def waiting(self) -> int:
         """Devices in line to be connected."""
         return self._queue.waiting
 
     @asynccontextmanager
-    async def listen(self, wanted: AdvertFilter, name: str = "Bluetooth") -> AsyncIterator[Listener]:
+    async def listen(self, wanted: Wanted, name: str = "Bluetooth") -> AsyncIterator[Listener]:
         """Hear advertisements; raises `LinkUnavailable`."""
         async with self._scanner.listen(wanted, name) as listener:
             yield listener

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.errors import LinkLost, LinkUnavailable
-from drivers.links.ble_advert import Advert, AdvertFilter
+from drivers.links.ble_advert import Advert, Wanted
 from drivers.links.ble_changes import Change, Watch
 
 MOST_WAITING = 64  # advertisements that a listener has not taken yet
@@ -52,7 +52,7 @@ class Listener:
     """What one subscriber hears, newest kept: when it is behind the oldest is dropped and counted, for an
     advertisement is repeated anyway and only the latest says where the device is now."""
 
-    def __init__(self, wanted: AdvertFilter, name: str, began: float) -> None:
+    def __init__(self, wanted: Wanted, name: str, began: float) -> None:
         self._wanted = wanted
         self._name = name
         self._began = began
@@ -143,9 +143,12 @@ class Scanner:
         self._run: _Run | None = None
         self._heard_at = 0.0
         self.scans = 0  # begun since the process started
+        self.since: float | None = (
+            None  # the loop's clock: when the scan began that runs; None while nobody can hear
+        )
 
     @asynccontextmanager
-    async def listen(self, wanted: AdvertFilter, name: str = "Bluetooth") -> AsyncIterator[Listener]:
+    async def listen(self, wanted: Wanted, name: str = "Bluetooth") -> AsyncIterator[Listener]:
         """Subscribe; raises `LinkUnavailable` where the scan cannot be had. `name` is for errors."""
         listener = Listener(wanted, name, asyncio.get_running_loop().time())
         self._listeners.add(listener)
@@ -202,12 +205,13 @@ class Scanner:
                 await self._nudged(run, self._settings.retry_s)
                 continue
             self.scans += 1
-            self._heard_at = loop.time()
+            self._heard_at = self.since = loop.time()
             run.was_up = True
             run.told.set()
             try:
                 await self._until_stale(run)
             finally:
+                self.since = None
                 await scan.stop()
             patient_until = loop.time() + self._patience_s(run)
 
