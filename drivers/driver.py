@@ -1,9 +1,10 @@
 """What the gateway's supervisor knows of a driver."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from drivers.events import DeviceEvent, DeviceReady
+from drivers.listening import Listened
 from drivers.terminals import Record
 from firmware_protocols.tracking import TrackerReport
 
@@ -29,6 +30,17 @@ class Host(Protocol):
         """Hand over what wearables said; returns when what is kept of it is on disk.
 
         Raises `EventsRefused` when it could not be stored: the wearable must not be answered.
+        """
+        ...
+
+    def beacons(self) -> Collection[str]:
+        """Beacons that somebody is bound to now, as `drivers.beacons` calls them. Of others nothing is told."""
+        ...
+
+    async def listened(self, what: Listened) -> None:
+        """Hand over what listening for them came to; what follows of it is on disk when it returns.
+
+        What the disk does not take is due again at the next handing over.
         """
         ...
 

@@ -1,9 +1,11 @@
 """What listening for beacons comes to, and the clock of it, which stands still while nobody can hear. Pure.
 
-between two advertisements of one scan, whosever they are      counts
-after the last of a scan that ends or is made anew             does not: it may have been deaf already
-a scan in which nobody at all was heard yet                    counts, and is said to be quiet
-no scan                                                        does not count
+    between two advertisements of one scan, whosever they are      counts
+    after the last of a scan that ends or is made anew             does not: it may have been deaf already
+    a scan in which nobody at all was heard yet                    counts, and is said to be quiet
+    no scan                                                        does not count
+
+Where a beacon hangs on the wall, somebody always is to be heard: then what is quiet does not count.
 """
 
 from collections.abc import Sequence
@@ -45,7 +47,9 @@ class Listened:
 class HearingClock:
     """Seconds in which whoever is near would have been heard."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, never_silent: bool = False) -> None:
+        """`never_silent`: a beacon hangs on the wall, so that who hears nobody is deaf."""
+        self._never_silent = never_silent
         self.heard_s = 0.0
         self.quiet = True  # nobody was heard yet in this scan
         self._scan: float | None = None  # when the scan began; the loop's clock, as all below
@@ -56,7 +60,7 @@ class HearingClock:
         if scan != self._scan:
             self._scan, self.quiet = scan, True
             self._counted_to = now if scan is None else scan
-        if scan is not None and self.quiet:
+        if scan is not None and self.quiet and not self._never_silent:
             self._count(now)
 
     def heard(self, scan: float | None, at: float) -> bool:
@@ -64,6 +68,8 @@ class HearingClock:
         self.look(scan, at)
         if scan is None:
             return False
+        if self.quiet and self._never_silent:
+            self._counted_to = at  # what was quiet before it does not count
         self._count(at)
         self.quiet = False
         return True

@@ -7,7 +7,7 @@ The order: a question that another family could misread comes last, the commones
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from drivers.errors import DeviceFault, DeviceMismatch, DriverError, LinkLost, L
 from drivers.events import DeviceEvent, DeviceReady
 from drivers.links.lines import wired
 from drivers.links.serial_port import SerialSettings
+from drivers.listening import Listened
 from drivers.registry import build
 from drivers.terminals import Record
 from firmware_protocols.tracking import TrackerReport
@@ -85,6 +86,12 @@ class _Listener:
 
     async def heard(self, reports: Sequence[TrackerReport]) -> None:
         raise EventsRefused("probe", f"{len(reports)} reports while a port is probed; nothing is recorded")
+
+    def beacons(self) -> Collection[str]:
+        return ()
+
+    async def listened(self, what: Listened) -> None:
+        """Of no interest here."""
 
     def ready(self, info: DeviceReady) -> None:
         if not self.ready_with.done():

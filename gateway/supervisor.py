@@ -12,13 +12,14 @@ Storing what a device said is not the driver's: a failure of it rises in the cor
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from drivers.driver import Driver, EventsRefused
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError
 from drivers.events import DeviceEvent, DeviceReady
+from drivers.listening import Listened
 from drivers.terminals import Record
 from firmware_protocols.tracking import TrackerReport
 from gateway.clock import Clock
@@ -40,6 +41,20 @@ LOOK_S = 5.0  # how often a missing device's time is looked at
 ONLINE, OFFLINE, FAULT, UNKNOWN = "online", "offline", "fault", "unknown"
 TakeReports: TypeAlias = Callable[[str, Sequence[TrackerReport]], Awaitable[int]]  # how many are kept
 TakeRecords: TypeAlias = Callable[[str, Sequence[Record]], Awaitable[int]]  # how many were new
+
+
+class BeaconDesk(Protocol):
+    """Who wants to know which beacons are near."""
+
+    def beacons(self) -> Collection[str]:
+        """Those that somebody is bound to."""
+        ...
+
+    async def take(self, device: str, what: Listened) -> int:
+        """What listening came to; how many events followed. Never raises over the store."""
+        ...
+
+
 _EVENTS = {ONLINE: "device.online", OFFLINE: "device.offline", FAULT: "device.fault"}
 
 
@@ -58,10 +73,12 @@ class DeviceTask:
         stored: Callable[[str, Sequence[Draft]], None] = lambda _device, _drafts: None,
         take_records: TakeRecords | None = None,
         take_reports: TakeReports | None = None,
+        presence: BeaconDesk | None = None,
     ) -> None:
         """`changed`: people should look again; `stored`: what this device said is on disk now.
 
-        `take_records`: stores what a terminal has kept; `take_reports`: what wearables say.
+        `take_records`: stores what a terminal has kept; `take_reports`: what wearables say;
+        `presence`: whom it concerns that beacons are near.
         """
         self.id = view.id
         self._view = view  # without the counts, which change with each event
@@ -74,6 +91,7 @@ class DeviceTask:
         self._stored = stored
         self._take_records = take_records
         self._take_reports = take_reports
+        self._presence = presence
         self._handing_over = 0
         self._told = UNKNOWN  # state that the last event spoke of
         self._dirty = asyncio.Event()
@@ -125,6 +143,26 @@ class DeviceTask:
         self._events_total += kept
         self._last_event_ms = self._clock.now().wall_ms
         self._changed()
+
+    def beacons(self) -> Collection[str]:
+        """Beacons that somebody is bound to."""
+        return () if self._presence is None else self._presence.beacons()
+
+    async def listened(self, what: Listened) -> None:
+        """What listening for them came to; what follows of it is on disk when it returns."""
+        if self._presence is None:
+            return
+        self._handing_over += 1
+        try:
+            told = await self._presence.take(self.id, what)
+        except asyncio.CancelledError:
+            self._handing_over -= 1
+            raise
+        self._handing_over -= 1
+        if told:
+            self._events_total += told
+            self._last_event_ms = self._clock.now().wall_ms
+            self._changed()
 
     def ready(self, info: DeviceReady) -> None:
         """The device answered after its link was opened."""

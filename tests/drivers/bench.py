@@ -4,7 +4,7 @@ import asyncio
 import functools
 import selectors
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import ParamSpec
 
@@ -14,6 +14,7 @@ from drivers.events import CardRead, CardRefused, DeviceEvent, DeviceReady
 from drivers.idcard_reader import IdCardReader, IdCardSettings
 from drivers.links.link import Link
 from drivers.links.memory_link import MemoryLink
+from drivers.listening import Listened
 from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.wire import Wire
 from drivers.terminals import Record
@@ -80,6 +81,8 @@ class RecordingHost:
         self.commit_s = 0.0
         self.records: list[Record] = []
         self.reports: list[TrackerReport] = []
+        self.bound: set[str] = set()
+        self.handed: list[Listened] = []
 
     async def recorded(self, records: Sequence[Record]) -> None:
         await asyncio.sleep(self.commit_s)
@@ -92,6 +95,12 @@ class RecordingHost:
         if self.refusing:
             raise EventsRefused("store_full", "no room")
         self.reports += reports
+
+    def beacons(self) -> Collection[str]:
+        return frozenset(self.bound)
+
+    async def listened(self, what: Listened) -> None:
+        self.handed.append(what)
 
     async def committed(self, events: Sequence[DeviceEvent]) -> None:
         self.offered_at.append(asyncio.get_running_loop().time())

@@ -46,6 +46,16 @@ def test_a_room_where_nobody_is_heard_at_all_is_quiet_and_its_time_counts() -> N
     assert (clock.heard_s, clock.quiet) == (180.0, True)
 
 
+def test_where_a_beacon_hangs_on_the_wall_silence_is_deafness() -> None:
+    clock = HearingClock(never_silent=True)
+    clock.look(0.0, 90.0)
+    clock.heard(0.0, 95.0)
+    clock.heard(0.0, 99.0)
+    clock.look(200.0, 300.0)
+    clock.look(300.0, 400.0)
+    assert (clock.heard_s, clock.quiet) == (4.0, True)
+
+
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0.0, 200.0, allow_nan=False)), max_size=60))
 def test_it_never_goes_back_and_never_counts_more_than_scans_have_run(
     steps: list[tuple[bool, bool, float]],

@@ -17,6 +17,7 @@ from tests.drivers.bench import RecordingHost
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES: dict[str, Settings] = {
+    "beacon.ble": {},
     "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
     "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
     "idcard.sam": {"port": "/dev/serial/by-id/usb-Test"},
@@ -156,6 +157,22 @@ def test_wrong_setting_of_a_face_module_is_named(settings: Settings, code: str, 
     with pytest.raises(SettingsError) as caught:
         build("face.efaa_xor16", "face-1", settings, RecordingHost())
     assert caught.value.code == code
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"rssi_min": 10}, "'rssi_min' must be -110 to -20"),
+        ({"left_after_s": 5}, "'left_after_s' must be 30 to 3600"),
+        ({"calm_s": 0}, "'calm_s' must be 60 to 3600"),
+        ({"silence": "dead"}, "'silence' must be one of deaf, empty, not 'dead', did you mean 'deaf'"),
+        ({"port": "hci0"}, "unknown setting 'port'"),
+    ],
+)
+def test_wrong_setting_of_the_ears_is_named(table: Settings, text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        build("beacon.ble", "ears", table, RecordingHost())
     assert text in str(caught.value)
 
 
