@@ -317,6 +317,7 @@ class _Gateway:
             stored=self._device_stored,
             take_records=self.office.desk.take,
             take_reports=self.tracking.desk.take,
+            presence=self.tracking.presence,
         )
 
     def _device_stored(self, device: str, drafts: Sequence[Draft]) -> None:

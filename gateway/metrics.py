@@ -203,6 +203,11 @@ class Metrics:
             "Positions of wearables, by what became of them.",
             reason=("kept", "not_approved", "no_wearer", "no_id"),
         )
+        self.beacon_adverts = self._counter(
+            "beacon_adverts_total",
+            "Advertisements over Bluetooth that were heard, by whose they are; no address is kept of any.",
+            reason=("bound", "unknown"),
+        )
         self.device_events = self._counter(
             "device_events_total", "Events committed for the device.", device=()
         )

@@ -1,4 +1,4 @@
-"""A wearable's report as the contract says it: `tracker.fix` and `tracker.status`. Pure.
+"""A wearable's report as the contract says it: `tracker.fix`, `tracker.status`, and who is near. Pure.
 
 A fix belongs to the wearer at its own time. Where that time cannot be believed, it is about the device and about
 nobody. What a position is, is sealed to the center: it lies in clear neither on the disk nor on the way.
@@ -13,12 +13,14 @@ from firmware_protocols.tracking import Fix, TrackerReport
 from gateway.clock import ClockQuality, Stamp, iso_ms
 from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact, RecordFact
+from gateway.tracking.presence import Passage
 from gateway.tracking.wearers import Wearer
 from gateway.uuid7 import uuid8_record
 
 OLDEST_MS = 31 * 86_400_000  # a wearable keeps days, not months; older is a clock that was never set
 AHEAD_MS = 300_000  # its clock and ours may differ by so much
 MOST_ERROR_MS = 60_000  # of our own clock, to judge another by it
+STRONG_DBM, FAIR_DBM = -60, -75  # classes only: what a signal is worth in metres, nobody can tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,23 @@ def status_fact(
     worn = wearer is not None and wearer.approved(day)
     subject = f"person/{wearer.ref}" if worn and wearer is not None else f"device/{device}"
     return Fact("tracker.status", subject, data, restricted=worn)
+
+
+def presence_fact(passage: Passage, *, quiet: bool) -> Fact:
+    """That a beacon is near, or is not heard any more. `quiet`: nobody else's is heard either."""
+    data: dict[str, Json] = {"tracker": passage.tracker, "source": "beacon", "signed": False}
+    if passage.rssi is not None:
+        data["signal"] = _signal(passage.rssi)
+    if passage.entered:
+        return Fact("presence.entered", f"person/{passage.ref}", data, restricted=True)
+    data |= {"silent_s": passage.silent_s, "quiet": quiet}
+    return Fact("presence.left", f"person/{passage.ref}", data, restricted=True)
+
+
+def _signal(rssi: int) -> str:
+    if rssi >= STRONG_DBM:
+        return "strong"
+    return "fair" if rssi >= FAIR_DBM else "weak"
 
 
 def _day(wall_ms: int, zone: tzinfo) -> date:

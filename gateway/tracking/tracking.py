@@ -11,6 +11,7 @@ from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.metrics import Metrics
 from gateway.tracking.desk import TrackingDesk
+from gateway.tracking.presence_desk import PresenceDesk
 from gateway.tracking.watch import TrackingWatch
 from gateway.tracking.wearers import Wearers
 
@@ -39,6 +40,13 @@ class Tracking:
             clock=clock,
             zone=zone,
             counted=lambda what: metrics.tracker_positions.labels(reason=what).inc(),
+        )
+        self.presence = PresenceDesk(
+            self.wearers,
+            ingest=ingest,
+            clock=clock,
+            zone=zone,
+            counted=lambda whose, count: metrics.beacon_adverts.labels(reason=whose).inc(count),
         )
         self.watch = TrackingWatch(
             self.wearers, self.desk, ingest=ingest, alarms=alarms, clock=clock, zone=zone
