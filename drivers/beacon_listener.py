@@ -79,6 +79,11 @@ class Ear:
     def hand_over(self, now: float) -> Listened:
         """All since the last time."""
         self._clock.look(self._radio.hearing_since, now)
+        if self._radio.hearing_since is not None:
+            names = (f"ble:{one}" for one in self._radio.connected)
+            self._sightings += [
+                Sighting(one, None, self._clock.heard_s) for one in names if one in self.wanted
+            ]
         began_s, self._handed_s = self._handed_s, self._clock.heard_s
         sightings, self._sightings = tuple(self._sightings), deque(maxlen=MOST_SIGHTINGS)
         strangers, self._strangers = self._strangers, 0

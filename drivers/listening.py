@@ -28,7 +28,7 @@ class Sighting:
     """A beacon that somebody is bound to was heard."""
 
     beacon: str = field(repr=False)
-    rssi: int  # dBm
+    rssi: int | None  # dBm; None: it is connected, and tells no strength
     heard_s: float  # on the hearing clock
 
 

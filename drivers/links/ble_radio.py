@@ -8,7 +8,7 @@ A device is heard before it stands in line: one that is away would hold up the o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -43,6 +43,7 @@ class Radio:
         self._watch = DaemonWatch()
         self._scanner = Scanner(self._watch, AirScanner, self._settings.scanner)
         self._queue = ConnectQueue(most_connected=self._settings.most_connected)
+        self._sessions: dict[str, Session] = {}  # the last one of each address that is connected to
 
     @property
     def scans(self) -> int:
@@ -59,6 +60,11 @@ class Radio:
         """Devices in line to be connected."""
         return self._queue.waiting
 
+    @property
+    def connected(self) -> Iterator[str]:
+        """Addresses of the devices that are connected now: they do not advertise meanwhile."""
+        return (address for address, one in self._sessions.items() if one.stands)
+
     @asynccontextmanager
     async def listen(self, wanted: Wanted, name: str = "Bluetooth") -> AsyncIterator[Listener]:
         """Hear advertisements; raises `LinkUnavailable`."""
@@ -73,7 +79,8 @@ class Radio:
         attempts = _Attempts(self._settings, self._scanner, self._queue, self._watch, address, name)
         try:
             async with asyncio.timeout(self._settings.connect_s):
-                return await attempts.until_connected()
+                session = self._sessions[address] = await attempts.until_connected()
+                return session
         except TimeoutError:
             raise attempts.given_up() from None
 

@@ -186,6 +186,11 @@ class Session:
             raise self.lose(exc) from exc
         return notifications
 
+    @property
+    def stands(self) -> bool:
+        """Whether nothing has broken it yet."""
+        return self._lost is None
+
     def lose(self, error: LinkLost) -> LinkLost:
         """The connection broke: keep the first cause and wake everybody who waits."""
         if self._lost is None:

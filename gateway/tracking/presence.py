@@ -22,7 +22,7 @@ class Passage:
     ref: str
     tracker: str
     entered: bool
-    rssi: int | None = None  # of the last time; None: not heard in this run
+    rssi: int | None = None  # of the last time; None: connected, or not heard in this run
     silent_s: int = 0  # listened to since
 
 
@@ -45,15 +45,15 @@ class Presence:
         """`here`: reference -> wearable, of those who were near when the run before ended."""
         self._of = {ref: _Standing(tracker, now_s, here=True) for ref, tracker in here.items()}
 
-    def heard(self, ref: str, tracker: str, rssi: int, at_s: float, rules: BeaconRules) -> None:
-        """His beacon was heard. One not later than the last adds nothing."""
+    def heard(self, ref: str, tracker: str, rssi: int | None, at_s: float, rules: BeaconRules) -> None:
+        """His beacon was heard, or is connected (no `rssi`). One not later than the last adds nothing."""
         one = self._of.get(ref)
         if one is None:
             one = self._of[ref] = _Standing(tracker, float("-inf"), here=False)
         if at_s <= one.last_s:
             return
         one.tracker, one.rssi, one.last_s = tracker, rssi, at_s
-        if rssi >= rules.rssi_min:
+        if rssi is None or rssi >= rules.rssi_min:
             one.strong_s.append(at_s)
             while len(one.strong_s) > rules.times:
                 one.strong_s.popleft()

@@ -129,6 +129,26 @@ async def test_it_shares_the_scan_with_others(bed: Bed) -> None:
     assert bed.bluez.calls.count("Adapter1.StartDiscovery") == 1
 
 
+async def test_a_wearable_that_is_connected_is_heard_though_it_does_not_advertise(bed: Bed) -> None:
+    band = await bed.wearable(FIRST)
+    await bed.wearable(SECOND)
+    radio = bed.radio()
+    async with listening(Ears(radio, f"ble:{FIRST}")) as ears:
+        link = bed.link(radio)
+        await link.open()
+        await band.device.stop_advertising()
+
+        def connected() -> int:
+            return sum(one.rssi is None for what in ears.host.handed for one in what.sightings)
+
+        await until(lambda: connected() >= 3)
+        await link.close()
+        await asyncio.sleep(0.2)
+        before = connected()
+        await asyncio.sleep(0.2)
+        assert connected() == before
+
+
 async def test_an_adapter_that_is_off_is_said_with_its_cause_and_its_time_does_not_count(bed: Bed) -> None:
     await bed.wearable(FIRST)
     async with listening(Ears(bed.radio(), f"ble:{FIRST}")) as ears:

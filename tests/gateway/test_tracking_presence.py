@@ -52,6 +52,13 @@ def test_a_weak_signal_keeps_him_here() -> None:
     assert settle(presence, 400) == []
 
 
+def test_a_wearable_that_is_connected_is_near_whatever_its_strength() -> None:
+    presence = Presence({}, 0.0)
+    for at_s in (1, 2, 3):
+        presence.heard("p-1", "band-1", None, at_s, RULES)
+    assert settle(presence, 3) == [True]
+
+
 def test_what_is_not_on_disk_is_due_again() -> None:
     presence = Presence({}, 0.0)
     hear(presence, 1, 2, 3)
