@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.cli.answer import Line, Mark, mib
 from gateway.clock import read_adjtimex
-from gateway.config import Config
+from gateway.config import Config, DeviceConfig
 from gateway.store.lock import is_held
 from gateway.store.reading import STORE_FILE
 
@@ -38,7 +38,7 @@ def judge_machine(config: Config, *, ask: Ask = ask) -> Iterator[Line]:
     yield _service(config, ask)
     if any("port" in device.settings for device in config.devices):
         yield _group(ask)
-    if any(str(device.settings.get("port", "")).startswith("ble:") for device in config.devices):
+    if any(_on_the_air(device) for device in config.devices):
         yield _bluetooth(ask)
 
 
@@ -97,6 +97,10 @@ def _group(ask: Ask) -> Line:
         return Line(Mark.OK, "serial ports", f"the service may open them (group {SERIAL_GROUP})")
     todo = f"usermod -aG {SERIAL_GROUP} zhijiao, and restart the service"
     return Line(Mark.ATTENTION, "serial ports", f"user zhijiao is not in group {SERIAL_GROUP}", todo)
+
+
+def _on_the_air(device: DeviceConfig) -> bool:
+    return device.kind == "beacon.ble" or str(device.settings.get("port", "")).startswith("ble:")
 
 
 def _bluetooth(ask: Ask) -> Line:

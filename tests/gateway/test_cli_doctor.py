@@ -100,6 +100,19 @@ def test_a_gateway_that_runs(desk: Box) -> None:
         assert line_of(machine(desk), "gateway") == Line(Mark.OK, "gateway", "running")
 
 
+@pytest.mark.parametrize(
+    ("table", "asked"),
+    [
+        ('kind = "beacon.ble"', True),
+        ('kind = "tracker.r16h"\nport = "ble:F0:F1:F2:F3:F4:01"', True),
+        ('kind = "idcard.sam"\nport = "/dev/null"', False),
+    ],
+)
+def test_bluetooth_is_looked_at_where_something_needs_it(desk: Box, table: str, asked: bool) -> None:  # noqa: FBT001
+    desk.config.write_text(f'{desk.config.read_text()}[[device]]\nid = "one"\n{table}\n')
+    assert any(line.name == "bluetooth" for line in machine(desk)) == asked
+
+
 # -- devices ------------------------------------------------------------------------------------------
 
 
