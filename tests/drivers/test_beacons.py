@@ -1,5 +1,7 @@
 """What beacons are called, and which advertisement is found under which name."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,7 @@ def advert(manufacturer: dict[int, bytes] | None = None, service: dict[str, byte
 )
 def test_a_name_has_one_form_and_other_wearables_have_none(written: str, name: str | None) -> None:
     assert beacon_name(written) == name
+    assert name is None or re.fullmatch(r"[A-Za-z0-9._:-]{1,64}", written), "a roster may have it as an id"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Presence by beacon over a real store: what is kept, of whom, and what a restart does not invent."""
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Collection
@@ -198,6 +199,28 @@ async def test_what_the_disk_does_not_take_is_told_later_and_once(
     assert await room.listen(AGAIN_S, BAND) == 1
     await room.listen(10, BAND)
     assert room.story() == [("entered", "p-1")]
+
+
+async def test_a_listener_that_is_cancelled_over_the_commit_tells_nothing_twice(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, stored = room.ingest.store, asyncio.Event()
+
+    async def slow(*args: Any, **named: Any) -> object:
+        await store(*args, **named)
+        stored.set()
+        return await asyncio.Future()
+
+    with monkeypatch.context() as late:
+        late.setattr(room.ingest, "store", slow)
+        listening = asyncio.create_task(room.listen(5, BAND))
+        await stored.wait()
+        listening.cancel()
+        await asyncio.wait([listening])
+    await room.listen(20, BAND)
+    assert room.story() == [("entered", "p-1")]
+    await room.listen(130)
+    assert room.story()[1:] == [("left", "p-1")]
 
 
 async def test_no_alarm_hangs_on_it(room: Room) -> None:
