@@ -130,6 +130,8 @@ def families_of(kind: str) -> tuple[str, ...]:
     tracker = _tracker(kind)
     if tracker is not None:
         return (tracker,)
+    if kind == "beacon.ble":  # what it hears is told by the advertisement, in a file that others read, too
+        return ("ble-adv",)
     folders = {name.split(".")[1] for name in _imports(kind) if re.match(r"firmware_protocols\.\w+\.", name)}
     found = [name for name, entry in FAMILIES.items() if entry.split(".")[1] in folders - {"gb11643"}]
     return tuple(sorted(found, key=lambda one: (len(one), one)))
