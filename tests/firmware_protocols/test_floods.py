@@ -27,9 +27,8 @@ def stream_of(begin: bytes) -> bytes:
     return (begin * (SIZE // len(begin) + 1))[:SIZE] if begin else random.Random(2711).randbytes(SIZE)
 
 
-@pytest.fixture(scope="module")
 def loop_s() -> float:
-    """Seconds of a loop over as many bytes, in this minute."""
+    """Seconds of a loop over as many bytes, now."""
 
     def once() -> float:
         began = time.process_time()
@@ -37,23 +36,25 @@ def loop_s() -> float:
             assert byte is not None
         return time.process_time() - began
 
-    return sorted(once() for _ in range(9))[4]
+    return sorted(once() for _ in range(5))[2]
 
 
 @pytest.mark.parametrize("step", [1024, SIZE], ids=["in pieces", "at once"])
 @pytest.mark.parametrize(("case", "begin"), FLOODS)
-def test_a_flood_costs_little_more_than_its_bytes(
-    case: StreamCase, begin: bytes, step: int, loop_s: float
-) -> None:
+def test_a_flood_costs_little_more_than_its_bytes(case: StreamCase, begin: bytes, step: int) -> None:
     chunks = split(stream_of(begin), range(step, SIZE, step))
-    decoder, most = case.make(), 0
-    began = time.process_time()
-    for chunk in chunks:
-        list(decoder.feed(chunk))
-        most = max(most, held(decoder))
-    list(decoder.flush())
-    assert time.process_time() - began < MOST_LOOPS * loop_s
-    assert most <= OWN * case.longest
+    for last in (False, False, True):  # a machine that is busy with others slows one of two measurements down
+        decoder, most, loop = case.make(), 0, loop_s()
+        began = time.process_time()
+        for chunk in chunks:
+            list(decoder.feed(chunk))
+            most = max(most, held(decoder))
+        list(decoder.flush())
+        cost = time.process_time() - began
+        assert most <= OWN * case.longest
+        if cost < MOST_LOOPS * loop:
+            return
+        assert not last, f"{cost / loop:.0f} loops"
 
 
 @pytest.mark.parametrize(("case", "begin"), FLOODS)
