@@ -45,10 +45,8 @@ def read_added(path: Path) -> tuple[Added, ...]:
     """The entries; none where there is no file. Raises `ConfigFileError`."""
     try:
         path.stat()
-    except FileNotFoundError:
-        return ()
     except OSError:
-        pass  # told by whoever reads it
+        return ()  # where the folder cannot be entered, the store says so, and what to do
     return entries_of(path, read_text(path))
 
 
