@@ -71,7 +71,8 @@ def test_the_ways_out_of_a_driver_are_these() -> None:
     def methods(kind: type) -> set[str]:
         return {name for name in vars(kind) if not name.startswith("_") and callable(vars(kind)[name])}
 
-    assert methods(driver.Host) == {"committed", "recorded", "heard", "ready", "noise"}
+    ways_in = {"beacons"}  # whom a listener is to hear
+    assert methods(driver.Host) - ways_in == {"committed", "recorded", "heard", "listened", "ready", "noise"}
     assert methods(factors.FactorDevice) == {"identify", "enrol", "erase", "slots", "show"}
 
 
