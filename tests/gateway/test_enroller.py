@@ -59,6 +59,8 @@ ROSTER = [rosters.person(0), rosters.person(1)]
 class Office:
     """One kiosk with one module, and staff."""
 
+    device, kind = "finger-1", "finger.zfm"
+
     def __init__(self, desk: Box, port: PtyHost, clock: ManualClock, module: SimulatedModule) -> None:
         self.box, self.port, self.clock, self.module = desk, port, clock, module
         self.finger = Finger("nobody")
@@ -81,7 +83,7 @@ class Office:
         await self.references.load()
         await keeper.load()
         view = DeviceView(
-            id="finger-1", kind="finger.zfm", state="unknown", since_ms=0, port=str(self.port.link)
+            id=self.device, kind=self.kind, state="unknown", since_ms=0, port=str(self.port.link)
         )
         self.task = DeviceTask(
             view,
@@ -91,11 +93,10 @@ class Office:
             metrics=metrics,
             changed=lambda: None,
         )
-        settings = {"port": str(self.port.link), "family": "grow"}
-        self.driver = FingerprintReader.build("finger-1", settings, self.task)
+        self.driver = self.build()
         directory = RosterDirectory(keeper, self.references, clock, ZoneInfo("Asia/Shanghai"))
         self.modules = Modules(
-            {"finger-1": self.driver},
+            {self.device: self.driver},
             lambda: [self.task.view],
             self.references,
             clock=clock,
@@ -103,16 +104,16 @@ class Office:
         )
         self.kiosk = Kiosk(
             "kiosk-1",
-            directory=DirectoryAt(directory, self.modules, ["finger-1"]),
+            directory=DirectoryAt(directory, self.modules, [self.device]),
             recorder=ingest,
-            devices={"finger-1": self.driver},
+            devices={self.device: self.driver},
             new_id=lambda: uuid7(clock.now().wall_ms),
             changed=lambda: self.guided(self.kiosk.view.step),
             stamp=clock.now,
             only=Purpose.REPORT,
         )
         self.enroller = Enroller(
-            {"kiosk-1": (self.kiosk, ("finger-1",))},
+            {"kiosk-1": (self.kiosk, (self.device,))},
             self.modules,
             self.references,
             directory,
@@ -145,7 +146,12 @@ class Office:
             self.releases.run(),
         ]
         self.tasks = [asyncio.create_task(one) for one in work]
-        await until(lambda: self.modules.ready("finger-1") is not None, "the module to be compared")
+        await until(lambda: self.modules.ready(self.device) is not None, "the module to be compared")
+
+    def build(self) -> Any:
+        """The driver of the module."""
+        settings = {"port": str(self.port.link), "family": "grow"}
+        return FingerprintReader.build(self.device, settings, self.task)
 
     def plug(self, module: SimulatedModule | None = None) -> None:
         self.module = module or self.module
@@ -193,7 +199,7 @@ class Office:
 
     async def enrol(self, ref: str, finger: Finger | None = None, card: str | None = None) -> EnrolView:
         self.finger = finger or FINGERS[ref]
-        self.persons.begin(ref, device="finger-1", staff="staff-1", consent=True, label="right_index")
+        self.persons.begin(ref, device=self.device, staff="staff-1", consent=True, label="right_index")
         await until(lambda: self.view(ref).stage == "person", "the question who it is")
         self.kiosk.card(card or HASHES[ref], "event-1")
         await self.ended(ref)
@@ -216,11 +222,17 @@ class Office:
 
 @asynccontextmanager
 async def office(
-    desk: Box, port: PtyHost, module: SimulatedModule, clock: ManualClock | None = None, *, clean: bool = True
+    desk: Box,
+    port: PtyHost,
+    module: Any,
+    clock: ManualClock | None = None,
+    *,
+    clean: bool = True,
+    kind: type[Office] = Office,
 ) -> AsyncIterator[Office]:
     clock = clock or ManualClock()
     async with running_store(desk.store, clock, clean=clean) as store:
-        one = Office(desk, port, clock, module)
+        one = kind(desk, port, clock, module)
         await one.open(store)
         try:
             yield one
