@@ -24,6 +24,7 @@ COMMANDS = (
     "decode",
     "outbox",
     "verify",
+    "dossier",
     "backup",
     "restore",
     "roster",
