@@ -33,12 +33,14 @@ from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
+from gateway.evidence.keys import Role
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
 from gateway.office import Office
+from gateway.orders.orders import Orders
 from gateway.serving import Told, serve_pages
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
@@ -130,6 +132,15 @@ class _Gateway:
             on_sent=self.activity.sent,
             on_settled=self._settled,
         )
+        orders = Orders(
+            gateway=config.gateway.id,
+            clock=clock,
+            operations_key=keys.trust.find(Role.OPERATIONS),
+            ask=lambda: self.uplink.requests.ask_roster_part,
+            rollcalls=lambda: self.office.calls,
+            roster=self.office.roster,
+            restart=self.devices.restart,
+        )
         self.uplink = Uplink(
             endpoint=_endpoint(config, time),
             auto_version=config.uplink.mqtt_version == "auto",
@@ -147,6 +158,7 @@ class _Gateway:
             on_settled=self._settled,
             on_rejected=self.activity.rejected,
             opening=self._opening,
+            orders=orders.by_name(),
         )
         self.viewer = Viewer(
             config,

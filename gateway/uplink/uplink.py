@@ -10,7 +10,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.clock import Clock, Stamp
@@ -27,7 +27,7 @@ from gateway.uplink.announcer import Announcer
 from gateway.uplink.backoff import Backoff
 from gateway.uplink.center import Center
 from gateway.uplink.command_message import FindByRole
-from gateway.uplink.commands import Commands
+from gateway.uplink.commands import Commands, Run
 from gateway.uplink.documents import SEALS
 from gateway.uplink.identity import IdentityWatch
 from gateway.uplink.refused_pages import RefusedPages
@@ -66,7 +66,9 @@ class Uplink:
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
         on_rejected: Callable[[int], None],
         opening: Callable[[Stamp, dict[str, Json]], Draft],
+        orders: Mapping[str, Run],
     ) -> None:
+        """`orders`: commands of the center that other rooms carry out, by name."""
         self.session = ""
         self.state = "connecting"
         self.since_ms = clock.now().wall_ms
@@ -103,7 +105,7 @@ class Uplink:
             on_rejected=on_rejected,
             opening=opening,
         )
-        self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key)
+        self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key, signer=signer)
         commands = Commands(
             topics=topics,
             store=store,
@@ -111,6 +113,7 @@ class Uplink:
             metrics=metrics,
             find_key=find_key,
             put_back=sender.put_back,
+            orders=orders,
         )
         self._rooms = Rooms(
             topics=topics,
