@@ -16,7 +16,7 @@ from typing import cast
 from drivers import registry
 from drivers.driver import Driver, Host
 from drivers.errors import SettingsError
-from gateway import __version__
+from gateway import __version__, logs
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.clock import (
@@ -28,6 +28,7 @@ from gateway.clock import (
 )
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.config.added import added_path, read_added
+from gateway.config.from_center import NOTE, FromCenter, laid_over
 from gateway.devices.console import Console
 from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
@@ -41,6 +42,7 @@ from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
 from gateway.office import Office
 from gateway.orders.orders import Orders
+from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
@@ -98,8 +100,10 @@ class _Gateway:
         keys: Keys,
         metrics: Metrics,
         notifier: Notifier,
+        set_by_center: FromCenter,
     ) -> None:
-        self.config = config
+        of_file = config
+        self.config = config = laid_over(config, set_by_center.at_a_start)
         self.options = options
         self.time = time
         self.clock = clock = time.clock
@@ -141,6 +145,14 @@ class _Gateway:
             roster=self.office.roster,
             restart=self.devices.restart,
         )
+        self.settings = Settings(
+            of_file,
+            set_by_center,
+            records=self.ingest,
+            apply=self._apply,
+            answers=self._center_answers,
+            keep=lambda text: self.store.run(lambda box: box.note(NOTE, text)),
+        )
         self.uplink = Uplink(
             endpoint=_endpoint(config, time),
             auto_version=config.uplink.mqtt_version == "auto",
@@ -158,7 +170,7 @@ class _Gateway:
             on_settled=self._settled,
             on_rejected=self.activity.rejected,
             opening=self._opening,
-            orders=orders.by_name(),
+            orders={**orders.by_name(), **self.settings.by_name()},
         )
         self.viewer = Viewer(
             config,
@@ -222,7 +234,8 @@ class _Gateway:
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
             config = as_changed(config, settings.path)
-            gateway = cls(config, options, time, store, keys, metrics, notifier)
+            kept = kept_in(settings.path, config)
+            gateway = cls(config, options, time, store, keys, metrics, notifier, kept)
             await gateway._open()
         except BaseException:
             await store.close(clean=False)
@@ -247,6 +260,35 @@ class _Gateway:
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
         await self.office.load()
+        if self.settings.any:
+            await self._apply(self.config)
+            await self.settings.started()
+
+    async def _apply(self, config: Config) -> None:
+        """Make those settings the ones in force that may change while it runs."""
+        self.config = config
+        self.sender.cap_drain(config.uplink.drain_cap_per_s)
+        self.store.retain(days=config.store.retention_days, fix_days=config.store.retention_fix_days)
+        logs.set_level(config.log.level)
+        endpoint = _endpoint(config, self.time)
+        now = self.uplink.endpoint
+        if (endpoint.host, endpoint.port, endpoint.tls, endpoint.keepalive_s) != (
+            now.host,
+            now.port,
+            now.tls,
+            now.keepalive_s,
+        ):
+            await self.uplink.move_to(endpoint)
+
+    async def _center_answers(self) -> bool:
+        """Whether the center is there: by a signed answer, where it acks; else by being connected."""
+        if self.config.uplink.ack_mode == "broker":
+            return self.uplink.state == "online"
+        try:
+            await self.uplink.requests.ask_time()
+        except RequestFailed:
+            return False
+        return True
 
     async def _forget_alarms_of_the_gone(self) -> None:
         """A device that was taken away while its alarm could not be cleared."""

@@ -177,6 +177,16 @@ class Uplink:
             backoff.ended(now_s, lasted_s=now_s - began_s, settled=settled)
             await asyncio.sleep(await self._pause_s() or backoff.wait_s(now_s))
 
+    async def move_to(self, endpoint: Endpoint) -> None:
+        """Another broker, or the same in another way: leave the one, orderly, and connect anew."""
+        self.endpoint = endpoint
+        connection = self._connection
+        if connection is None or connection.closed.done():
+            return
+        await self.say_goodbye()
+        self._said_goodbye = False  # of that connection
+        await connection.close()
+
     async def say_goodbye(self) -> None:
         """Let the last events out and say `offline`, where there is somebody to say it to. At most 3 s."""
         connection = self._connection
