@@ -16,7 +16,7 @@ from typing import cast
 from drivers import registry
 from drivers.driver import Driver, Host
 from drivers.errors import SettingsError
-from gateway import __version__, logs
+from gateway import __version__
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.clock import (
@@ -28,7 +28,6 @@ from gateway.clock import (
 )
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.config.added import added_path, read_added
-from gateway.config.from_center import NOTE, FromCenter, laid_over
 from gateway.devices.console import Console
 from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
@@ -38,9 +37,10 @@ from gateway.evidence.keys import Role
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
+from gateway.live import Live, endpoint_of
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import Endpoint
 from gateway.office import Office
+from gateway.orders.from_center import NOTE, FromCenter, laid_over
 from gateway.orders.orders import Orders
 from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
@@ -145,16 +145,17 @@ class _Gateway:
             roster=self.office.roster,
             restart=self.devices.restart,
         )
+        self.live = live = Live(store=store, sender=self.sender, time=time, uplink=lambda: self.uplink)
         self.settings = Settings(
             of_file,
             set_by_center,
             records=self.ingest,
-            apply=self._apply,
-            answers=self._center_answers,
+            apply=live.apply,
+            answers=live.center_answers,
             keep=lambda text: self.store.run(lambda box: box.note(NOTE, text)),
         )
         self.uplink = Uplink(
-            endpoint=_endpoint(config, time),
+            endpoint=endpoint_of(config, time),
             auto_version=config.uplink.mqtt_version == "auto",
             ack_mode=config.uplink.ack_mode,
             topics=topics,
@@ -261,34 +262,8 @@ class _Gateway:
         )
         await self.office.load()
         if self.settings.any:
-            await self._apply(self.config)
+            await self.live.apply(self.config)
             await self.settings.started()
-
-    async def _apply(self, config: Config) -> None:
-        """Make those settings the ones in force that may change while it runs."""
-        self.config = config
-        self.sender.cap_drain(config.uplink.drain_cap_per_s)
-        self.store.retain(days=config.store.retention_days, fix_days=config.store.retention_fix_days)
-        logs.set_level(config.log.level)
-        endpoint = _endpoint(config, self.time)
-        now = self.uplink.endpoint
-        if (endpoint.host, endpoint.port, endpoint.tls, endpoint.keepalive_s) != (
-            now.host,
-            now.port,
-            now.tls,
-            now.keepalive_s,
-        ):
-            await self.uplink.move_to(endpoint)
-
-    async def _center_answers(self) -> bool:
-        """Whether the center is there: by a signed answer, where it acks; else by being connected."""
-        if self.config.uplink.ack_mode == "broker":
-            return self.uplink.state == "online"
-        try:
-            await self.uplink.requests.ask_time()
-        except RequestFailed:
-            return False
-        return True
 
     async def _forget_alarms_of_the_gone(self) -> None:
         """A device that was taken away while its alarm could not be cleared."""
@@ -430,25 +405,6 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks) if tasks else None
-
-
-def _endpoint(config: Config, time: Timekeeper) -> Endpoint:
-    uplink = config.uplink
-    password = None if uplink.password_file is None else uplink.password_file.read_text().rstrip("\r\n")
-    return Endpoint(
-        host=uplink.broker.host,
-        port=uplink.broker.port,
-        client_id=config.gateway.id,
-        version="5" if uplink.mqtt_version == "auto" else uplink.mqtt_version,
-        keepalive_s=uplink.keepalive_s,
-        tls=uplink.broker.tls,
-        ca_file=uplink.ca_file,
-        cert_file=uplink.cert_file,
-        key_file=uplink.key_file,
-        username=uplink.username,
-        password=password,
-        certificate_time=time.certificate_time,
-    )
 
 
 def build_driver(config: Config, device: DeviceConfig, host: DeviceTask | None) -> Driver:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.config import Config
-from gateway.config.from_center import NAMES, NOTE, FromCenter, Values, in_force, laid_over
 from gateway.errors import ContractError, StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact
+from gateway.orders.from_center import NAMES, NOTE, FromCenter, Values, in_force, laid_over
 from gateway.store.reading import open_for_reading
 from gateway.uplink.command_message import Command, Refusal
 from gateway.uplink.commands import Run, Tell

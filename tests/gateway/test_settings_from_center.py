@@ -11,13 +11,13 @@ import pytest
 
 from gateway.clock import ManualClock
 from gateway.config import Config, load
-from gateway.config.from_center import NAMES, NOTE, FromCenter, in_force, laid_over
 from gateway.errors import ContractError, StoreRefused
 from gateway.evidence import canonical
 from gateway.ingest.ingest import Ingest
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
 from gateway.orders import settings as settings_of
+from gateway.orders.from_center import NAMES, NOTE, FromCenter, in_force, laid_over
 from gateway.orders.settings import Settings, kept_in
 from gateway.store.store import Store
 from gateway.uplink.command_message import Command, Refusal
