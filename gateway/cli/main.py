@@ -21,6 +21,7 @@ COMMANDS = (
     "demo",
     "simulate",
     "receive",
+    "center",
     "decode",
     "outbox",
     "verify",

@@ -23,7 +23,7 @@ from gateway.uplink.commands import Run, Tell
 
 log = logging.getLogger(__name__)
 
-TRIAL_S, SHORTEST_S, LONGEST_S = 300, 30, 3600  # how long the center may take to answer after a change
+TRIAL_S, SHORTEST_S, LONGEST_S = 300, 10, 3600  # how long the center may take to answer after a change
 LOOK_EVERY_S = 1.0
 
 
