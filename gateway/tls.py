@@ -22,10 +22,18 @@ NOT_YET_VALID, EXPIRED = 9, 10  # X509_V_ERR_*, as OpenSSL would say
 
 
 def client_context(
-    ca_file: Path | None, cert_file: Path | None, key_file: Path | None, time: CertificateTime | None
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    time: CertificateTime | None,
+    *,
+    authority: str | None = None,
 ) -> ssl.SSLContext:
-    """A context that verifies chain, name and dates; raises OSError or `ssl.SSLError` over the files."""
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    """A context that verifies chain, name and dates; raises OSError or `ssl.SSLError` over the files.
+
+    `authority`: certificates (PEM) to believe instead of a file's.
+    """
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None, cadata=authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Certificates shown later would go past the check of the dates; and a line that wants to read before it
     # can write would be watched for room in vain.

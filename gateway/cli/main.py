@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 
 COMMANDS = (
     "run",
+    "enroll",
     "demo",
     "simulate",
     "receive",

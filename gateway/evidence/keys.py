@@ -2,12 +2,15 @@
 
 The trust file names every public key with its role and, for a gateway's key, its gateway:
 
-    {"v":1,"demo":false,"keys":[{"kid","alg":"EdDSA"|"X25519","public":hex,"role":…,"gw":…|null}]}
+    {"v":1,"demo":false,"keys":[{"kid","alg":"EdDSA"|"X25519","public":hex,"role":…,"gw":…|null,"revoked":true?}]}
+
+A revoked key signs nothing new, but it stays in the file: what it signed before is verified with it.
 
 A demo key is marked by its kid (prefix `demo-`), so the mark cannot be lost by copying a file; it
 counts only where the program was started for a demo.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -43,6 +46,7 @@ class TrustedKey:
     role: Role
     gateway: str | None
     public: bytes
+    revoked: bool = False  # nothing new that it signs is believed
 
     @property
     def demo(self) -> bool:
@@ -69,6 +73,8 @@ class TrustStore:
                 raise ContractError("demo_key", f"key {kid} was made for a demo; this is not one")
             if key.role is not role or (gateway is not None and key.gateway != gateway):
                 raise ContractError("wrong_role", f"key {kid} may not sign this")
+            if key.revoked:
+                raise ContractError("revoked_kid", f"key {kid} was revoked")
             loaded = self._loaded.get(kid)
             if loaded is None:
                 loaded = self._loaded[kid] = Ed25519PublicKey.from_public_bytes(key.public)
@@ -79,7 +85,7 @@ class TrustStore:
     def seal_key(self) -> tuple[str, X25519PublicKey] | None:
         """The center's newest sealing key, where there is one and it counts here."""
         for key in reversed(self._keys.values()):
-            if key.role is Role.SEAL and (self._allow_demo or not key.demo):
+            if key.role is Role.SEAL and not key.revoked and (self._allow_demo or not key.demo):
                 return key.kid, X25519PublicKey.from_public_bytes(key.public)
         return None
 
@@ -111,13 +117,25 @@ def load_trust(path: Path, *, allow_demo: bool) -> TrustStore:
 
 
 def _trusted_key(entry: Mapping[str, object]) -> TrustedKey:
-    kid, public, gateway = entry["kid"], entry["public"], entry.get("gw")
+    kid, public, gateway, revoked = (
+        entry["kid"],
+        entry["public"],
+        entry.get("gw"),
+        entry.get("revoked", False),
+    )
     if not isinstance(kid, str) or not isinstance(public, str) or not isinstance(gateway, str | None):
         raise TypeError("kid, public and gw must be text")
+    if not isinstance(revoked, bool):
+        raise TypeError("revoked must be true or false")
     raw = bytes.fromhex(public)
     if len(raw) != 32:
         raise ValueError(f"public key of {kid} is not 32 bytes")
-    return TrustedKey(kid=kid, role=Role(str(entry["role"])), gateway=gateway, public=raw)
+    return TrustedKey(kid=kid, role=Role(str(entry["role"])), gateway=gateway, public=raw, revoked=revoked)
+
+
+def key_name(owner: str, public: bytes) -> str:
+    """A kid of owner and key: no two sides need to agree on a counter."""
+    return f"{owner}#{hashlib.sha256(public).hexdigest()[:8]}"
 
 
 def trust_document(keys: Iterable[TrustedKey], *, demo: bool) -> str:
@@ -129,6 +147,7 @@ def trust_document(keys: Iterable[TrustedKey], *, demo: bool) -> str:
             "public": key.public.hex(),
             "role": key.role.value,
             "gw": key.gateway,
+            **({"revoked": True} if key.revoked else {}),
         }
         for key in keys
     ]
