@@ -6,7 +6,7 @@ in one folder. Nothing that exists is overwritten.
 
 import argparse
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from gateway.cli.answer import Line, Mark, describe, print_json, print_lines
 from gateway.cli.center import add_home
@@ -16,6 +16,7 @@ from gateway.errors import ConfigError
 from gateway.evidence.keys import Role
 from gateway.provisioning.code import DEFAULT_PORT
 
+MOST_DAYS = 825
 EXIT_CODES: Mapping[int, str] = {0: "the center is made"}
 
 
@@ -34,6 +35,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="mqtts://host:port as boxes reach it; may be repeated, in order of preference",
     )
     parser.add_argument("--name", default="Zhijiao center", help="of the authority, for people")
+    parser.add_argument(
+        "--days",
+        type=int,
+        default=90,
+        help="life of a box's certificate, renewed at two thirds (default: 90)",
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -43,7 +50,15 @@ def run(args: argparse.Namespace) -> int:
     from gateway.registrar.home import Home, Plan, make_home
 
     host, port = _registrar(args.registrar)
-    plan = Plan(name=args.name, host=host, port=port, brokers=tuple(_broker(text) for text in args.broker))
+    if not 1 <= args.days <= MOST_DAYS:
+        raise ConfigError("usage", f"--days {args.days}: must be 1 to {MOST_DAYS}")
+    plan = Plan(
+        name=args.name,
+        host=host,
+        port=port,
+        brokers=tuple(_broker(text) for text in args.broker),
+        life=timedelta(days=args.days),
+    )
     make_home(args.home, plan, datetime.now(UTC))
     home = Home.load(args.home)
     if args.json:

@@ -43,6 +43,9 @@ class EnrolledFacts:
     brokers: tuple[Broker, ...]
     registrar: str  # host:port, for the renewal
     code: str  # hash of the token by which it was enrolled: a repeat is known by it
+    kids: tuple[
+        str, ...
+    ]  # event keys of this gateway that the center believed then, this one and earlier ones
 
     def to_text(self) -> str:
         """As it stands in the file."""
@@ -55,6 +58,7 @@ class EnrolledFacts:
                 "brokers": [str(broker) for broker in self.brokers],
                 "registrar": self.registrar,
                 "code": self.code,
+                "kids": list(self.kids),
             },
             indent=1,
         )
@@ -80,6 +84,7 @@ class EnrolledFacts:
             brokers=brokers,
             registrar=texts["registrar"],
             code=texts["code"],
+            kids=tuple(str(kid) for kid in document["kids"]),
         )
 
 

@@ -195,6 +195,7 @@ def _store(
         brokers=grant.brokers,
         registrar=code.place,
         code=keys.asked,
+        kids=grant.kids,
     )
     own = TrustedKey(
         kid=grant.kid, role=Role.GATEWAY, gateway=grant.gateway, public=signer.public.public_bytes_raw()

@@ -35,6 +35,7 @@ RENEW_PATH: Final = "/enrol/v1/renew"
 MAX_BYTES: Final = 48 * 1024
 MOST_BROKERS: Final = 8
 MOST_KEYS: Final = 16
+MOST_KIDS: Final = 64
 MAX_PEM: Final = 16 * 1024
 HMAC_KEY_BYTES: Final = 32
 _ENROL_USE, _RENEW_USE = "zhijiao/enrol/1", "zhijiao/renew/1"
@@ -111,6 +112,7 @@ class GrantMessage:
     org: str
     gateway: str
     kid: str
+    kids: tuple[str, ...]  # event keys of this gateway that count: this one, and earlier ones that were kept
     certificate: str  # PEM, the box's own first
     authority: str  # PEM: whom the brokers' and the registrar's certificates come from
     brokers: tuple[Broker, ...]  # in order of preference
@@ -129,6 +131,7 @@ class GrantMessage:
                 "org": self.org,
                 "gw": self.gateway,
                 "kid": self.kid,
+                "kids": list(self.kids),
                 "certificate": self.certificate,
                 "authority": self.authority,
                 "brokers": [str(broker) for broker in self.brokers],
@@ -150,6 +153,7 @@ class GrantMessage:
             org=org,
             gateway=gateway,
             kid=read.made("kid", _kid),
+            kids=tuple(_kid(str(entry)) for entry in read.entries("kids", MOST_KIDS)),
             certificate=read.text("certificate", MAX_PEM),
             authority=read.text("authority", MAX_PEM),
             brokers=read.brokers(),
@@ -323,7 +327,7 @@ def _token(raw: bytes) -> bytes:
 
 def _kid(text: str) -> str:
     if _KID.fullmatch(text) is None:
-        raise ValueError("not the name of a key")
+        raise ContractError("malformed", "not the name of a key")
     return text
 
 
@@ -335,7 +339,7 @@ def _center_key(entry: Json) -> TrustedKey:
         key = TrustedKey(
             kid=_kid(str(kid)), role=Role(str(role)), gateway=None, public=bytes.fromhex(str(public))
         )
-    except ValueError as exc:
+    except (ValueError, ContractError) as exc:
         raise ContractError("malformed", "keys: an entry is not of its form") from exc
     if len(key.public) != 32 or key.role not in _CENTER_ROLES:
         raise ContractError("malformed", "keys: not a key of the center")

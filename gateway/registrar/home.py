@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +31,7 @@ from gateway.errors import ConfigError, StoreRefused
 from gateway.evidence.keys import Role, TrustedKey, key_name, trust_document
 from gateway.registrar.authority import SERVER_LIFE, Authority, pem_of
 
+CERTIFICATE_LIFE: Final = timedelta(days=90)
 FACTS: Final = "center.json"
 KEY_FILES: Final[Mapping[Role, str]] = {
     Role.ACK: "ack-key.pem",
@@ -51,6 +52,7 @@ class Plan:
     port: int
     brokers: tuple[Broker, ...]
     receiver: str = "center"  # name of the receiver at the broker
+    life: timedelta = CERTIFICATE_LIFE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Home:
     brokers: tuple[Broker, ...]
     keys: tuple[TrustedKey, ...]
     authority: str  # PEM
+    life: timedelta  # of a gateway's certificate
 
     @classmethod
     def load(cls, folder: Path) -> "Home":
@@ -84,6 +87,7 @@ class Home:
                 port=int(facts["port"]),
                 brokers=tuple(BROKER.parse(entry) for entry in facts["brokers"]),
                 keys=keys,
+                life=timedelta(seconds=int(facts["certificate_life_s"])),
                 authority=(folder / "ca.pem").read_text(),
             )
         except OSError as exc:
@@ -181,6 +185,7 @@ def make_home(folder: Path, plan: Plan, now: datetime) -> None:
         "host": plan.host,
         "port": plan.port,
         "brokers": [str(broker) for broker in plan.brokers],
+        "certificate_life_s": int(plan.life.total_seconds()),
         "keys": [{"kid": key.kid, "role": key.role.value, "public": key.public.hex()} for key in keys],
     }
     replace_file(folder / FACTS, json.dumps(facts, indent=1).encode(), PUBLIC)  # last: now it is one

@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
 from cryptography import x509
@@ -22,6 +22,7 @@ from gateway.evidence.keys import Role, TrustedKey
 from gateway.provisioning.code import EnrolmentCode, pin_of
 from gateway.provisioning.messages import (
     HMAC_KEY_BYTES,
+    MOST_KIDS,
     EnrolMessage,
     GrantMessage,
     RenewedMessage,
@@ -33,7 +34,6 @@ from gateway.registrar.home import PUBLIC, Home, replace_file
 from gateway.registrar.models import Certificate, Code, EventKey, Gateway
 
 CODE_LIFE_MS: Final = 24 * 3_600_000
-CERTIFICATE_LIFE: Final = timedelta(days=90)
 RENEWALS_A_DAY: Final = 10  # of one gateway: beyond is a loop, not a renewal
 _DAY_MS: Final = 24 * 3_600_000
 _GATEWAY = re.compile(r"gw-[0-9]{6}-[0-9]{2}", re.ASCII)
@@ -57,11 +57,10 @@ class Standing:
 
 
 class Registrar:
-    """One center's. `life`: of a gateway's certificate. The clock is for tests."""
+    """One center's. The clock is for tests."""
 
-    def __init__(self, home: Home, *, life: timedelta = CERTIFICATE_LIFE, wall_ms: WallMs = _wall_ms) -> None:
+    def __init__(self, home: Home, *, wall_ms: WallMs = _wall_ms) -> None:
         self._home = home
-        self._life = life
         self._wall_ms = wall_ms
         self._book = Book(home.book)
         self._authority: Authority | None = None
@@ -223,6 +222,7 @@ class Registrar:
             org=message.org,
             gateway=message.gateway,
             kid=message.kid,
+            kids=self._kids(message.gateway)[-MOST_KIDS:],
             certificate=row.pem,
             authority=self._home.authority,
             brokers=self._home.brokers,
@@ -236,7 +236,7 @@ class Registrar:
         public = csr.public_key()
         if not isinstance(public, ec.EllipticCurvePublicKey):
             raise ContractError("csr", "the key is not of P-256")
-        made = self._signing().certify_client(public, gateway, org, _at(now_ms), self._life)
+        made = self._signing().certify_client(public, gateway, org, _at(now_ms), self._home.life)
         return Certificate.create(
             serial=f"{made.serial_number:x}",
             gw=gateway,
@@ -296,7 +296,6 @@ class Registrar:
             )
             .first()
         )
-        kids = EventKey.select().where(EventKey.gw == row.gw, EventKey.revoked_ms.is_null())
         state = "expired"
         if live is not None:
             state = "enrolled"
@@ -310,8 +309,13 @@ class Registrar:
             state=state,
             certificate_until_ms=None if live is None else live.ends_ms,
             code_until_ms=None if open_code is None else open_code.expires_ms,
-            kids=tuple(key.kid for key in kids.order_by(EventKey.added_ms)),
+            kids=self._kids(row.gw),
         )
+
+    def _kids(self, gateway: str) -> tuple[str, ...]:
+        """Event keys in force, oldest first."""
+        found = EventKey.select().where(EventKey.gw == gateway, EventKey.revoked_ms.is_null())
+        return tuple(row.kid for row in found.order_by(EventKey.added_ms, EventKey.kid))
 
     def _signing(self) -> Authority:
         if self._authority is None:

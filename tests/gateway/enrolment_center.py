@@ -10,8 +10,8 @@ from pathlib import Path
 from gateway.config.values import Broker
 from gateway.provisioning import Enrolled, EnrolmentRequest, Step, enroll
 from gateway.registrar import web
-from gateway.registrar.home import Home, Plan, make_home
-from gateway.registrar.registrar import CERTIFICATE_LIFE, Registrar
+from gateway.registrar.home import CERTIFICATE_LIFE, Home, Plan, make_home
+from gateway.registrar.registrar import Registrar
 from tests.broker import HOST, free_port
 
 GATEWAY, NEIGHBOUR = "gw-370102-01", "gw-370102-02"
@@ -29,10 +29,12 @@ class Center:
     ahead_ms: int = 0
 
     def __post_init__(self) -> None:
-        plan = Plan(name="Test center", host="localhost", port=self.port, brokers=self.brokers)
+        plan = Plan(
+            name="Test center", host="localhost", port=self.port, brokers=self.brokers, life=self.life
+        )
         make_home(self.folder, plan, datetime.now(UTC))
         self.home = Home.load(self.folder)
-        self.registrar = Registrar(self.home, life=self.life, wall_ms=self.now_ms)
+        self.registrar = Registrar(self.home, wall_ms=self.now_ms)
 
     def now_ms(self) -> int:
         """By its clock."""
