@@ -16,7 +16,7 @@ from typing import cast
 from drivers import registry
 from drivers.driver import Driver, Host
 from drivers.errors import SettingsError
-from gateway import __version__
+from gateway import __version__, rotating
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.clock import (
@@ -235,7 +235,6 @@ class _Gateway:
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
         time, metrics = Timekeeper.load(config.gateway.state_dir / CLOCK_FILE), Metrics()
-        keys = Keys.load(config)
         settings = StoreSettings(
             path=config.gateway.state_dir / STORE_FILE,
             org=config.gateway.org,
@@ -246,6 +245,8 @@ class _Gateway:
             retention_fix_days=config.store.retention_fix_days,
             receipts_fd=options.receipts_fd,
         )
+        config = await rotating.take_up(config, settings, time.clock.now())
+        keys = Keys.load(config)
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
             config = as_changed(config, settings.path)

@@ -12,10 +12,13 @@ counts only where the program was started for a demo.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -23,7 +26,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import ConfigError, ContractError
+from gateway.evidence.chain import prove
 from gateway.evidence.jws import FindKey, Signer
+from gateway.evidence.succession import KEY_ROTATED, Rotation, Succession, rotation
 
 DEMO_PREFIX = "demo-"
 
@@ -54,17 +59,50 @@ class TrustedKey:
         return self.kid.startswith(DEMO_PREFIX)
 
 
+class HandedOver:
+    """Rotations of event keys, and the file in which their events are kept, one a line, as they were signed.
+
+    The file proves itself: each line is an event that a key of before signed.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.succession = Succession()
+        self._path = path
+        self._writing = Lock()
+
+    def keep(self, found: Rotation, wire: bytes) -> bool:
+        """On disk, then known; whether it was news. Raises `OSError`: then it is not known."""
+        with self._writing:
+            if self.succession.to(found.gateway, found.new) is not None:
+                return False
+            if self._path is not None:
+                with self._path.open("ab") as file:
+                    file.write(wire + b"\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+            return self.succession.learn(found)
+
+
 class TrustStore:
     """Public keys by kid and role."""
 
-    def __init__(self, keys: Iterable[TrustedKey], *, allow_demo: bool = False) -> None:
+    def __init__(
+        self, keys: Iterable[TrustedKey], *, allow_demo: bool = False, handed_over: "HandedOver | None" = None
+    ) -> None:
+        """`handed_over`: keys that these have handed over to, and where that is kept."""
+        self.handed_over = handed_over or HandedOver(None)
         self._keys = {key.kid: key for key in keys}
         self._allow_demo = allow_demo
         self._loaded: dict[str, Ed25519PublicKey] = {}  # reading a key takes longer than finding it
 
     def find(self, role: Role, *, gateway: str | None = None) -> FindKey:
         """A lookup for `jws.verify`, which accepts only keys of `role` (and of `gateway`)."""
+        found = self._find(role, gateway)
+        if role is not Role.GATEWAY or gateway is None:
+            return found
+        return self.handed_over.succession.among(gateway, found)
 
+    def _find(self, role: Role, gateway: str | None) -> FindKey:
         def lookup(kid: str) -> Ed25519PublicKey:
             key = self._keys.get(kid)
             if key is None:
@@ -94,9 +132,16 @@ class TrustStore:
         return tuple(self._keys.values())
 
     def of_gateway(self, gateway: str | None) -> tuple[TrustedKey, ...]:
-        """All event keys of one gateway; None: of every gateway."""
-        return tuple(
-            k for k in self._keys.values() if k.role is Role.GATEWAY and gateway in (None, k.gateway)
+        """All event keys of one gateway, those they have handed over to included; None: of every gateway."""
+        own = [k for k in self._keys.values() if k.role is Role.GATEWAY and gateway in (None, k.gateway)]
+        known = {k.kid for k in own}
+        return (
+            *own,
+            *(
+                TrustedKey(one.new, Role.GATEWAY, one.gateway, one.public)
+                for one in self.handed_over.succession.all(gateway)
+                if one.new not in known
+            ),
         )
 
 
@@ -113,7 +158,37 @@ def load_trust(path: Path, *, allow_demo: bool) -> TrustStore:
         raise ConfigError(
             "trust_file", f"{path}: not a trust file ({exc}); write it anew by enrolment"
         ) from exc
-    return TrustStore(keys, allow_demo=allow_demo)
+    store = TrustStore(keys, allow_demo=allow_demo, handed_over=HandedOver(rotations_path(path)))
+    for wire in _kept_rotations(rotations_path(path)):
+        with suppress(
+            ContractError
+        ):  # of a gateway or key that is no longer here, or a line cut off by a power cut
+            store.handed_over.succession.learn(proven_rotation(wire, store))
+    return store
+
+
+def rotations_path(trust_file: Path) -> Path:
+    """Beside a trust file: the rotations of its keys."""
+    return trust_file.with_name(trust_file.name + ".rotations")
+
+
+def proven_rotation(wire: bytes, store: TrustStore) -> Rotation:
+    """The rotation in the bytes of an event, signed by a key that counts; raises `ContractError`."""
+    gateway = prove(wire, None).gateway
+    link = prove(wire, store.find(Role.GATEWAY, gateway=gateway))
+    if link.type != KEY_ROTATED:
+        raise ContractError("data", "not a rotation")
+    store.handed_over.succession.check_place(gateway, link.kid, link.epoch, link.seq)
+    return rotation(link.data, gateway=gateway, kid=link.kid, epoch=link.epoch, seq=link.seq)
+
+
+def _kept_rotations(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise ConfigError("trust_file", f"{path}: cannot be read ({exc.strerror})") from exc
 
 
 def _trusted_key(entry: Mapping[str, object]) -> TrustedKey:

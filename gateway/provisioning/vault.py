@@ -4,6 +4,7 @@
     identity/g-000002/                 complete and durable before anything points to it
     identity/pending/                  keys and request of an enrolment that has no answer yet
     identity/renewing/                 the same of a renewal
+    identity/rotating/                 an event key that the next start takes up (`gateway.rotating`)
 
 Keys are durable in `pending` before the center hears of them, so an answer that got lost is asked for again
 with the same keys. What an interrupted attempt left is taken away by the next one.
@@ -24,6 +25,7 @@ from gateway.store.folder import sync_folder
 
 PENDING: Final = "pending"
 RENEWING: Final = "renewing"
+ROTATING: Final = "rotating"
 _LOCK = ".lock"
 _NEW = ".new"
 _GENERATION = re.compile(r"g-([0-9]{6})", re.ASCII)
@@ -59,16 +61,26 @@ class Vault:
 
     def commit(self, files: Files) -> Path:
         """Make these the identity in force; when it returns, they are. The ones before are taken away."""
+        name = self.prepare(files)
+        self.point_to(name)
+        return self._folder / name
+
+    def prepare(self, files: Files) -> str:
+        """Put them on disk, whole and durable, in force for nobody yet; the name for `point_to`."""
         with self._refusing():
             name = f"g-{self._newest() + 1:06d}"
             self._write_folder(name, files)
+        return name
+
+    def point_to(self, name: str) -> None:
+        """Make what was prepared the identity in force: one rename."""
+        with self._refusing():
             link = self._folder / (CURRENT + _NEW)
             link.unlink(missing_ok=True)
             link.symlink_to(name)
             link.rename(self._folder / CURRENT)
             sync_folder(self._folder)
             self.tidy()
-        return self._folder / name
 
     def tidy(self) -> None:
         """Take away what is not in force: earlier identities, and what a power cut left half written."""

@@ -10,8 +10,10 @@ from collections.abc import Callable, Collection, Iterator
 from gateway.clock import Stamp
 from gateway.envelope import Draft
 from gateway.errors import ContractError
-from gateway.evidence import jws
+from gateway.event_types import TYPE_PREFIX
+from gateway.evidence import canonical, jws
 from gateway.evidence.canonical import Json
+from gateway.evidence.succession import KEY_ROTATED
 from gateway.store import starting
 from gateway.store.database import StoreDamaged
 from gateway.store.epochs import EpochView
@@ -35,7 +37,7 @@ def take_up(
     Returns the epochs whose waiting events are to be issued again. Repeated after a power cut it does the rest.
     """
     views = outbox.lineage()
-    if views and _kid_at(outbox, views[-1].last_n) not in (None, kid):
+    if views and not _goes_on(outbox, views[-1].last_n, kid):
 
         def opening(data: dict[str, Json]) -> Draft:
             return make("system.epoch_opened", data)
@@ -51,6 +53,18 @@ def take_up(
             }
             outbox.append([make("system.range_lost", {**span, "reason": NEW_KEYS})], stamp, admit=False)
     return [view.epoch for view in disowned]
+
+
+def _goes_on(outbox: Outbox, n: int, kid: str) -> bool:
+    """Whether this key signs what follows the last event: it signed that one, or was handed over to by it."""
+    wire = outbox.wire_at(n)
+    if wire is None or _kid_at(outbox, n) == kid:
+        return True
+    message = canonical.parse(wire)
+    data = message.get("data")
+    return (
+        message.get("type") == TYPE_PREFIX + KEY_ROTATED and isinstance(data, dict) and data.get("kid") == kid
+    )
 
 
 def _is_disowned(outbox: Outbox, view: EpochView, believed: Collection[str]) -> bool:

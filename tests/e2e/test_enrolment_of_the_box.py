@@ -1,10 +1,12 @@
 """The life of a box at a real broker that asks for certificates: enrolled, heard, renewed, revoked, replaced."""
 
+import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from gateway.evidence import jws
 from tests.e2e.bench_center import GATEWAY, Counter, stored_events
 from tests.e2e.enrolled_center import EnrolledCenter, enrolled_center
 
@@ -20,6 +22,14 @@ def at_center(bench: EnrolledCenter) -> set[tuple[str, int]]:
     except sqlite3.OperationalError:  # it is just being made
         return set()
     return {(str(row["epoch"]), int(str(row["seq"]))) for row in rows}
+
+
+def wires(bench: EnrolledCenter) -> list[bytes]:
+    return [bytes(row["wire"]) for row in stored_events(bench.db, "SELECT wire FROM event ORDER BY n")]  # type: ignore[call-overload]
+
+
+def kid_of(wire: bytes) -> str:
+    return jws.key_id(str(json.loads(wire)["jws"]))
 
 
 async def test_enrolled_heard_renewed_revoked_and_replaced(tmp_path: Path) -> None:
@@ -52,6 +62,21 @@ async def test_enrolled_heard_renewed_revoked_and_replaced(tmp_path: Path) -> No
         assert bench.certificate() != young
         await counter.close()
         await bench.until(lambda: bench.waiting() == 0, "acks over the new certificate")
+
+        # Another event key, handed over to by the first one, in the same epoch.
+        code, said = bench.zhijiao("rotate-key", "--config", bench.config, "--json")
+        assert code == 0, said
+        rotated_kid = str(json.loads(said)["kid"])
+        assert bench.stop_gateway() == 0
+        bench.start_gateway()
+        await counter.open()
+        rotated_at = len(bench.receipts())
+        await bench.until(lambda: len(bench.receipts()) > rotated_at + 4, "events by the new key")
+        await counter.close()
+        await bench.until(lambda: bench.waiting() == 0, "acks of events by the new key")
+        code, said = bench.zhijiao("verify", bench.db, "--trust", bench.home / "trust.json", "--json")
+        assert json.loads(said)["integrity"] == "intact", said
+        assert {first_kid, rotated_kid} == {kid_of(row) for row in wires(bench)}
         receipts = {(one.epoch, one.seq) for one in bench.receipts()}
         assert receipts == at_center(bench)
         assert len({epoch for epoch, _ in receipts}) == 1
@@ -77,10 +102,9 @@ async def test_enrolled_heard_renewed_revoked_and_replaced(tmp_path: Path) -> No
         assert bench.stop_gateway() == 0
         assert len({epoch for epoch, _ in at_center(bench)}) == 2
         assert "quarantined" not in bench.outcomes()
-        told = stored_events(bench.db, "SELECT type, wire FROM event ORDER BY n")
-        reissued = [row["type"] for row in told if b'"reissueof"' in bytes(row["wire"])]  # type: ignore[call-overload]
-        assert reissued == ["system.stopping"]
-        assert [row["type"] for row in told].count("system.range_lost") == 1
+        reissued = [json.loads(wire) for wire in wires(bench) if b'"reissueof"' in wire]
+        assert [event["type"] for event in reissued] == ["cn.zhijiao.system.stopping"]
+        assert sum(b'"type":"cn.zhijiao.system.range_lost"' in wire for wire in wires(bench)) == 1
         code, said = bench.zhijiao("receive", "--db", bench.db, "--report")
         assert code == 1
         assert "INCOMPLETE" not in said or "declared" in said, said

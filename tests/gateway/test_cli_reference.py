@@ -40,6 +40,7 @@ COMMANDS = {
     "kiosk list": "kiosk_list",
     "kiosk revoke": "kiosk_revoke",
     "enroll": "enroll",
+    "rotate-key": "rotate_key",
     "center command": "center_command",
     "center init": "center_init",
     "center token": "center_token",
