@@ -16,7 +16,7 @@ from typing import cast
 from drivers import registry
 from drivers.driver import Driver, Host
 from drivers.errors import SettingsError
-from gateway import __version__
+from gateway import __version__, rotating
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.clock import (
@@ -28,16 +28,18 @@ from gateway.clock import (
 )
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.config.added import added_path, read_added
+from gateway.config.enrolled import EnrolledFacts, read_enrolled
 from gateway.devices.console import Console
 from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
 from gateway.evidence.keys import Role
+from gateway.identity_care import CertificateCare, take_up_keys
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
-from gateway.live import Live, endpoint_of
+from gateway.live import Live, endpoint_of, places_of
 from gateway.metrics import Metrics
 from gateway.office import Office
 from gateway.orders.from_center import NOTE, FromCenter, laid_over
@@ -156,6 +158,7 @@ class _Gateway:
         )
         self.uplink = Uplink(
             endpoint=endpoint_of(config, time),
+            places=places_of(config, read_enrolled(config.gateway.state_dir)),
             auto_version=config.uplink.mqtt_version == "auto",
             ack_mode=config.uplink.ack_mode,
             topics=topics,
@@ -195,6 +198,17 @@ class _Gateway:
             show=self._show_levels,
             touch=self.viewer.touch,
         )
+        self.certificate = None
+        if config.uplink.cert_file is not None:
+            self.certificate = CertificateCare(
+                config.gateway.state_dir,
+                config.uplink.cert_file,
+                clock=clock,
+                time=time.certificate_time,
+                alarms=self.alarms,
+                metrics=metrics,
+                renewed=self._renewed,
+            )
         if options.listener is not None:
             self.activity.listen(options.listener)
         for device in config.devices:
@@ -221,7 +235,6 @@ class _Gateway:
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
         time, metrics = Timekeeper.load(config.gateway.state_dir / CLOCK_FILE), Metrics()
-        keys = Keys.load(config)
         settings = StoreSettings(
             path=config.gateway.state_dir / STORE_FILE,
             org=config.gateway.org,
@@ -232,6 +245,8 @@ class _Gateway:
             retention_fix_days=config.store.retention_fix_days,
             receipts_fd=options.receipts_fd,
         )
+        config = await rotating.take_up(config, settings, time.clock.now())
+        keys = Keys.load(config)
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
             config = as_changed(config, settings.path)
@@ -247,6 +262,7 @@ class _Gateway:
         self.store.on_commit(self._committed)
         stamp = self.clock.now()
         started = await self.store.start(stamp, partial(self._first_events, stamp))
+        await take_up_keys(self.config, self.store, self.metrics, stamp, partial(self._first_events, stamp))
         self.sender.begin()
         if started.reason is not None:
             self.metrics.epochs_opened.labels(reason=started.reason).inc()
@@ -324,6 +340,8 @@ class _Gateway:
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
+        if self.certificate is not None:
+            services["certificate"] = self.certificate.run()
         if self.config.api.enabled:
             services["page"] = self._serve_page()
         return at_devices, [core.create_task(work, name=name) for name, work in services.items()]
@@ -391,6 +409,10 @@ class _Gateway:
 
     def _settled(self, ranges: Sequence[tuple[int, int]]) -> None:
         self.activity.settled(ranges)
+        self.viewer.touch()
+
+    def _renewed(self, facts: EnrolledFacts) -> None:
+        self.uplink.reconnect(places_of(self.config, facts))
         self.viewer.touch()
 
     def _show_levels(self, levels: Levels) -> None:
