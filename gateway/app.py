@@ -33,13 +33,16 @@ from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
+from gateway.evidence.keys import Role as KeyRole
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Endpoint
+from gateway.network.trial import TRIAL, Daemon, Network
 from gateway.office import Office
 from gateway.serving import Told, serve_pages
+from gateway.setup.first_run import FirstRun
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -177,6 +180,25 @@ class _Gateway:
         self.office.furnish(self.devices.drivers, self.devices.views, self.viewer.touch)
         self.viewer.more_health = self.office.health
         added = added_path(config)  # written by `as_changed` where the store remembers another one
+        self.network = Network(
+            _network_manager,
+            records=self.ingest,
+            noted=lambda: store.read(lambda box: box.noted(TRIAL)),
+            forget=lambda: store.run(lambda box: box.note(TRIAL, None)),
+            gateway=config.gateway.id,
+            boot=clock.now().boot_id,
+            changed=self.viewer.touch,
+        )
+        self.first_run = FirstRun(
+            self.office.name,
+            self.network,
+            known=partial(self.office.known, trusts=_trusts(keys, config)),
+            store=config.gateway.state_dir / STORE_FILE,
+            https=config.api.https,
+            provable=config.uplink.ack_mode == "center",
+        )
+        self.office.name.changed = self.viewer.touch
+        self.viewer.center = lambda: self.office.name.now
         self.console = Console(
             self.devices,
             self.office.places,
@@ -270,6 +292,7 @@ class _Gateway:
                 await stop.wait()
                 self.notifier.stopping("stopping")
                 await self.console.close()
+                await self.network.close()
                 await self.office.stop_enrolling()
                 await self.devices.stop()
                 await _cancel(at_devices)
@@ -292,6 +315,7 @@ class _Gateway:
             **self.care.tasks(),
             **self.office.services(),
             **self.tracking.services(),
+            "network": self.network.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -325,7 +349,9 @@ class _Gateway:
 
     async def _serve_page(self) -> None:
         told = Told(http=self.options.on_page, https=self.options.on_https)
-        parts = replace(self.office.parts(self.viewer, self.alarms), console=self.console)
+        parts = replace(
+            self.office.parts(self.viewer, self.alarms), console=self.console, first_run=self.first_run
+        )
         await serve_pages(self.config, parts, self.time, told)
 
     async def _clock_notice(self, notice: ClockNotice) -> bool:
@@ -395,6 +421,19 @@ def _endpoint(config: Config, time: Timekeeper) -> Endpoint:
         password=password,
         certificate_time=time.certificate_time,
     )
+
+
+def _network_manager() -> Daemon:
+    """Loaded when somebody asks for the network: a few MB that few boxes need in months."""
+    from gateway.network.daemon import NetworkManager
+
+    return NetworkManager()
+
+
+def _trusts(keys: Keys, config: Config) -> bool:
+    """Whether the center's acks would be believed: without its key nothing ever settles."""
+    acks = [one for one in keys.trust.everybody() if one.role is KeyRole.ACK]
+    return any(config.gateway.demo or not one.demo for one in acks)
 
 
 def build_driver(config: Config, device: DeviceConfig, host: DeviceTask | None) -> Driver:
