@@ -25,10 +25,13 @@ CALL_S = 10.0
 WIRED = frozenset({1, 20})  # NM_DEVICE_TYPE_ETHERNET; VETH is how a container has it
 CONFLICT_MS = 1000  # how long it is asked whether somebody has the address already
 
+TRIES, AGAIN_S = 5, 0.1  # while an interface comes up, what was named a moment ago may be gone
+
 _TO_DISK, _IN_MEMORY = 0x1, 0x2  # of Update2
 _NOBODY = frozenset(
     {"org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner"}
 )
+_GONE = ("UnknownMethod", "UnknownObject", "UnknownInterface")
 _FORBIDDEN = ("PermissionDenied", "AccessDenied", "NotAuthorized")
 
 
@@ -41,6 +44,16 @@ class NetworkManager:
 
     async def interfaces(self) -> Sequence[Interface]:
         """The wired ones, by name. Raises `NetworkTrouble`."""
+        for attempt in range(TRIES):
+            try:
+                return await self._interfaces()
+            except NetworkTrouble as exc:
+                if exc.code != "network_busy" or attempt == TRIES - 1:
+                    raise
+            await asyncio.sleep(AGAIN_S)
+        raise NetworkTrouble("network_busy", "the interfaces change all the time")
+
+    async def _interfaces(self) -> Sequence[Interface]:
         async with self._bus() as bus:
             paths = await bus.get(ROOT, NAME, "Devices")
             found = [await self._interface(bus, path) for path in paths]
@@ -183,8 +196,12 @@ class _Calls:
 def _trouble(name: str, said: str, member: str) -> NetworkTrouble:
     if name in _NOBODY:
         return NetworkTrouble("no_network_manager", "NetworkManager does not run on this machine")
+    if name.endswith(_GONE):
+        return NetworkTrouble("network_busy", f"{member}: what it was asked of is not there any more")
     if name.endswith(_FORBIDDEN):
-        return NetworkTrouble("network_permission", f"NetworkManager does not let this user do it ({member})")
+        return NetworkTrouble(
+            "network_permission", f"{member}: NetworkManager does not let this user do it ({said})"
+        )
     return NetworkTrouble("network_refused", f"{member}: {said or name}")
 
 

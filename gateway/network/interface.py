@@ -6,11 +6,16 @@ from ipaddress import IPv4Address, IPv4Interface
 from gateway.errors import GatewayError
 from gateway.network.ipv4 import Ipv4
 
-ACTIVATED, FAILED = 100, 120  # NM_DEVICE_STATE_*
+PREPARE, ACTIVATED, DEACTIVATING = (
+    40,
+    100,
+    110,
+)  # NM_DEVICE_STATE_*; what failed is soon "disconnected", below all
 
 
 class NetworkTrouble(GatewayError):  # noqa: N818 - named for the condition
-    """NetworkManager did not do it. Codes: no_network_manager, network_permission, network_refused."""
+    """NetworkManager did not do it. Codes: no_network_manager, network_permission,
+    network_busy, network_refused, no_profile, unknown_interface."""
 
     exit_code = 69  # EX_UNAVAILABLE
 
@@ -31,6 +36,11 @@ class Interface:
     addresses: tuple[IPv4Interface, ...]  # that it has now
     gateway: IPv4Address | None = None
     secured: bool = False  # 802.1X: its secrets would be lost by a change
+
+    @property
+    def coming(self) -> bool:
+        """It is on its way, or there."""
+        return PREPARE <= self.state <= DEACTIVATING
 
     @property
     def online(self) -> bool:

@@ -20,7 +20,7 @@ from typing import Final, Protocol, Self
 from gateway.errors import ContractError, StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.ingest.facts import Fact
-from gateway.network.interface import FAILED, Interface, NetworkTrouble
+from gateway.network.interface import Interface, NetworkTrouble
 from gateway.network.ipv4 import Ipv4
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ TRIAL: Final = "network_trial"  # state: what is being tried, or is to be made t
 TRIAL_S = 180.0  # to plug over, open the page at the new address and sign in
 BACKSTOP_S = 10  # later than that the daemon goes back by itself
 UP_S = 50.0  # for an interface to come up; DHCP is given 45 by NetworkManager
+DOWN_S = 3.0  # an interface that is neither up nor on its way for so long does not come
 LOOK_S = 0.5
 AGAIN_S = 10.0
 TRYING, KEEPING = "trying", "keeping"
@@ -267,25 +268,32 @@ class Network:
 
     async def _watch(self, trial: Kept) -> None:
         """Until it is kept or undone, or time is up."""
-        began_s = _now_s()
+        began_s = coming_s = _now_s()
         while self._trial is trial:
             await asyncio.sleep(LOOK_S)
-            reason = await self._judged(trial, began_s)
+            one = await self._seen(trial)
+            if one is None or one.coming:
+                coming_s = _now_s()
+            reason = self._judged(one, began_s, coming_s)
             if reason is not None:
                 async with self._one:
                     if self._trial is trial:
                         await self._end(trial, reason)
             self.changed()
 
-    async def _judged(self, trial: Kept, began_s: float) -> str | None:
-        """Why it is to end now; None: it goes on."""
+    async def _seen(self, trial: Kept) -> Interface | None:
+        """The interface now; None: nobody tells."""
         await self.look()
-        one = next((each for each in self._view.interfaces if each.name == trial.interface), None)
+        return next((each for each in self._view.interfaces if each.name == trial.interface), None)
+
+    def _judged(self, one: Interface | None, began_s: float, coming_s: float) -> str | None:
+        """Why it is to end now; None: it goes on. `coming_s`: when it was last up or on its way."""
+        now_s = _now_s()
         if not self._up and one is not None and one.online:
-            self._up, self._due_s = True, _now_s() + self._trial_s
-        if not self._up and ((one is not None and one.state == FAILED) or _now_s() - began_s > UP_S):
+            self._up, self._due_s = True, now_s + self._trial_s
+        if not self._up and (now_s - coming_s > DOWN_S or now_s - began_s > UP_S):
             return "not_up"
-        return "not_kept" if _now_s() >= self._due_s else None
+        return "not_kept" if now_s >= self._due_s else None
 
     async def _keep(self, by: str, reached_at: str) -> None:
         async with self._one:

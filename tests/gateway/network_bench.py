@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import StoreRefused
 from gateway.ingest.facts import Fact
-from gateway.network.interface import ACTIVATED, FAILED, Interface, NetworkTrouble
+from gateway.network.interface import ACTIVATED, Interface, NetworkTrouble
 from gateway.network.ipv4 import Ipv4
 from gateway.network.trial import TRIAL, Network
 
@@ -40,7 +40,7 @@ class MemoryDaemon:
         one = Interface(
             name="eth0",
             path="/eth0",
-            state=ACTIVATED if up else FAILED,
+            state=ACTIVATED if up else 120,
             plugged=True,
             profile="/wired",
             uuid="u",

@@ -23,6 +23,7 @@ NEW = "10.1.2.3"
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial_module, "LOOK_S", 0.005)
     monkeypatch.setattr(trial_module, "AGAIN_S", 0.005)
+    monkeypatch.setattr(trial_module, "DOWN_S", 0.05)
 
 
 async def until(holds: Callable[[], bool]) -> None:
