@@ -212,6 +212,7 @@ class _Gateway:
             gateway=config.gateway.id,
             now_ms=lambda: clock.now().wall_ms,
             changed=self.viewer.touch,
+            terminals_come=config.terminals.listen is not None,
         )
 
     @classmethod

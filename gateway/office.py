@@ -8,7 +8,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.driver import Driver
-from drivers.terminals import Terminal
 from gateway.access.keeper import AccessKeeper
 from gateway.access.model import Role
 from gateway.api.parts import Parts
@@ -91,7 +90,8 @@ class Office:
         self.said = Said()
         self.directory = RosterDirectory(self.roster, self.references, clock, self.zone, self.said)
         self.of_terminals = DirectoryOfTerminals(self.roster, self.references, clock, self.zone, self.said)
-        self.desk = TerminalDesk(config.kiosks, directory=self.of_terminals, ingest=ingest, clock=clock)
+        self.places = Places(config.kiosks, {})  # until devices stand there
+        self.desk = TerminalDesk(self._kiosks_now, directory=self.of_terminals, ingest=ingest, clock=clock)
 
     def furnish(
         self,
@@ -101,7 +101,7 @@ class Office:
     ) -> None:
         """Add what stands on the devices; `changed`: something that a page shows did.
 
-        Fingerprint and face modules may come and go in `drivers`; terminals are those of the start.
+        All of them may come and go in `drivers`.
         """
         config, clock, metrics = self._config, self._clock, self._metrics
         places = self.places = Places(config.kiosks, drivers)
@@ -114,7 +114,7 @@ class Office:
             erase_unknown=config.checkin.erase_unknown_slots,
             counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
         )
-        terminals = {name: driver for name, driver in drivers.items() if isinstance(driver, Terminal)}
+        terminals = places.terminals()
         self.terminal_erasing = TerminalErasing(
             terminals,
             lambda: frozenset(view.id for view in views() if view.state == ONLINE),
@@ -164,7 +164,7 @@ class Office:
             zone=self.zone,
             changed=changed,
             enrolling=self.enroller.people,
-            terminals=frozenset(one.serial for one in terminals.values()),
+            terminals=lambda: frozenset(one.serial for one in terminals.values()),
         )
         self.persons = Desk(
             self.references,
@@ -279,6 +279,10 @@ class Office:
             trust=trusts,
             roster=self.roster.in_force is not None,
         )
+
+    def _kiosks_now(self) -> Sequence[KioskConfig]:
+        """With what stands at each; asked once devices speak."""
+        return self.places.kiosks()
 
     def _roster(self) -> Roster | None:
         return None if self.roster.in_force is None else self.roster.in_force.roster

@@ -61,7 +61,7 @@ ip addr add 192.168.77.9/24 dev wall   # somebody else of the office
 ip link set wall up
 /usr/lib/polkit-1/polkitd --no-debug > {log}.polkit 2>&1 &
 exec {daemon} --debug --config={config} --config-dir={nowhere} --system-config-dir={nowhere} \
-    --intern-config=/dev/null > {log} 2>&1
+    --intern-config={intern} > {log} 2>&1
 """
 
 
@@ -119,6 +119,8 @@ class Machine:
             log=shlex.quote(str(self._folder / "nm.log")),
             daemon=self._daemon,
             config=shlex.quote(str(self._folder / "nm.conf")),
+            # Of its own: the daemon replaces this file, and whoever names /dev/null here has none afterwards.
+            intern=shlex.quote(str(self._folder / "intern.conf")),
             nowhere=shlex.quote(str(self._folder / "nowhere")),
         )
         self._process = subprocess.Popen(
