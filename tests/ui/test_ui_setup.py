@@ -18,6 +18,7 @@ from gateway.network import trial as trial_module
 from gateway.network.ipv4 import Ipv4
 from tests.gateway.memory_access import MemoryAccess, app_of
 from tests.gateway.setup_bench import SetupBench
+from tests.gateway.test_device_forms import FormBench
 from tests.ui.conftest import Site, Tab
 
 pytestmark = [pytest.mark.ui, pytest.mark.asyncio(loop_scope="module")]
@@ -33,13 +34,14 @@ class SetupSite(Site):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.bench = SetupBench(folder)
+        self.devices = FormBench(folder, terminals_come=True)
         self.gateway = self.bench.gateway
         self.access = MemoryAccess()
 
     async def start(self) -> None:
         listener = listen("127.0.0.1", self._port)
         self._port = listener.getsockname()[1]
-        app = app_of(self.gateway, self.access, first_run=self.bench.first_run)
+        app = app_of(self.gateway, self.access, first_run=self.bench.first_run, console=self.devices.console)
         self._task = asyncio.create_task(serve_on(app, listener))
         await asyncio.sleep(0)
 
@@ -138,4 +140,38 @@ async def test_the_technician_begins_here_until_the_center_has_a_name(site: Setu
         await tab.page.locator("main button").first.click()
         await tab.page.wait_for_url(f"{site.url}{first}")
         await tab.page.context.clear_cookies()
+    assert tab.errors == []
+
+
+async def test_a_line_for_wearables_is_filled_in_and_changed(site: SetupSite, tab: Tab) -> None:
+    page = tab.page
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    await page.goto(f"{site.url}devices")
+    await page.locator('a[href="/devices/new"]').click()
+    await page.locator("#kind-choice").select_option("tracker.jt808")
+    await page.locator("#kind button").click()
+    await expect(page.locator("#s-device")).to_have_value("tracker-1")
+    await page.locator("#s-listen").fill("10.1.2.3:7611")
+    await page.locator("#s-allow").fill("everybody")
+    await page.locator("#new button").click()
+    await expect(page.locator("#s-allow-wrong")).to_contain_text("格式不对")
+    await shown(page, "devices-new")
+    await page.locator("#s-allow").fill("10.1.2.0/24")
+    await page.locator("#new button").click()
+    await page.wait_for_url(f"{site.url}devices/at/tracker-1")
+    await page.locator("#s-allow").fill("10.1.3.0/24")
+    await shown(page, "device-settings")
+    await page.locator("#settings button").click()
+    await expect(page.locator("#settings button")).to_be_enabled()
+    made = site.devices.running.configured("tracker-1")
+    assert made is not None
+    assert made.settings["allow"] == "10.1.3.0/24"
+    assert [one["what"] for one in site.devices.records.facts] == ["device_added", "device_replaced"]
+
+
+@pytest.mark.parametrize("kind", ["reader.osdp", "terminal.zk_adms", "beacon.ble"])
+async def test_every_form_stands_on_every_screen(site: SetupSite, tab: Tab, kind: str) -> None:
+    await tab.page.goto(f"{site.url}devices/new?kind={kind}")
+    await expect(tab.page.locator("#new button")).to_be_visible()
+    await shown(tab.page, f"new-{kind}")
     assert tab.errors == []
