@@ -20,7 +20,7 @@ from drivers.probing import Answer
 from gateway.checkin.kiosk import Kiosk
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.modules import Modules
-from gateway.checkin.reference_keeper import MODULE
+from gateway.checkin.reference_keeper import EXPECTED, MODULE
 from gateway.config import DeviceConfig
 from gateway.config.added import (
     CHANGED_DEVICES,
@@ -236,7 +236,12 @@ class Console:
         async def remove() -> None:
             self._configured(device)
             # What comes to stand under this name later does not take the place of the module that stood here.
-            await self._record(by, "device_removed", Added(id=device, removed=True), {MODULE + device: None})
+            await self._record(
+                by,
+                "device_removed",
+                Added(id=device, removed=True),
+                {MODULE + device: None, EXPECTED + device: None},
+            )
             self.test.forget(device)
             await self._running.take_away(device)
             self._places.move(device, None)
