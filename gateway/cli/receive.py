@@ -31,7 +31,11 @@ SHOWN = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.QUARANTINED, Outc
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     parser = commands.add_parser("receive", help="the center's side", description=__doc__)
-    parser.add_argument("--db", required=True, help="database: a path or sqlite:///path")
+    parser.add_argument(
+        "--db",
+        required=True,
+        help="a path, sqlite:///path or postgresql://user@host/database",
+    )
     parser.add_argument("--report", action="store_true", help="say what the database holds, and end")
     parser.add_argument(
         "--events",
@@ -150,27 +154,24 @@ def _show_text(verdict: Verdict) -> None:
 
 
 def _events(args: argparse.Namespace) -> int:
-    from gateway.receiver.database import path_of
     from gateway.receiver.report import events
 
-    for event in events(path_of(args.db)):
+    for event in events(args.db):
         print(json.dumps(event.as_dict()))
     return 0
 
 
 def _report(args: argparse.Namespace) -> int:
-    from gateway.receiver.database import path_of
     from gateway.receiver.report import quarantined, report
 
-    path = path_of(args.db)
-    epochs = report(path)
+    epochs = report(args.db)
     for epoch in epochs:
         if args.json:
             print(json.dumps(epoch.as_dict()))
         else:
             print("\n".join(_lines(epoch)))
     if not args.json:
-        print(f"quarantined messages: {quarantined(path)}")
+        print(f"quarantined messages: {quarantined(args.db)}")
     if not all(epoch.intact for epoch in epochs):
         return EXIT_ALTERED
     return 0 if all(epoch.complete for epoch in epochs) else EXIT_INCOMPLETE

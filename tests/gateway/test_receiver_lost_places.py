@@ -53,7 +53,7 @@ def declaration(first: int, last: int) -> list[tuple[str, bytes]]:
 
 def lost_now(receiver: Receiver) -> tuple[int, tuple[tuple[int, int], ...], str]:
     """`upto`, `lost` and `head` of the epoch, as the gateway reads them."""
-    state = receiver._book[GW][EPOCH]
+    state = receiver._turns.memory.book[GW][EPOCH]
     return state.cursor.upto, tuple(state.cursor.lost), state.head.hex()
 
 

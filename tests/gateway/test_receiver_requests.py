@@ -99,7 +99,7 @@ async def tally(receiver: Receiver) -> dict[str, int]:
         rows = connection.execute("SELECT name, n FROM tally WHERE gw = ?", (GW,))  # type: ignore[attr-defined]
         return dict(rows.fetchall())
 
-    return await receiver._database.run(read)
+    return await receiver._turns.database.run(read)
 
 
 async def test_the_time_is_told_with_the_question_s_own_clock(tmp_path: Path) -> None:

@@ -345,7 +345,7 @@ async def test_over_a_broker_the_command_reaches_the_gateway_and_its_answer_the_
             if event.seq not in (5, 6, 7):
                 await gateway.publish(*message(event))
         await gateway.publish(*status(time, last_seq=sequence(9)))
-        while not receiver._resends:  # noqa: ASYNC110 - the gap has been seen
+        while not receiver._turns.memory.resends:  # noqa: ASYNC110 - the gap has been seen
             await asyncio.sleep(0.01)
         time.pass_s(600)
         arrived = await gateway.incoming.get()
