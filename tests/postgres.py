@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: on a Unix socket in a folder of its own, as an unprivileged user, for one process of tests.
+"""A real PostgreSQL for tests: on a Unix socket in a folder of its own, as an unprivileged user, one per process.
 
     with PostgresServer() as server:
         ...server.url("some_schema")...     # a schema of its own, made on the way
@@ -112,7 +112,7 @@ class PostgresServer:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        self.stop(signal.SIGQUIT)  # nobody needs its last checkpoint
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answers(self) -> bool:

@@ -45,7 +45,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--json", action="store_true", help="with --report: as JSON lines")
     parser.add_argument("--broker", help="mqtt://host:port or mqtts://host:port")
     parser.add_argument("--mqtt", choices=["5", "3.1.1"], default="5", help="protocol version (default: 5)")
-    parser.add_argument("--client-id", default="center", help="MQTT client id (default: center)")
+    parser.add_argument("--client-id", help="MQTT client id (default: center, of a worker center-NAME)")
+    parser.add_argument(
+        "--worker", metavar="NAME", help="be one of several on this database (docs/receiver.md)"
+    )
+    parser.add_argument(
+        "--lease",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="with --worker, the same for all: whoever is silent for so long loses its gateways (default: 10)",
+    )
     parser.add_argument("--ca", type=Path, help="certificates the broker's must come from")
     parser.add_argument("--cert", type=Path, help="our certificate")
     parser.add_argument("--key", type=Path, help="its private key")
@@ -74,6 +84,7 @@ async def _serve(args: argparse.Namespace) -> None:
     from gateway import logs
     from gateway.evidence.keys import load_signer
     from gateway.mqtt_bridge import Endpoint
+    from gateway.receiver.leases import named
     from gateway.receiver.receiver import Receiver, ReceiverSettings
     from gateway.receiver.service import RECEIVE_MAXIMUM, Service
     from gateway.receiver.trust_file import TrustFile
@@ -90,11 +101,12 @@ async def _serve(args: argparse.Namespace) -> None:
         database=args.db,
         trust=trust.load(),
         ack_signer=load_signer(args.ack_key, args.ack_kid),
+        worker=None if args.worker is None else named(args.worker, args.lease),
     )
     endpoint = Endpoint(
         host=host,
         port=port,
-        client_id=args.client_id,
+        client_id=args.client_id or ("center" if args.worker is None else f"center-{args.worker}"),
         version=args.mqtt,
         tls=tls,
         ca_file=args.ca,

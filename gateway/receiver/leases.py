@@ -14,15 +14,16 @@ An incarnation is one run of a worker. Under the same name a new one follows at 
 """
 
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from gateway.errors import StartError
+from gateway.errors import ConfigError, StartError
 from gateway.receiver.sql import Connection, marks, some_at_a_time
 
 LEASE_S = 10.0  # a worker that is silent for so long has lost its gateways
-MOST_LEASE_S = 60
+LEAST_LEASE_S, MOST_LEASE_S = 1.0, 60.0
 FORGET_LEASES = 100  # a worker that was silent for so many times that is forgotten
 
 
@@ -46,6 +47,17 @@ class Worker:
     def lease_ms(self) -> int:
         """The same in milliseconds."""
         return int(self.lease_s * 1000)
+
+
+def named(name: str, lease_s: float) -> Worker:
+    """One of that name; raises `ConfigError`."""
+    if not re.fullmatch("[a-z0-9-]{1,32}", name):
+        raise ConfigError("usage", "--worker: must be 1 to 32 of a-z, 0-9 and -")
+    if not LEAST_LEASE_S <= lease_s <= MOST_LEASE_S:
+        raise ConfigError(
+            "usage", f"--lease {lease_s:g}: must be {LEAST_LEASE_S:g} to {MOST_LEASE_S:g} seconds"
+        )
+    return Worker(name, lease_s)
 
 
 def beat(
@@ -109,7 +121,7 @@ def _living(connection: Connection, worker: Worker, now_ms: int) -> dict[str, st
     return {
         str(name): str(incarnation)
         for name, incarnation, until_ms in rows
-        if now_ms < until_ms <= now_ms + MOST_LEASE_S * 1000
+        if now_ms < until_ms <= now_ms + int(MOST_LEASE_S * 1000)
     }
 
 

@@ -8,7 +8,8 @@ A password stands in no URL, which everybody on the machine can read: `~/.pgpass
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from peewee import PeeweeException, PostgresqlDatabase
 
 from gateway.errors import ConfigError, StartError, StoreRefused
 from gateway.receiver.migrations import FIRST, check_known
-from gateway.receiver.sql import Connection, Parameters, Reading, Rows
+from gateway.receiver.sql import Connection, Parameters, Reading, Rows, RowT
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMES = ("postgresql", "postgres")
 _SECRET = frozenset({"password", "sslpassword"})
 _LOCK = 0x5A4A  # first half of the advisory lock of a record; the other half is its schema
+UNLOCKED_S = 5.0
 # A line that is cut must be noticed by both sides: the server holds the turn of a worker that is gone.
 CONNECTING: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -110,7 +112,7 @@ class Postgres:
             self._connect()
         raw = self._raw()
         raw.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-        connection = _Connection(raw)
+        connection = PostgresConnection(raw)
         connection.execute("SELECT 1 FROM migration WHERE name = ? FOR UPDATE", (FIRST,))
         return connection
 
@@ -144,8 +146,10 @@ class Postgres:
         return _translate(exc, self.name)
 
     def close(self) -> None:
-        """Let go; what is locked ends with the connection."""
+        """Let go. What is locked is free before the server has noticed that the connection is gone."""
         with suppress(*self.errors):
+            if not (self._broken or self._database.is_closed()):
+                self._raw().execute(b"SELECT pg_advisory_unlock_all()")
             self._database.close()
 
     def _raw(self) -> "psycopg.Connection[tuple[Any, ...]]":
@@ -159,11 +163,19 @@ class Postgres:
         for statement in SESSION:
             raw.execute(statement.encode())
         self._check_durable(raw)
-        lock = b"pg_try_advisory_lock_shared" if self._shared else b"pg_try_advisory_lock"
-        taken = raw.execute(b"SELECT " + lock + b"(%s, hashtext(current_schema()))", (_LOCK,)).fetchone()
-        if not (taken and taken[0]):
+        self._lock(raw)
+
+    def _lock(self, raw: "psycopg.Connection[tuple[Any, ...]]") -> None:
+        """For as long as the connection stands. The server may not have noticed yet that one before is gone."""
+        end_s = time.monotonic() + UNLOCKED_S
+        how = b"pg_try_advisory_lock_shared" if self._shared else b"pg_try_advisory_lock"
+        query = b"SELECT " + how + b"(%s, hashtext(current_schema()))"
+        while (row := raw.execute(query, (_LOCK,)).fetchone()) is None or not row[0]:
+            if time.monotonic() < end_s:
+                time.sleep(0.05)
+                continue
             self._database.close()
-            if self._opened:  # the server may not have noticed yet that our last connection is gone
+            if self._opened:
                 raise StoreRefused("store_io", f"{self.name}: it is still locked; trying again")
             raise StartError(
                 "store_in_use", f"{self.name}: another receiver uses this database; stop it or name another"
@@ -183,7 +195,7 @@ class Postgres:
             raw.execute("SET synchronous_commit = on")
 
 
-class _Connection:
+class PostgresConnection:
     """psycopg's, in the words of `sql.Connection`."""
 
     def __init__(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
@@ -235,21 +247,17 @@ def open_for_reading(url: str) -> Reading:
         raw.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
     except PeeweeException as exc:
         raise _translate(exc, name) from exc
-    return _Streaming(raw)
+    return _Reading(raw)
 
 
-class _Streaming(_Connection):
-    """Reads large results some at a time: psycopg would hold all of them."""
+class _Reading(PostgresConnection):
+    """See `sql.Reading`."""
 
-    def execute(self, sql: str, parameters: Parameters = (), /) -> Rows:
-        """Run one statement that reads."""
-        cursor = self._connection.cursor("reading_" + str(next(self._numbers)))
-        cursor.itersize = 1000
-        return cursor.execute(translated(sql), _storable(parameters))
-
-    def __init__(self, connection: "psycopg.Connection[tuple[Any, ...]]") -> None:
-        super().__init__(connection)
-        self._numbers = iter(range(1 << 62))
+    def each(self, sql: str, parameters: Parameters = (), /) -> Iterator[RowT]:
+        """The rows of a large result, some at a time: psycopg's own cursor would hold all of them."""
+        with self._connection.cursor("each") as cursor:
+            cursor.itersize = 1000
+            yield from cursor.execute(translated(sql), _storable(parameters))
 
 
 @lru_cache(maxsize=512)

@@ -11,6 +11,9 @@
         ...
     await receiver.close()
 
+One of several workers on one database (`settings.worker`) also calls `beat` every `beat_s`, before anything else
+and for as long as it hears its gateways, and `give_back` when it does not.
+
 Any transport will do. Verdicts come in order of arrival, and a crash after COMMIT swallows them: whoever
 acts on events reads them from the record, with a cursor of its own (`consuming`). So it gets every
 accepted event at least once, and by `events_in_sequence` in the order of the gateway's sequence.
@@ -41,6 +44,7 @@ __all__ = ["Receiver", "ReceiverSettings"]
 log = logging.getLogger(__name__)
 
 MAX_OUTGOING = 4096  # answers and commands; beyond, the oldest ones are dropped: they are asked for again
+BEATS = 3  # of a worker in the time of a lease
 SILENT_S = 0.2  # a worker whose lease may be over looks again whether it may speak
 
 
@@ -105,6 +109,12 @@ class Receiver:
         """A worker that ends, or hears nothing: others may have its gateways at once. Raises `StoreRefused`."""
         if self._settings.worker is not None:
             await self._turns.give_back()
+
+    @property
+    def beat_s(self) -> float | None:
+        """How often a worker beats; None where there are no workers."""
+        worker = self._settings.worker
+        return None if worker is None else worker.lease_s / BEATS
 
     @property
     def gateways(self) -> frozenset[str] | None:

@@ -45,6 +45,9 @@ class Connection(Protocol):
 class Reading(Connection, Protocol):
     """One that only reads, with one view of everything."""
 
+    def each(self, sql: str, parameters: Parameters = ..., /) -> Iterator[RowT]:
+        """The rows of a large result, never all of them in memory; nothing else is asked meanwhile."""
+
     def close(self) -> None:
         """Let go of it."""
 

@@ -6,7 +6,7 @@ WAL with synchronous=FULL: an ack is a promise, so COMMIT must be on disk when i
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from peewee import DatabaseError, PeeweeException, SqliteDatabase
 
 from gateway.errors import StartError, StoreRefused
 from gateway.receiver.migrations import check_known
-from gateway.receiver.sql import Connection
+from gateway.receiver.sql import Connection, Parameters, Reading, RowT
 
 PRAGMAS = {
     "journal_mode": "wal",
@@ -97,17 +97,27 @@ class SqliteFile:
         return connection
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
+class _Reading(sqlite3.Connection):
+    """See `sql.Reading`: SQLite hands out rows as they are asked for."""
+
+    def each(self, sql: str, parameters: Parameters = (), /) -> Iterator[RowT]:
+        """The rows of a large result."""
+        yield from self.execute(sql, parameters)
+
+
+def open_for_reading(path: Path) -> Reading:
     """A second, read-only connection, beside a running receiver; raises `StoreRefused`, `StartError`."""
     if not path.is_file():
         raise StoreRefused("store_io", f"{path}: there is no such database; name the file of --db")
-    database = SqliteDatabase(f"file:{_quoted(path)}?mode=ro", uri=True, pragmas={"busy_timeout": 5000})
+    database = SqliteDatabase(
+        f"file:{_quoted(path)}?mode=ro", uri=True, factory=_Reading, pragmas={"busy_timeout": 5000}
+    )
     try:
         database.connect()
         if "migration" not in database.get_tables():
             raise StartError("not_ours", f"{path}: is not a receiver's database; name another file")
         check_known(database, str(path))
-        connection: sqlite3.Connection = database.connection()
+        connection: _Reading = database.connection()
         connection.execute("BEGIN")  # one view of everything, however long the reading takes
     except (DatabaseError, sqlite3.Error) as exc:
         raise translate(exc, path) from exc

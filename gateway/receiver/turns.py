@@ -19,6 +19,7 @@ from gateway.receiver.judge import Judge, Result
 from gateway.receiver.leases import LeaseLostError
 from gateway.receiver.memory import Memory
 from gateway.receiver.notices import NOBODY
+from gateway.receiver.overheard import Overheard
 from gateway.receiver.requests import Allowance
 from gateway.receiver.settings import ReceiverSettings
 from gateway.receiver.sql import Connection
@@ -27,6 +28,7 @@ from gateway.receiver.verdict import Outcome, Verdict
 
 ResultT = TypeVar("ResultT")
 NOT_MINE = Verdict(Outcome.IGNORED, "not_mine")
+MOST_OVERHEARD = 256  # messages in one transaction
 Told = Callable[[Result, float], None]  # what was committed, and when the work came in
 
 
@@ -40,6 +42,7 @@ class Turns:
         self.database = database
         self._settings = settings
         self._told = told
+        self._overheard = Overheard(settings.worker)
         self._losses = 0  # of the connection, that memory knows of
         self._checker = Checker()
         self._allowance = Allowance()
@@ -127,6 +130,9 @@ class Turns:
                 )
             except LeaseLostError:
                 continue  # without them
+            for owner, is_mine, message in zip(owners, mine, batch, strict=True):
+                if not is_mine and "/evt/" in message[0]:
+                    self._overheard.keep(owner, *message, since_s)
             verdicts = iter(result.verdicts)
             return replace(result, verdicts=[next(verdicts) if is_mine else NOT_MINE for is_mine in mine])
 
@@ -178,6 +184,9 @@ class Turns:
         self.tenure.renew(has, since_s)
         self.memory.keep(self.is_mine)
         self.memory.add(known)
+        heard = self._overheard.take(has - before, since_s)
+        for some in range(0, len(heard), MOST_OVERHEARD):
+            await self._accept(heard[some : some + MOST_OVERHEARD])
         return known.heard_of()
 
     async def _give_back(self) -> None:
