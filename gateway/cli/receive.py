@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway import loops
+from gateway.cli.receive_page import add_page_options, serve_page
 from gateway.errors import ConfigError
 from gateway.receiver.verdict import Outcome, Verdict
 
@@ -63,6 +64,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--ack-key", type=Path, help="private key that signs acks (PEM)")
     parser.add_argument("--ack-kid", help="its name")
     parser.add_argument("--demo", action="store_true", help="believe keys that were made for a demo")
+    add_page_options(parser)
     parser.add_argument("--follow", choices=["text", "json"], help="print one line per event")
     parser.set_defaults(run=run)
 
@@ -118,9 +120,13 @@ async def _serve(args: argparse.Namespace) -> None:
     show = {"text": _show_text, "json": _show_json, None: _show_nothing}[args.follow]
     try:
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust")
+            beside = [
+                tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust"),
+                tasks.create_task(serve_page(args), name="receiver-page"),
+            ]
             await Service(receiver, endpoint, show).run(stop)
-            following.cancel()
+            for task in beside:
+                task.cancel()
     finally:
         await receiver.close()
 
