@@ -33,12 +33,16 @@ from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
+from gateway.evidence.keys import Role
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
+from gateway.live import Live, endpoint_of
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import Endpoint
 from gateway.office import Office
+from gateway.orders.from_center import NOTE, FromCenter, laid_over
+from gateway.orders.orders import Orders
+from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
@@ -96,8 +100,10 @@ class _Gateway:
         keys: Keys,
         metrics: Metrics,
         notifier: Notifier,
+        set_by_center: FromCenter,
     ) -> None:
-        self.config = config
+        of_file = config
+        self.config = config = laid_over(config, set_by_center.at_a_start)
         self.options = options
         self.time = time
         self.clock = clock = time.clock
@@ -130,8 +136,26 @@ class _Gateway:
             on_sent=self.activity.sent,
             on_settled=self._settled,
         )
+        orders = Orders(
+            gateway=config.gateway.id,
+            clock=clock,
+            operations_key=keys.trust.find(Role.OPERATIONS),
+            ask=lambda: self.uplink.requests.ask_roster_part,
+            rollcalls=lambda: self.office.calls,
+            roster=self.office.roster,
+            restart=self.devices.restart,
+        )
+        self.live = live = Live(store=store, sender=self.sender, time=time, uplink=lambda: self.uplink)
+        self.settings = Settings(
+            of_file,
+            set_by_center,
+            records=self.ingest,
+            apply=live.apply,
+            answers=live.center_answers,
+            keep=lambda text: self.store.run(lambda box: box.note(NOTE, text)),
+        )
         self.uplink = Uplink(
-            endpoint=_endpoint(config, time),
+            endpoint=endpoint_of(config, time),
             auto_version=config.uplink.mqtt_version == "auto",
             ack_mode=config.uplink.ack_mode,
             topics=topics,
@@ -147,6 +171,7 @@ class _Gateway:
             on_settled=self._settled,
             on_rejected=self.activity.rejected,
             opening=self._opening,
+            orders={**orders.by_name(), **self.settings.by_name()},
         )
         self.viewer = Viewer(
             config,
@@ -210,7 +235,8 @@ class _Gateway:
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
             config = as_changed(config, settings.path)
-            gateway = cls(config, options, time, store, keys, metrics, notifier)
+            kept = kept_in(settings.path, config)
+            gateway = cls(config, options, time, store, keys, metrics, notifier, kept)
             await gateway._open()
         except BaseException:
             await store.close(clean=False)
@@ -235,6 +261,9 @@ class _Gateway:
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
         await self.office.load()
+        if self.settings.any:
+            await self.live.apply(self.config)
+            await self.settings.started()
 
     async def _forget_alarms_of_the_gone(self) -> None:
         """A device that was taken away while its alarm could not be cleared."""
@@ -376,25 +405,6 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks) if tasks else None
-
-
-def _endpoint(config: Config, time: Timekeeper) -> Endpoint:
-    uplink = config.uplink
-    password = None if uplink.password_file is None else uplink.password_file.read_text().rstrip("\r\n")
-    return Endpoint(
-        host=uplink.broker.host,
-        port=uplink.broker.port,
-        client_id=config.gateway.id,
-        version="5" if uplink.mqtt_version == "auto" else uplink.mqtt_version,
-        keepalive_s=uplink.keepalive_s,
-        tls=uplink.broker.tls,
-        ca_file=uplink.ca_file,
-        cert_file=uplink.cert_file,
-        key_file=uplink.key_file,
-        username=uplink.username,
-        password=password,
-        certificate_time=time.certificate_time,
-    )
 
 
 def build_driver(config: Config, device: DeviceConfig, host: DeviceTask | None) -> Driver:

@@ -97,7 +97,7 @@ async def _serve(args: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     reread = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread.set)
-    host, port, tls = _broker(args.broker)
+    host, port, tls = broker_of(args.broker)
     trust = TrustFile(args.trust, allow_demo=args.demo)
     settings = ReceiverSettings(
         database=args.db,
@@ -131,7 +131,8 @@ async def _serve(args: argparse.Namespace) -> None:
         await receiver.close()
 
 
-def _broker(text: str) -> tuple[str, int, bool]:
+def broker_of(text: str) -> tuple[str, int, bool]:
+    """(host, port, TLS) of `mqtt://…` or `mqtts://…`; raises `ConfigError`."""
     parts = urlsplit(text)
     if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
         raise ConfigError("usage", f"--broker {text}: must be mqtt://host:port or mqtts://host:port")

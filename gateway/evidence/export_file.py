@@ -25,6 +25,7 @@ from gateway.evidence.jws import FindKey, Signer
 KIND, VERSION = "zhijiao.export", 1
 MAX_MANIFEST = 4 * 1024 * 1024  # bytes; a line per epoch, and an epoch per power cut
 MOST_LISTED = 64  # findings
+_MANIFEST = b'{"bytes":'  # its first member; an event has none of that name
 
 
 @dataclass(slots=True)
@@ -178,7 +179,7 @@ def verify_file(file: BinaryIO, find_key: FindKey, progress: Callable[[int], obj
         if manifest is not None:
             check.add(number, "after_manifest", "something stands behind the manifest")
             break
-        if line.startswith(b'{"bytes":'):  # first member of a manifest; an event has none of that name
+        if line.startswith(_MANIFEST):
             manifest = line
             continue
         check.summary.feed(line)
@@ -200,6 +201,11 @@ def verify_file(file: BinaryIO, find_key: FindKey, progress: Callable[[int], obj
     else:
         _check_manifest(check, manifest, find_key, whose)
     return check
+
+
+def event_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file that are, or should be, events; without their ends, in constant memory."""
+    return (line.removesuffix(b"\n") for line in _lines(file) if not line.startswith(_MANIFEST))
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

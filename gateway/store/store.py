@@ -283,6 +283,11 @@ class Store:
         fixed = list(ranges)
         return await self._db.run(lambda: self._outbox.settle(fixed))
 
+    def retain(self, *, days: int, fix_days: int) -> None:
+        """How long settled events stay, from the next pass on."""
+        self._retention = Retention(days=days, fix_days=fix_days)
+        self._purged_day = None  # a pass is due, whatever the day
+
     async def purge(self, now_ms: int | None) -> int:
         """Delete settled events that may go (`retention`), in steps; how many went. None: the clock is not trusted."""
         await self.levels()  # looks at the room as it is now

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.clock import Clock, Stamp
@@ -27,7 +27,7 @@ from gateway.uplink.announcer import Announcer
 from gateway.uplink.backoff import Backoff
 from gateway.uplink.center import Center
 from gateway.uplink.command_message import FindByRole
-from gateway.uplink.commands import Commands
+from gateway.uplink.commands import Commands, Run
 from gateway.uplink.documents import SEALS
 from gateway.uplink.identity import IdentityWatch
 from gateway.uplink.refused_pages import RefusedPages
@@ -66,7 +66,9 @@ class Uplink:
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
         on_rejected: Callable[[int], None],
         opening: Callable[[Stamp, dict[str, Json]], Draft],
+        orders: Mapping[str, Run],
     ) -> None:
+        """`orders`: commands of the center that other rooms carry out, by name."""
         self.session = ""
         self.state = "connecting"
         self.since_ms = clock.now().wall_ms
@@ -103,7 +105,7 @@ class Uplink:
             on_rejected=on_rejected,
             opening=opening,
         )
-        self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key)
+        self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key, signer=signer)
         commands = Commands(
             topics=topics,
             store=store,
@@ -111,6 +113,7 @@ class Uplink:
             metrics=metrics,
             find_key=find_key,
             put_back=sender.put_back,
+            orders=orders,
         )
         self._rooms = Rooms(
             topics=topics,
@@ -173,6 +176,16 @@ class Uplink:
             settled = self._rooms.sender.settled_total > settled_before
             backoff.ended(now_s, lasted_s=now_s - began_s, settled=settled)
             await asyncio.sleep(await self._pause_s() or backoff.wait_s(now_s))
+
+    async def move_to(self, endpoint: Endpoint) -> None:
+        """Another broker, or the same in another way: leave the one, orderly, and connect anew."""
+        self.endpoint = endpoint
+        connection = self._connection
+        if connection is None or connection.closed.done():
+            return
+        await self.say_goodbye()
+        self._said_goodbye = False  # of that connection
+        await connection.close()
 
     async def say_goodbye(self) -> None:
         """Let the last events out and say `offline`, where there is somebody to say it to. At most 3 s."""
