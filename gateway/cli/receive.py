@@ -64,6 +64,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--ack-key", type=Path, help="private key that signs acks (PEM)")
     parser.add_argument("--ack-kid", help="its name")
     parser.add_argument("--demo", action="store_true", help="believe keys that were made for a demo")
+    parser.add_argument(
+        "--seal-key",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="private sealing key (PEM), repeatable: an alarm tells at once what it does not open",
+    )
     add_page_options(parser)
     parser.add_argument("--follow", choices=["text", "json"], help="print one line per event")
     parser.set_defaults(run=run)
@@ -90,6 +97,7 @@ async def _serve(args: argparse.Namespace) -> None:
     from gateway.receiver.receiver import Receiver, ReceiverSettings
     from gateway.receiver.service import RECEIVE_MAXIMUM, Service
     from gateway.receiver.trust_file import TrustFile
+    from gateway.receiver.unseal import Unsealer
 
     logs.configure("info", "auto")
     stop = asyncio.Event()
@@ -103,6 +111,7 @@ async def _serve(args: argparse.Namespace) -> None:
         database=args.db,
         trust=trust.load(),
         ack_signer=load_signer(args.ack_key, args.ack_kid),
+        unsealer=Unsealer.load(*args.seal_key) if args.seal_key else None,
         worker=None if args.worker is None else named(args.worker, args.lease),
     )
     endpoint = Endpoint(

@@ -68,7 +68,7 @@ def render(found: Overview) -> bytes:
     return generate_latest(registry)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # the library keeps collectors by identity
 class _Collector(Collector):
     found: Overview
 

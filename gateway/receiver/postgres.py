@@ -263,6 +263,7 @@ class _Reading(PostgresConnection):
 @lru_cache(maxsize=512)
 def translated(sql: str) -> bytes:
     """The statement with psycopg's places for parameters."""
+    sql = re.sub(r"\binstr\(([\w.]+), \?\)", r"position(? IN \1)", sql)  # of bytes
     return re.sub(r"%|\?|(?<!:):([a-z_]+)", _place, sql).encode()
 
 
