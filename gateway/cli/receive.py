@@ -3,8 +3,7 @@
 Three verdicts for each epoch: complete, incomplete, or incomplete but declared by the gateway; intact or
 not; and the worst quality of its events' times, which changes no exit code.
 
-Exit codes of --report: 0 complete and intact, 1 something is missing or declared lost, 2 something was
-altered, doubled or is out of its chain. A rollback that was seen is listed; what it left missing counts.
+A rollback that was seen is listed in a report; what it left missing counts.
 """
 
 import argparse
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway import loops
+from gateway.cli.answer import describe
 from gateway.cli.receive_page import add_page_options, serve_page
 from gateway.errors import ConfigError
 from gateway.receiver.verdict import Outcome, Verdict
@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from gateway.receiver.report import EpochReport
 
 EXIT_INCOMPLETE, EXIT_ALTERED = 1, 2
+EXIT_CODES = {
+    0: "ended when it was asked to; of a report: complete and intact",
+    EXIT_INCOMPLETE: "of a report: something is missing or declared lost",
+    EXIT_ALTERED: "of a report: something was altered, doubled or is out of its chain",
+}
 SHOWN = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED})
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser("receive", help="the center's side", description=__doc__)
+    parser = describe(commands, "receive", summary="the center's side", text=__doc__, codes=EXIT_CODES)
     parser.add_argument(
         "--db",
         required=True,

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from gateway.demo.keys import ACK_KID, DemoKeys
 from gateway.evidence.keys import Role, TrustedKey, load_trust, trust_document
 from gateway.uplink.acks import EpochAck
-from tests.broker import Mosquitto
+from tests.broker import Mosquitto, free_port
 from tests.drills.ground import ROOT, form
 from tests.drills.small_fleet import SmallGateway
 from tests.e2e.independent import weigh
@@ -49,6 +50,7 @@ class Center:
     program: tuple[str, ...] = ("-m", "gateway")
     gateways: list[SmallGateway] = field(default_factory=list)
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    page: int = field(default_factory=free_port)
     acks: int = 0
     ahead: list[str] = field(default_factory=list)  # what was told and not committed
     _found: dict[str, set[int]] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class Center:
             *("--db", self.db, "--broker", f"mqtt://127.0.0.1:{self.broker.port}", "--demo"),
             *("--trust", str(self.keys.trust), "--ack-key", str(self.keys.ack_key), "--ack-kid", ACK_KID),
             *("--follow", "json"),
+            *(("--page", f"127.0.0.1:{self.page}") if name == NAMES[0] else ()),
         ]
         with self.log(name).open("ab") as log:
             self.running[name] = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT)
@@ -87,6 +90,16 @@ class Center:
 
     def log(self, name: str) -> Path:
         return self.folder / f"worker-{name}.log"
+
+    def metrics(self) -> list[str]:
+        """What one worker's page tells of all gateways; nothing while it starts."""
+        with (
+            suppress(OSError),
+            urllib.request.urlopen(f"http://127.0.0.1:{self.page}/metrics", timeout=20) as answer,
+        ):
+            text: bytes = answer.read()
+            return text.decode().splitlines()
+        return []
 
     def stored_by(self, name: str) -> int:
         return self.log(name).read_text(errors="replace").count('"outcome": "accepted"')
@@ -118,6 +131,9 @@ class Center:
                 self.end(victim, signal.SIGKILL)
                 await asyncio.sleep(random.choice((0.0, random.uniform(0, 1.5 * LEASE_S))))
                 self.start(victim)
+            await self.until(
+                lambda: bool(self.ahead) or all(self.stored_by(name) for name in NAMES), "both to take part"
+            )
             for gateway in self.gateways:
                 gateway.making = False
             if not self.ahead:
@@ -181,6 +197,10 @@ async def test_no_ack_runs_ahead_of_its_commit_and_nothing_is_lost_or_doubled(
         await bench.load(KILLS)
         holders = "SELECT count(DISTINCT holder) FROM lease"
         await bench.until(lambda: bench.look(holders, ()) == [(2,)], "both to have a share")
+        await bench.until(lambda: "zhijiao_center_workers 2.0" in bench.metrics(), "both on the page")
+        assert {one for one in bench.metrics() if one.startswith("zhijiao_center_gateway_missing{")} == {
+            f'zhijiao_center_gateway_missing{{gw="{one.name}"}} 0.0' for one in bench.gateways
+        }
         assert {bench.end(name, signal.SIGTERM) for name in NAMES} == {0}
         wires = [bytes(row[0]) for row in bench.look("SELECT wire FROM event", ())]
         public = {one.signer.kid: one.signer.public.public_bytes_raw() for one in bench.gateways}
@@ -204,6 +224,6 @@ async def test_the_drill_notices_a_worker_that_acks_before_it_commits(
     path = tmp_path / "center.db"
     with center(tmp_path, mosquitto, str(path), _sqlite(path), "-m", "tests.drills.hasty_worker") as bench:
         with suppress(AssertionError):
-            await bench.load(1)
+            await bench.load(0)
         tell(f"control, must run ahead: acks {bench.acks}, ahead of their commit {len(bench.ahead)}")
         assert bench.ahead

@@ -25,6 +25,7 @@ COMMANDS = {
     "outbox verify": "outbox_verify",
     "outbox export": "outbox_export",
     "outbox repair": "outbox_repair",
+    "receive": "receive",
     "verify": "verify",
     "backup": "backup",
     "restore": "restore",
@@ -108,7 +109,7 @@ def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted(COMMANDS.keys() - {"verify", "probe", "simulate"})
+    "command", sorted(COMMANDS.keys() - {"verify", "probe", "simulate", "receive"})
 )  # which has none
 def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path) -> None:
     words: list[object] = [*command.split(), "--config", tmp_path / "absent.toml"]
