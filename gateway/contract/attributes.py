@@ -37,10 +37,14 @@ def _is_no_card_number(subject: str) -> str | None:
     return "holds the number of an ID card"
 
 
+def _is_not_zero(digits: str) -> str | None:
+    return None if int(digits) else "is not 16 digits from 1 on"
+
+
 # Checked before these rules, by whoever verifies: they decide where the event stands.
 PLACE: Mapping[str, Shape] = {
     "source": Text("/cc/[0-9]{6}/gw-[0-9]{6}-[0-9]{2}/e/[0-9a-f]{8}", "of the form /cc/{org}/{gw}/e/{epoch}"),
-    "sequence": Text("(?!0{16})[0-9]{16}", "16 digits from 1 on"),
+    "sequence": Text("[0-9]{16}", "16 digits from 1 on", also=_is_not_zero),
     "type": Text(
         TYPE_PREFIX.replace(".", r"\.") + r"[a-z]+\.[a-z][a-z0-9_]*",
         f"of the form {TYPE_PREFIX}<class>.<verb>",

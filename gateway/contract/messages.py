@@ -85,10 +85,10 @@ EPOCH_ACK = Object(
     note="In a range, the first is not above the second.",
 )  # fmt: skip
 ACK = Object(
-    {"v": VERSION, "gw": GATEWAY, "epochs": ListOf(EPOCH_ACK, MOST_EPOCHS), "ts": TIME, "jws": JWS},
+    {"v": VERSION, "gw": GATEWAY, "epochs": ListOf(EPOCH_ACK, MOST_EPOCHS), "ts": TIME},
     note="Retained. The epochs are the newest that are open.",
 )
-_ANSWER = Object({"v": VERSION, "gw": GATEWAY, "reqid": NAME, "ts": TIME, "jws": JWS})
+_ANSWER = Object({"v": VERSION, "gw": GATEWAY, "reqid": NAME, "ts": TIME})
 TELL_REJECTED = more(
     _ANSWER,
     {
@@ -97,7 +97,7 @@ TELL_REJECTED = more(
 )  # fmt: skip
 TELL_TIME = more(_ANSWER, {"name": Exactly("time"), "mono": MONO})
 _COMMAND = Object(
-    {"v": VERSION, "gw": GATEWAY, "cmdid": UUID7, "session": NAME, "expires": TIME, "jws": JWS},
+    {"v": VERSION, "gw": GATEWAY, "cmdid": UUID7, "session": NAME, "expires": TIME},
     always={"issued": TIME, "by": NAME},
 )
 PING = more(_COMMAND, {"name": Exactly("ping"), "args": Object()})
@@ -144,9 +144,19 @@ class Channel:
 
     topic: str
     way: Way
-    message: Object
+    message: Object  # without its signature
     title: str
     retained: bool = False
+
+    @property
+    def signed(self) -> bool:
+        """Whether it carries the `jws` of whoever speaks. Of what a gateway says, only `info` does."""
+        return self.way is Way.DOWN or self.topic == "info"
+
+    @property
+    def published(self) -> Object:
+        """The whole message."""
+        return more(self.message, {"jws": JWS}) if self.signed else self.message
 
 
 CHANNELS: Mapping[str, Channel] = {

@@ -62,9 +62,11 @@ class Text(Shape):
 
     def schema(self) -> dict[str, Json]:
         """As of every shape."""
-        said: dict[str, Json] = {"type": "string", "minLength": self.least, "maxLength": self.most}
+        said: dict[str, Json] = {"type": "string", "maxLength": self.most}
         if self.form:
             said["pattern"] = f"^(?:{self.form})$"
+        else:
+            said["minLength"] = self.least
         return said | ({"description": self.wanted} if self.wanted else {})
 
 

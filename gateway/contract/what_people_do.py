@@ -106,7 +106,7 @@ CHECKIN: Mapping[str, Object] = {
     ),
     "checkin.pending_review": Object(
         always={"session": SESSION_ID, "reason": Code("no_roster", "unknown_person", "roster_expired")},
-        optional={**ENDING, **TERMINAL, "purpose": PURPOSE},
+        optional={**ENDING, **TERMINAL, "purpose": PURPOSE, "method": METHOD},
     ),
     "checkin.missed": Object(required={"day": DAY}, always={**SAID, **COVERAGE}),
     "checkin.unassessed": Object(required={"day": DAY}, always={**SAID, "reason": Code()}, optional=COVERAGE),
