@@ -4,7 +4,7 @@ asyncapi.json           AsyncAPI 3: topics, operations, schemas, examples
 schemas/NAME.json       JSON Schema 2020-12 of each type of event, and of each other message
 examples/events.jsonl   the wire bytes of an invented chain, an event of each type on a line
 examples/messages.jsonl the same of every other message: {"channel","topic","wire"}
-examples/keys.json      the public keys to them
+examples/trust.json     the public keys to them, as a trust file
 """
 
 import json
@@ -16,6 +16,7 @@ from gateway.contract.messages import CHANNELS
 from gateway.contract.schemas import event_schema, message_schema, stand_alone
 from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX, TYPES
 from gateway.evidence.canonical import Json
+from gateway.evidence.keys import trust_document
 
 
 def files() -> dict[str, str]:
@@ -34,13 +35,9 @@ def files() -> dict[str, str]:
         lines.append(
             json.dumps({"channel": channel, "topic": topic, "wire": wire.decode()}, ensure_ascii=False)
         )
-    keys: dict[str, Json] = {
-        signer.kid: signer.public.public_bytes_raw().hex()
-        for signer in (examples.EVENT_KEY, examples.ACK_KEY, examples.OPS_KEY)
-    }
     made["examples/events.jsonl"] = "".join(f"{line}\n" for line in events)
     made["examples/messages.jsonl"] = "".join(f"{line}\n" for line in lines)
-    made["examples/keys.json"] = _text(keys)
+    made["examples/trust.json"] = trust_document(examples.TRUSTED, demo=True)
     return made
 
 

@@ -28,6 +28,7 @@ from gateway.envelope import GENESIS, Draft, Place, Sealed, seal, sequence
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
+from gateway.evidence.keys import Role, TrustedKey
 
 
 def example_key(what: str) -> Ed25519PrivateKey:
@@ -38,6 +39,11 @@ def example_key(what: str) -> Ed25519PrivateKey:
 EVENT_KEY = Signer(f"{GATEWAY}#1", example_key("zhijiao test gateway key 1"))
 ACK_KEY = Signer("center-ack#1", example_key("zhijiao test center ack key 1"))
 OPS_KEY = Signer("center-ops#1", example_key("zhijiao test center operations key 1"))
+TRUSTED = (
+    TrustedKey(EVENT_KEY.kid, Role.GATEWAY, GATEWAY, EVENT_KEY.public.public_bytes_raw()),
+    TrustedKey(ACK_KEY.kid, Role.ACK, None, ACK_KEY.public.public_bytes_raw()),
+    TrustedKey(OPS_KEY.kid, Role.OPERATIONS, None, OPS_KEY.public.public_bytes_raw()),
+)
 
 
 def chain() -> list[Sealed]:

@@ -20,16 +20,14 @@ from gateway.contract.schemas import event_schema, message_schema
 from gateway.errors import ContractError
 from gateway.event_types import TYPE_PREFIX, event_class
 from gateway.evidence import canonical
-from gateway.evidence.keys import Role, TrustedKey, TrustStore
+from gateway.evidence.keys import TrustStore
 from gateway.receiver import documents, requests, resends
 from gateway.receiver.topics import Topic
 from gateway.receiver.verify import Event, verify
 from gateway.uplink.acks import open_ack
 from gateway.uplink.command_message import Refusal, read_command, verified
 
-TRUST = TrustStore(
-    (TrustedKey(examples.EVENT_KEY.kid, Role.GATEWAY, GATEWAY, examples.EVENT_KEY.public.public_bytes_raw()),)
-)
+TRUST = TrustStore(examples.TRUSTED)
 EXAMPLES = {
     str(json.loads(one.wire)["type"]).removeprefix(TYPE_PREFIX): json.loads(one.wire)
     for one in examples.chain()

@@ -16,7 +16,7 @@ from gateway.contract.example_events import EPOCH, EVENTS, GATEWAY, ORG
 from gateway.contract.messages import CHANNELS
 from gateway.event_types import TYPE_PREFIX, TYPES, event_class
 from gateway.evidence import jws
-from gateway.evidence.keys import Role, TrustedKey, TrustStore
+from gateway.evidence.keys import Role, TrustStore
 from gateway.receiver.verdict import Chain, Outcome
 from gateway.uplink.acks import open_ack
 from gateway.uplink.command_message import read_command, verified
@@ -28,8 +28,7 @@ PUBLISHED = HERE.parents[2] / "docs" / "contract"
 CLOUDEVENTS = json.loads((HERE.parents[1] / "vectors/cloudevents/cloudevents.json").read_text())
 ROOT = f"cc/v1/{ORG}/{GATEWAY}/"
 READ_BY_THE_RECEIVER = {"info", "status", "req_ack", "req_rejected", "req_time"}
-EVENT_KEY = examples.EVENT_KEY.public.public_bytes_raw()
-TRUST = TrustStore((TrustedKey(examples.EVENT_KEY.kid, Role.GATEWAY, GATEWAY, EVENT_KEY),))
+TRUST = TrustStore(examples.TRUSTED)
 
 
 def schema(name: str) -> Any:
@@ -109,10 +108,8 @@ def test_the_gateway_believes_the_center_of_the_examples() -> None:
 
 
 def test_a_verifier_that_is_not_ours_finds_the_chain_of_examples_whole() -> None:
-    keys = {
-        kid: bytes.fromhex(key)
-        for kid, key in json.loads((PUBLISHED / "examples/keys.json").read_text()).items()
-    }
+    trusted = json.loads((PUBLISHED / "examples/trust.json").read_text())["keys"]
+    keys = {one["kid"]: bytes.fromhex(one["public"]) for one in trusted}
     assert judge(events(), [], keys) == {EPOCH: len(TYPES)}
 
 
