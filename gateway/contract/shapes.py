@@ -283,14 +283,13 @@ class Object(Shape):
         """As of every shape."""
         if not isinstance(value, dict):
             return f"{path or 'message'} is not an object"
-        below = f"{path}." if path else ""
-        for name in self.required:
-            if name not in value:
-                return f"{below}{name} is missing"
         for name, shape in self.members.items():
-            fault = shape.fault(value[name], below + name) if name in value else None
-            if fault is not None:
-                return fault
+            if name in value:
+                fault = shape.fault(value[name], name)
+                if fault is not None:
+                    return f"{path}.{fault}" if path else fault
+            elif name in self.required:
+                return f"{path}.{name} is missing" if path else f"{name} is missing"
         return None
 
     def is_new(self, value: Json) -> bool:
