@@ -50,6 +50,7 @@ BEYOND = (  # what a schema cannot say
     "proof is not the new key's",  # it verifies nothing
     "data.old is not the key that signed",
     "or names one key twice",
+    "had handed over before this place",  # it knows no other event
 )  # fmt: skip
 LEFT_OUT = {"jws", "type", "dataschema"}  # the signature is made anew; another type has other rules
 LONG = "x" * 300
