@@ -88,6 +88,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FILE",
         help="private sealing key (PEM), repeatable: an alarm tells at once what it does not open",
     )
+    parser.add_argument(
+        "--rosters",
+        type=Path,
+        metavar="FOLDER",
+        help="signed rosters as GATEWAY.roster, which gateways may fetch",
+    )
     add_page_options(parser)
     parser.add_argument("--follow", choices=["text", "json"], help="print one line per event")
     parser.set_defaults(run=run)
@@ -144,6 +150,7 @@ async def _serve(args: argparse.Namespace) -> None:
     from gateway.mqtt_bridge import Endpoint
     from gateway.receiver.leases import named
     from gateway.receiver.receiver import Receiver, ReceiverSettings
+    from gateway.receiver.roster_parts import RosterFolder
     from gateway.receiver.service import RECEIVE_MAXIMUM, Service
     from gateway.receiver.trust_file import TrustFile
     from gateway.receiver.unseal import Unsealer
@@ -161,6 +168,7 @@ async def _serve(args: argparse.Namespace) -> None:
         trust=trust.load(),
         ack_signer=load_signer(args.ack_key, args.ack_kid),
         unsealer=Unsealer.load(*args.seal_key) if args.seal_key else None,
+        rosters=None if args.rosters is None else RosterFolder(args.rosters),
         worker=None if args.worker is None else named(args.worker, args.lease),
     )
     endpoint = Endpoint(
