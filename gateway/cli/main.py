@@ -29,6 +29,8 @@ COMMANDS = (
     "roster",
     "user",
     "kiosk",
+    "setup",
+    "network",
     "devices",
     "probe",
     "doctor",
