@@ -45,6 +45,7 @@ from gateway.orders.orders import Orders
 from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
 from gateway.setup.first_run import FirstRun
+from gateway.setup.left_by_commands import LeftByCommands
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -350,6 +351,9 @@ class _Gateway:
             **self.office.services(),
             **self.tracking.services(),
             "network": self.network.run(),
+            "setup": LeftByCommands(
+                self.config.gateway.state_dir, store=self.store, name=self.office.name, network=self.network
+            ).run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
