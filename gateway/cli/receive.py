@@ -75,7 +75,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--center",
         type=Path,
         metavar="HOME",
-        help="folder of `zhijiao center init`: gives --trust, --ack-key and --ack-kid",
+        help="folder of `zhijiao center init`: gives keys, certificates and trust file where none are named",
     )
     parser.add_argument(
         "--enroll", metavar="ADDRESS:PORT", help="with --center: also enrol boxes, by HTTPS on this address"
@@ -125,6 +125,12 @@ def _by_center(args: argparse.Namespace) -> None:
     args.trust = args.trust or home.trust
     args.ack_key = args.ack_key or home.key_file(Role.ACK)
     args.ack_kid = args.ack_kid or home.kid(Role.ACK)
+    seal_key = home.key_file(Role.SEAL)
+    if not args.seal_key and seal_key.exists():
+        args.seal_key = [seal_key]
+    if args.broker is not None and args.broker.startswith("mqtts:") and args.cert is None:
+        args.ca = args.ca or home.folder / "ca.pem"
+        args.cert, args.key = home.folder / "client/client.pem", home.folder / "client/client-key.pem"
 
 
 async def _enrol_boxes(args: argparse.Namespace) -> None:
