@@ -5,6 +5,7 @@ from collections.abc import Callable
 from gateway import logs
 from gateway.clock import Timekeeper
 from gateway.config import Config
+from gateway.config.enrolled import EnrolledFacts
 from gateway.mqtt_bridge import Endpoint
 from gateway.store.store import Store
 from gateway.uplink.requests import RequestFailed
@@ -42,6 +43,14 @@ class Live:
         except RequestFailed:
             return False
         return True
+
+
+def places_of(config: Config, facts: EnrolledFacts | None) -> list[tuple[str, int]]:
+    """Where brokers are: those of the enrolment, unless the configuration names another one."""
+    named = config.uplink.broker
+    if facts is None or named not in facts.brokers:
+        return [(named.host, named.port)]
+    return [(broker.host, broker.port) for broker in facts.brokers]
 
 
 def endpoint_of(config: Config, time: Timekeeper) -> Endpoint:

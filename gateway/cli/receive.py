@@ -9,6 +9,7 @@ A rollback that was seen is listed in a report; what it left missing counts.
 import argparse
 import asyncio
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,6 +25,8 @@ from gateway.receiver.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from gateway.receiver.report import EpochReport
+
+log = logging.getLogger(__name__)
 
 EXIT_INCOMPLETE, EXIT_ALTERED = 1, 2
 EXIT_CODES = {
@@ -68,6 +71,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--trust", type=Path, help="trust file; read again when it changes and on SIGHUP")
     parser.add_argument("--ack-key", type=Path, help="private key that signs acks (PEM)")
     parser.add_argument("--ack-kid", help="its name")
+    parser.add_argument(
+        "--center",
+        type=Path,
+        metavar="HOME",
+        help="folder of `zhijiao center init`: gives --trust, --ack-key and --ack-kid",
+    )
+    parser.add_argument(
+        "--enroll", metavar="ADDRESS:PORT", help="with --center: also enrol boxes, by HTTPS on this address"
+    )
     parser.add_argument("--demo", action="store_true", help="believe keys that were made for a demo")
     parser.add_argument(
         "--seal-key",
@@ -87,11 +99,43 @@ def run(args: argparse.Namespace) -> int:
         return _events(args)
     if args.report:
         return _report(args)
+    if args.enroll is not None and args.center is None:
+        raise ConfigError("usage", "receive --enroll needs --center HOME")
+    if args.center is not None:
+        _by_center(args)
     for name in ("broker", "trust", "ack_key", "ack_kid"):
         if getattr(args, name) is None:
             raise ConfigError("usage", f"receive needs --{name.replace('_', '-')} (or --report)")
     loops.run(_serve(args))
     return 0
+
+
+def _by_center(args: argparse.Namespace) -> None:
+    """What was not given is the center's own."""
+    from gateway.evidence.keys import Role
+    from gateway.registrar.home import Home
+
+    home = Home.load(args.center)
+    args.trust = args.trust or home.trust
+    args.ack_key = args.ack_key or home.key_file(Role.ACK)
+    args.ack_kid = args.ack_kid or home.kid(Role.ACK)
+
+
+async def _enrol_boxes(args: argparse.Namespace) -> None:
+    from gateway.registrar.home import Home
+    from gateway.registrar.registrar import Registrar
+    from gateway.registrar.web import serve
+
+    host, _, port = args.enroll.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError("usage", f"--enroll {args.enroll}: must be address:port, for example 0.0.0.0:8444")
+    home = Home.load(args.center)
+    registrar = await asyncio.to_thread(Registrar, home)
+
+    def ready(port: int) -> None:
+        log.info("registrar listens", extra={"address": f"{host}:{port}"})
+
+    await serve(home, registrar, host, int(port), ready=ready)
 
 
 async def _serve(args: argparse.Namespace) -> None:
@@ -138,6 +182,8 @@ async def _serve(args: argparse.Namespace) -> None:
                 tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust"),
                 tasks.create_task(serve_page(args), name="receiver-page"),
             ]
+            if args.enroll is not None:
+                beside.append(tasks.create_task(_enrol_boxes(args), name="registrar"))
             await Service(receiver, endpoint, show).run(stop)
             for task in beside:
                 task.cancel()

@@ -19,8 +19,9 @@ from gateway.evidence.export_file import (
     verify_file,
 )
 from gateway.evidence.jws import FindKey
+from gateway.evidence.succession import Succession
 from gateway.proof.flaws import Proof
-from gateway.proof.judging import Extent, Judge, KeysOf, pairings_in
+from gateway.proof.judging import Extent, Judge, KeysOf, keys_among, pairings_in, rotations_in
 
 
 def run(args: argparse.Namespace, find_key: FindKey, keys_of: KeysOf) -> int:
@@ -31,8 +32,10 @@ def run(args: argparse.Namespace, find_key: FindKey, keys_of: KeysOf) -> int:
             closing(Progress("verifying", unit="bytes", quiet=args.json)) as progress,
         ):
             size = args.file.stat().st_size
-            check = verify_file(file, find_key, lambda done: progress.done(done, size))
-            proof = _proof(args.file, keys_of)
+            succession = rotations_in(_events(args.file), keys_of)
+            find = _with_successors(find_key, succession)
+            check = verify_file(file, find, lambda done: progress.done(done, size), succession)
+            proof = _proof(args.file, keys_of, succession)
     except OSError as exc:
         raise ConfigError("file_unreadable", f"{args.file}: {exc.strerror}; name an exported file") from exc
     code = 2 if check.finding_count else 1 if check.missing else 0
@@ -51,9 +54,16 @@ def run(args: argparse.Namespace, find_key: FindKey, keys_of: KeysOf) -> int:
     return code
 
 
-def _proof(path: Path, keys_of: KeysOf) -> Proof:
+def _with_successors(find_key: FindKey, succession: Succession) -> FindKey:
+    """A file is of one gateway; what it says of keys is only believed where it is."""
+    gateways = {one.gateway for one in succession.all()}
+    return succession.among(gateways.pop(), find_key) if len(gateways) == 1 else find_key
+
+
+def _proof(path: Path, keys_of: KeysOf, succession: Succession) -> Proof:
     """The three answers about what lies between the file's own ends."""
-    judge = Judge(keys_of, pairings_in(_events(path), keys_of), extent=Extent.RANGE)
+    pairings = pairings_in(_events(path), keys_among(keys_of, succession))
+    judge = Judge(keys_of, pairings, extent=Extent.RANGE, succession=succession)
     for wire in _events(path):
         judge.event(wire)
     return judge.finish()

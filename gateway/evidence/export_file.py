@@ -21,6 +21,7 @@ from gateway.evidence import canonical, jws
 from gateway.evidence.canonical import Json
 from gateway.evidence.chain import Link, check_successor, prove
 from gateway.evidence.jws import FindKey, Signer
+from gateway.evidence.succession import Succession
 
 KIND, VERSION = "zhijiao.export", 1
 MAX_MANIFEST = 4 * 1024 * 1024  # bytes; a line per epoch, and an epoch per power cut
@@ -169,8 +170,17 @@ class FileCheck:
             self.findings.append(FileFinding(line, line, code, what))
 
 
-def verify_file(file: BinaryIO, find_key: FindKey, progress: Callable[[int], object]) -> FileCheck:
-    """Check every event, every link and the manifest, in constant memory; `progress` gets bytes read."""
+def verify_file(
+    file: BinaryIO,
+    find_key: FindKey,
+    progress: Callable[[int], object],
+    succession: Succession | None = None,
+) -> FileCheck:
+    """Check every event, every link and the manifest, in constant memory; `progress` gets bytes read.
+
+    `succession`: which keys have handed over, hence where each counts.
+    """
+    succession = succession or Succession()
     check = FileCheck()
     before: Link | None = None
     whose: tuple[str, str] | None = None
@@ -186,6 +196,7 @@ def verify_file(file: BinaryIO, find_key: FindKey, progress: Callable[[int], obj
         progress(check.summary.size)
         try:
             link = prove(line.removesuffix(b"\n"), find_key)
+            succession.check_place(link.gateway, link.kid, link.epoch, link.seq)
             check.summary.add(link)
             check_successor(link, before)
             before = link

@@ -24,7 +24,7 @@ from gateway.evidence.canonical import Json
 from gateway.evidence.jws import FindKey, Signer
 from gateway.proof.choice import Chosen
 from gateway.proof.flaws import Proof
-from gateway.proof.judging import Extent, Judge, KeysOf, pairings_in
+from gateway.proof.judging import Extent, Judge, KeysOf, keys_among, pairings_in, rotations_in
 
 KIND, VERSION = "zhijiao.dossier", 1
 BEGIN = b'<script type="application/x-zhijiao-dossier">\n'
@@ -115,7 +115,9 @@ def _wires(check: DossierCheck, lines: bytes) -> Iterator[bytes]:
 
 
 def _events(check: DossierCheck, wires: list[bytes], keys_of: KeysOf) -> None:
-    judge = Judge(keys_of, pairings_in(wires, keys_of), extent=Extent.CHOSEN)
+    succession = rotations_in(wires, keys_of)
+    pairings = pairings_in(wires, keys_among(keys_of, succession))
+    judge = Judge(keys_of, pairings, extent=Extent.CHOSEN, succession=succession)
     for wire in wires:
         judge.event(wire)
     check.proof = judge.finish()

@@ -16,12 +16,18 @@ from gateway.evidence.canonical import Json
 from gateway.evidence.chain import EPOCH_OPENED, Link, lost_range, prove
 from gateway.evidence.corrected_time import CLOCK_SYNCED, Pairing, Pairings, pairing_of
 from gateway.evidence.jws import FindKey
+from gateway.evidence.succession import KEY_ROTATED, Succession, rotation
 from gateway.proof.flaws import Code, EpochProof, Flaw, Proof
 from gateway.receiver.intervals import Ranges
 
 _GENESIS = "0" * 64
-_SYNCED = CLOCK_SYNCED.encode()
-_KEY_CODES = {"unknown_kid": Code.UNKNOWN_KEY, "wrong_role": Code.FOREIGN_KEY}
+_SYNCED, _ROTATED = CLOCK_SYNCED.encode(), KEY_ROTATED.encode()
+_KEY_CODES = {
+    "unknown_kid": Code.UNKNOWN_KEY,
+    "wrong_role": Code.FOREIGN_KEY,
+    "retired_kid": Code.FOREIGN_KEY,
+    "early_kid": Code.FOREIGN_KEY,
+}
 KeysOf = Callable[[str], FindKey]  # by gateway
 
 
@@ -63,15 +69,21 @@ class _Epoch:
 class Judge:
     """Takes events, gives a `Proof`. `pairings` by gateway come from a first pass (`pairings_in`).
 
-    `extent` says what can be missing.
+    `extent` says what can be missing; `succession` which keys have handed over (`rotations_in`).
     """
 
     def __init__(
-        self, keys_of: KeysOf, pairings: Mapping[str, Pairings], *, extent: Extent = Extent.WHOLE
+        self,
+        keys_of: KeysOf,
+        pairings: Mapping[str, Pairings],
+        *,
+        extent: Extent = Extent.WHOLE,
+        succession: Succession | None = None,
     ) -> None:
         self._extent = extent
         self._whole = extent is Extent.WHOLE
-        self._keys_of = keys_of
+        self._succession = succession or Succession()
+        self._keys_of = keys_among(keys_of, self._succession)
         self._pairings = pairings
         self._proof = Proof()
         self._epochs: dict[tuple[str, str], _Epoch] = {}
@@ -131,7 +143,9 @@ class Judge:
     def _proven(self, wire: bytes) -> tuple[Link | None, tuple[Code, str]]:
         try:
             read = prove(wire, None)
-            return prove(wire, self._keys_of(read.gateway)), (Code.CHANGED, "")
+            link = prove(wire, self._keys_of(read.gateway))
+            self._succession.check_place(link.gateway, link.kid, link.epoch, link.seq)
+            return link, (Code.CHANGED, "")
         except ContractError as exc:
             return None, (_KEY_CODES.get(exc.code, Code.CHANGED), str(exc))
 
@@ -238,6 +252,32 @@ def pairings_in(wires: Iterable[bytes], keys_of: KeysOf) -> dict[str, Pairings]:
         if pairing is not None:
             found.setdefault(read.gateway, []).append(pairing)
     return {gateway: Pairings(some) for gateway, some in found.items()}
+
+
+def rotations_in(wires: Iterable[bytes], keys_of: KeysOf) -> Succession:
+    """What genuine `system.key_rotated` events say, in whatever order they stand."""
+    succession, left = Succession(), [wire for wire in wires if _ROTATED in wire]
+    progress = True
+    while progress:
+        progress = False
+        for wire in list(left):
+            try:
+                read = prove(wire, None)
+                link = prove(wire, keys_among(keys_of, succession)(read.gateway))
+                if link.type == KEY_ROTATED:
+                    found = rotation(
+                        link.data, gateway=link.gateway, kid=link.kid, epoch=link.epoch, seq=link.seq
+                    )
+                    progress = succession.learn(found) or progress
+            except ContractError:
+                continue  # it may verify once another one was learned; else the judge names it
+            left.remove(wire)
+    return succession
+
+
+def keys_among(keys_of: KeysOf, succession: Succession) -> KeysOf:
+    """The same keys, and those they have handed over to."""
+    return lambda gateway: succession.among(gateway, keys_of(gateway))
 
 
 def _last_place(epochs: Mapping[tuple[str, str], "_Epoch"]) -> Claim | None:

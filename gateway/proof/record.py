@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gateway.evidence.corrected_time import CLOCK_SYNCED
+from gateway.evidence.succession import KEY_ROTATED
 from gateway.proof.flaws import Proof
-from gateway.proof.judging import Claim, Judge, KeysOf, pairings_in
+from gateway.proof.judging import Claim, Judge, KeysOf, keys_among, pairings_in, rotations_in
 from gateway.receiver.database import open_for_reading
 
 _EVENTS = "FROM cursor c JOIN event e ON e.cursor = c.id WHERE ? IN (c.gw, '')"
@@ -25,7 +26,10 @@ def judge_record(
     try:
         (total,) = connection.execute(f"SELECT count(*) {_EVENTS}", (gateway,)).fetchone()
         synced = connection.execute(f"SELECT e.wire {_EVENTS} AND e.type = ?", (gateway, CLOCK_SYNCED))
-        judge = Judge(keys_of, pairings_in((bytes(wire) for (wire,) in synced), keys_of))
+        rotated = connection.execute(f"SELECT e.wire {_EVENTS} AND e.type = ?", (gateway, KEY_ROTATED))
+        succession = rotations_in((bytes(wire) for (wire,) in rotated), keys_of)
+        pairings = pairings_in((bytes(wire) for (wire,) in synced), keys_among(keys_of, succession))
+        judge = Judge(keys_of, pairings, succession=succession)
         rows = connection.each(
             f"SELECT c.gw, c.epoch, e.seq, e.hash, e.wire {_EVENTS} ORDER BY c.gw, c.id, e.seq, e.n",
             (gateway,),

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 DOUBLED_BACKOFF_S = 60.0  # at least, while another machine has our identity
 EARLY_CLOSES = 2  # so many in a row before something else is tried
+NOBODY_THERE = frozenset({"refused", "timeout", "dns", "unreachable", "server_unavailable"})
 _SESSIONS = "uplink_sessions"  # note: our newest ones, to tell ours from another machine's after a restart
 
 
@@ -51,6 +52,7 @@ class Uplink:
         self,
         *,
         endpoint: Endpoint,
+        places: Sequence[tuple[str, int]] = (),
         auto_version: bool,
         ack_mode: str,
         topics: Topics,
@@ -68,7 +70,10 @@ class Uplink:
         opening: Callable[[Stamp, dict[str, Json]], Draft],
         orders: Mapping[str, Run],
     ) -> None:
-        """`orders`: commands of the center that other rooms carry out, by name."""
+        """`orders`: commands of the center that other rooms carry out, by name.
+
+        `places`: host and port of each broker, in order of preference; none: that of `endpoint`.
+        """
         self.session = ""
         self.state = "connecting"
         self.since_ms = clock.now().wall_ms
@@ -76,6 +81,7 @@ class Uplink:
         self.detail: str | None = None
         self.endpoint = endpoint
         self.ack_mode = ack_mode
+        self._places = list(places)
         self._auto_version = auto_version
         self._topics = topics
         self._store = store
@@ -187,6 +193,14 @@ class Uplink:
         self._said_goodbye = False  # of that connection
         await connection.close()
 
+    def reconnect(self, places: Sequence[tuple[str, int]]) -> None:
+        """Connect anew, with the certificate that is on disk now, and know brokers by `places` from now on."""
+        if (self.endpoint.host, self.endpoint.port) in self._places:  # else somebody chose another one
+            self._go_to(places[0])
+        self._places = list(places)
+        if self._connection is not None:
+            self._connection.give_up("renewed", "connecting anew with the renewed certificate")
+
     async def say_goodbye(self) -> None:
         """Let the last events out and say `offline`, where there is somebody to say it to. At most 3 s."""
         connection = self._connection
@@ -281,7 +295,18 @@ class Uplink:
             self.since_ms = self._clock.now().wall_ms
         self.state, self.code, self.detail = "offline", code, text
 
+    def _go_to(self, place: tuple[str, int]) -> None:
+        self.endpoint = replace(self.endpoint, host=place[0], port=place[1])
+
+    def _try_next_place(self) -> None:
+        """Nobody was there: the next broker, round and round."""
+        here = (self.endpoint.host, self.endpoint.port)
+        if len(self._places) > 1 and here in self._places:
+            self._go_to(self._places[(self._places.index(here) + 1) % len(self._places)])
+
     def _learn_from(self, failure: ConnectFailed) -> None:
+        if failure.code in NOBODY_THERE:
+            self._try_next_place()
         if failure.closed_subscribing:  # it may be our own status that it does not let us read
             self._closed_subscribing += 1
         if not self._auto_version:
