@@ -75,7 +75,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--center",
         type=Path,
         metavar="HOME",
-        help="folder of `zhijiao center init`: gives --trust, --ack-key and --ack-kid",
+        help="folder of `zhijiao center init`: gives --trust, --ack-key, --ack-kid and --seal-key",
     )
     parser.add_argument(
         "--enroll", metavar="ADDRESS:PORT", help="with --center: also enrol boxes, by HTTPS on this address"
@@ -119,6 +119,7 @@ def _by_center(args: argparse.Namespace) -> None:
     args.trust = args.trust or home.trust
     args.ack_key = args.ack_key or home.key_file(Role.ACK)
     args.ack_kid = args.ack_kid or home.kid(Role.ACK)
+    args.seal_key = args.seal_key or [home.key_file(Role.SEAL)]
 
 
 async def _enrol_boxes(args: argparse.Namespace) -> None:

@@ -31,7 +31,7 @@ from tests.drills.ground import ROOT, form
 from tests.drills.small_fleet import SmallGateway
 from tests.e2e.independent import weigh
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=120, long=3600))]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=240, long=3600))]
 
 GATEWAYS = form(ci=4, long=12)
 KILLS = form(ci=2, long=200)
@@ -157,7 +157,7 @@ class Center:
                 task.cancel()
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + 90
         while not condition():
             logs = "\n".join(self.log(name).read_text(errors="replace")[-2000:] for name in NAMES)
             assert time.monotonic() < end_s, f"waited for {what}\n{logs}"
