@@ -17,7 +17,7 @@ from gateway.evidence.canonical import MAX_SAFE_INTEGER, Json
 
 MAX_TEXT = 256  # characters of a text that says nothing else
 MAX_CODE = 64  # characters
-MAX_ITEMS = 1024  # of a list that says nothing else
+MAX_ITEMS = 65_536  # of a list that says nothing else; 64 KiB of message end it before
 
 Rule = Callable[[str], str | None]  # what is wrong with a text of the right form; None when nothing is
 

@@ -38,8 +38,10 @@ SESSION_ID = Text(most=128, wanted="the id of a session: one person at one kiosk
 STAFF_REASON = Text(
     most=512, wanted="a reason of staff: a word of the list, or that word, a colon and a text"
 )
-TRACKER = Text(most=128, wanted="the name of a wearable")
-MODULE = Text(most=64, wanted="the serial number of a module")
+# Words of devices: a strange one is no reason to refuse what happened.
+TRACKER = Text(least=0, wanted="the name of a wearable, as it tells it")
+MODULE = Text(wanted="the serial number of a module")
+TOLD = Text(least=0, wanted="as a device tells it")
 ROSTER: Mapping[str, Shape] = {"roster_version": COUNT, "roster_age_s": Whole()}
 DUTY: Mapping[str, Shape] = {
     "counts_as": Code("on_time", "late", "early", "outside", "not_due"),
@@ -168,8 +170,8 @@ WEARABLES: Mapping[str, Object] = {
         note="sealed holds lat_e7, lon_e7 (WGS-84) and where known altitude_cm, speed_cms, course_cdeg.",
     ),
     "tracker.status": Object(
-        always={"tracker": TRACKER, "kind": Code(), "standing": MapOf(Bool()), "moments": ListOf(Code())},
-        optional={"battery_pct": Whole(0, 100), "charging": Bool(), "battery_hours": COUNT},
+        always={"tracker": TRACKER, "kind": TOLD, "standing": MapOf(Bool()), "moments": ListOf(Code())},
+        optional={"battery_pct": Whole(), "charging": Bool(), "battery_hours": Whole()},
     ),
     "tracker.bound": _BINDING,
     "tracker.unbound": _BINDING,

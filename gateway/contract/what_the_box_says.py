@@ -17,7 +17,7 @@ from gateway.contract.forms import (
     Sequence,
 )
 from gateway.contract.shapes import Bool, Code, Known, ListOf, MapOf, Object, Shape, Text, Whole, nullable
-from gateway.contract.what_people_do import ENROLMENT, EVENT, MODULE, STAFF_REASON, TEXT, TRACKER
+from gateway.contract.what_people_do import ENROLMENT, EVENT, MODULE, STAFF_REASON, TEXT, TOLD, TRACKER
 
 EPOCH_OPENED, RANGE_LOST = "system.epoch_opened", "system.range_lost"
 PROFILES = ("intl",)  # what this center can verify
@@ -31,7 +31,6 @@ ABOUT = Text(
     most=128, wanted="what the alarm is about: a device, an epoch, a code, gateway, person/ and a reference"
 )
 SPAN = Object({"epoch": EPOCH, "from": Sequence(1), "to": Sequence(1)})
-NUMBER = nullable(MODULE)  # a device's serial number
 
 ALARM: Mapping[str, Object] = {
     "alarm.raised": Object(
@@ -50,7 +49,7 @@ ALARM: Mapping[str, Object] = {
 
 _AWAY = Object(always={"kind": Code(), "code": nullable(Code())})
 DEVICES: Mapping[str, Object] = {
-    "device.online": Object(always={"kind": Code(), "model": nullable(TEXT), "serial": nullable(TEXT)}),
+    "device.online": Object(always={"kind": Code(), "model": nullable(TOLD), "serial": nullable(TOLD)}),
     "device.offline": _AWAY,
     "device.fault": Object(
         always={"code": nullable(Code("unencodable", "unknown_slots", "foreign_address"))},

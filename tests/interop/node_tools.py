@@ -10,7 +10,7 @@ from tests.broker import not_run
 
 HERE = Path(__file__).parent
 MODULES = HERE / "node_modules"
-# `jose` 6 needs the Web Crypto of Node 20. Debian 12 has 18, and its npm draws in 400 packages: `make` asks for none.
+# `jose` 6 needs the Web Crypto of Node 20. Debian 12 has 18 and an npm of 400 packages: `make` does not ask for it.
 OLDEST = 20
 INSTALL_S = 300.0
 
