@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
+from firmware_protocols.checksums import crc_xmodem
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
-from firmware_protocols.minifinder2.checksum import RunningCrc, crc_xmodem
+from firmware_protocols.running_crc import RunningCrc
 
 START = 0xAB
 HEAD = 8
@@ -92,9 +93,7 @@ class Decoder:
         """Take the next bytes, in any chunking; yield what became complete."""
         found: list[Frame | Discarded] = []
         for start in range(0, len(data), _SLICE):
-            piece = data[start : start + _SLICE]
-            self._buffer += piece
-            self._crc.extend(piece)
+            self._buffer += data[start : start + _SLICE]
             found += self._drain(quiet=False)
         return iter(found)
 
@@ -135,7 +134,7 @@ class Decoder:
         return end if end <= len(self._buffer) else None
 
     def _is_sound(self, at: int, end: int) -> bool:
-        return self._crc.of(at + HEAD, end) == self._buffer[at + 4] | self._buffer[at + 5] << 8
+        return self._crc.of(self._buffer, at + HEAD, end) == self._buffer[at + 4] | self._buffer[at + 5] << 8
 
     def _noise(self, reason: str, start: int, end: int) -> list[Discarded]:
         return [Discarded(reason, end - start, bytes(self._buffer[start:end]))] if start < end else []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from firmware_protocols.buffered import ANY, BufferedDecoder, beginning
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.framing import Discarded
-from firmware_protocols.osdp.crc16 import crc16
+from firmware_protocols.osdp.crc16 import RunningCrc16
 from firmware_protocols.osdp.frames import (
     CRC_BIT,
     HEADER_SIZE,
@@ -36,6 +36,7 @@ class AnyDecoder(BufferedDecoder[Frame]):
 
     def __init__(self) -> None:
         super().__init__(bytes([SOM]), _BEGINNINGS, RunningSum)
+        self._running_crc = RunningCrc16()
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
@@ -88,7 +89,12 @@ class AnyDecoder(BufferedDecoder[Frame]):
             return False
         if not header[4] & CRC_BIT:
             return self._running.of(self._buffer, at, end) != 0
-        return crc16(self._buffer[at : end - 2]) != self._buffer[end - 2] | self._buffer[end - 1] << 8
+        check = self._buffer[end - 2] | self._buffer[end - 1] << 8
+        return self._running_crc.of(self._buffer, at, end - 2) != check
+
+    def _forget(self, length: int) -> None:
+        super()._forget(length)
+        self._running_crc.forget(length)
 
 
 class ReplyDecoder(AnyDecoder):
