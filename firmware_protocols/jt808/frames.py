@@ -12,6 +12,7 @@ Some devices set bit 14 with a header of 2013: the layout is the one whose lengt
 5502 have a serial number of one byte.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
@@ -23,8 +24,10 @@ from firmware_protocols.framing import Discarded
 FLAG = 0x7E
 ESCAPE = 0x7D
 MAX_BODY = 1023
+_LEAST = 13  # bytes of a header and its check
 LONGEST = 2 * (21 + MAX_BODY + 1) + 2  # bytes between two flags, all of them escaped
 SHORT_SERIAL = frozenset({0x5501, 0x5502, 0x4401})
+_NO_ESCAPE = re.compile(rb"\x7d(?![\x01\x02])")
 _VERSION_BIT, _PACKAGE_BIT, _LENGTH_BITS = 1 << 14, 1 << 13, 0x3FF
 
 
@@ -121,7 +124,7 @@ class Frame:
     @classmethod
     def from_content(cls, content: bytes) -> Self:
         """Of what stood between the flags, unescaped. Codes: truncated, length."""
-        if len(content) < 13:
+        if len(content) < _LEAST:
             raise RemoteProtocolError(
                 "truncated", f"{len(content)} bytes are less than a header and its check"
             )
@@ -184,19 +187,12 @@ def escaped(content: bytes) -> bytes:
 
 def unescaped(content: bytes) -> bytes:
     """Inverse of `escaped`. Code: escape."""
-    plain = bytearray()
-    at = 0
-    while at < len(content):
-        if content[at] != ESCAPE:
-            plain.append(content[at])
-            at += 1
-            continue
-        code = content[at + 1] if at + 1 < len(content) else None
-        if code not in (1, 2):
-            raise RemoteProtocolError("escape", f"7D at byte {at} is followed by neither 01 nor 02")
-        plain.append(ESCAPE if code == 1 else FLAG)
-        at += 2
-    return bytes(plain)
+    if ESCAPE not in content:
+        return content
+    wrong = _NO_ESCAPE.search(content)
+    if wrong is not None:
+        raise RemoteProtocolError("escape", f"7D at byte {wrong.start()} is followed by neither 01 nor 02")
+    return content.replace(b"\x7d\x02", b"\x7e").replace(b"\x7d\x01", b"\x7d")
 
 
 class Deframer:
@@ -264,6 +260,8 @@ class Decoder:
 def _sound(found: bytes | Discarded) -> Frame | Discarded:
     if isinstance(found, Discarded):
         return found
+    if len(found) < _LEAST + 2:  # a stream of these is nothing but flags: no error is made for each
+        return Discarded("truncated", len(found), found)
     try:
         frame = Frame.from_bytes(found)
     except RemoteProtocolError as exc:
