@@ -17,10 +17,10 @@ from firmware_protocols.searching import SearchingDecoder
 
 SHORT, LONG, TAIL = b"\x78\x78", b"\x79\x79", b"\x0d\x0a"
 MOST = 4096  # bytes of a frame; the longest published has some 250, the long length could say 65,535
-_STARTS = (SHORT, LONG)
 _AROUND = 5  # number, serial, CRC
 _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_START = re.compile(rb"\x78(?:\x78|\Z)|\x79(?:\x79|\Z)")
+# The long length makes `MOST` at most; what the end of the buffer cuts off may become a start.
+_START = re.compile(rb"\x78(?:\x78|\Z)|\x79(?:\x79(?:[\x00-\x0e]|\x0f(?:[\x00-\xfa]|\Z)|\Z)|\Z)")
 
 
 def crc_x25(data: bytes) -> int:
@@ -75,7 +75,7 @@ class Frame:
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Exactly one frame, a wrong length or CRC included: ask `sound`. Codes: start, truncated, trailing."""
-        if not data.startswith(_STARTS):
+        if data[:2] not in (SHORT, LONG):
             raise RemoteProtocolError("start", "a frame begins with 78 78 or 79 79")
         long = data[:2] == LONG
         size = _size(data)
@@ -121,15 +121,13 @@ class Decoder(SearchingDecoder[Frame]):
 
     def _drain(self, *, quiet: bool = False) -> Iterator[Frame | Discarded]:
         while self._buffer:
-            if not self._buffer.startswith(_STARTS) and (start := self._start_from(0)):
+            start = self._start_from(0)
+            if start:
                 yield self._discard("noise", start)
                 continue
             size = _size(self._buffer) if len(self._buffer) >= 2 else None
             if size is None:
                 return
-            if size > MOST:
-                yield self._discard("length", self._start_from(1))
-                continue
             if len(self._buffer) < size and not quiet:
                 return
             if self._buffer[size - 2 : size] != TAIL or size < _least(long=self._buffer[:2] == LONG):

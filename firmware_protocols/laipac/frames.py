@@ -19,6 +19,7 @@ _WORD = rb"[A-Z]{2,8}"
 _START = re.compile(rb"\$(?:" + _WORD + rb"[,*]|[A-Z]{0,8}\Z)")
 _STOP = re.compile(rb"[$*\x00-\x1f]")
 _LINE = re.compile(rb"\$(" + _WORD + rb")((?:,[^$*,\x00-\x1f]*)*)\*([0-9A-Fa-f]{2})")
+_HEX = re.compile(rb"[0-9A-Fa-f]{2}|[0-9A-Fa-f]?\Z")  # of the check, or what came of it
 _LINE_END = re.compile(rb"[\r\n]+")
 
 
@@ -87,7 +88,8 @@ class Decoder(MarkedDecoder[Frame]):
         super().__init__(_START, _STOP, Frame.from_bytes, longest=LONGEST)
 
     def _end(self, stop: re.Match[bytes]) -> int:
-        return stop.start() + 3 if stop[0] == CHECK else 0
+        is_end = stop[0] == CHECK and _HEX.match(self._buffer, stop.end()) is not None
+        return stop.start() + 3 if is_end else 0
 
     def _noise(self, length: int) -> Discarded:
         between = _LINE_END.match(self._buffer)

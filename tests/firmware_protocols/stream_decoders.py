@@ -147,9 +147,9 @@ def tracker_frames(family: str) -> list[bytes]:
 
 # How each tracker's frames begin, with the largest length that it can claim.
 TRACKER_BEGINNINGS = {
-    "gt06": ["7979ffff", "79790fff", "7878ff", "78"],
+    "gt06": ["7979ffff", "79790ffa", "7878ff", "78", "78780a0d0a"],
     "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3],
-    "jt808": ["7e", "7e020003ff"],
+    "jt808": ["7e", "7e020003ff", "7e7d017d01"],
     "laipac": ["24", b"$AVRMC,".hex(), b"$AVRMC*".hex(), b"$AVRMC,*0".hex()],
     "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
     "pt60": ["40", b"@G#@,".hex(), b"@B#@|".hex(), b"@B#@|@".hex(), b"@G#@,@E#@".hex()],
