@@ -13,6 +13,7 @@ from firmware_protocols.running import Running, RunningXor
 from firmware_protocols.searching import FrameT, SearchingDecoder
 
 ANY = rb"[\x00-\xff]"
+_LONGEST_BEGINNING = 16  # bytes that an expression for a beginning looks at, at most
 
 
 def beginning(*octets: bytes) -> bytes:
@@ -33,6 +34,10 @@ class BufferedDecoder(SearchingDecoder[FrameT]):
         super().__init__(beginnings)
         self._sync = sync
         self._running = running()  # for `_is_false`
+        self._checks: list[Running] = [self._running]
+        self._doubt = (
+            0  # bytes that a frame claimed which was none: others that claim them are asked `_is_false`
+        )
 
     def flush(self) -> Iterator[FrameT | Discarded]:
         """Give up on an unfinished frame (the line went quiet); yield what it held."""
@@ -60,17 +65,31 @@ class BufferedDecoder(SearchingDecoder[FrameT]):
 
         One that begins inside it and is known to be false goes with it.
         """
-        at = self._next_start()
+        self._doubt = max(self._doubt, end)
+        at = self._start_before(end, int(self._is_begun()))
         while at < end and self._is_false(at):
-            at = self._start_from(at + 1)
-        yield self._discard(reason, min(at, end))
-        if at > end and (noise := self._noise_length()):
-            yield self._discard("noise", noise)
+            at = self._start_before(end, at + 1)
+        yield self._discard(reason, at)
+        if at == end and self._buffer and self._beginnings.match(self._buffer) is None:
+            noise = self._noise_length()
+            if noise:
+                yield self._discard("noise", noise)
+
+    def _start_before(self, end: int, at: int) -> int:
+        """Where the next frame can begin from `at` on; `end` when none does before: what is behind is not searched."""
+        found = self._beginnings.search(self._buffer, at, end + _LONGEST_BEGINNING)
+        return end if found is None else min(found.start(), end)
 
     def _noise_length(self) -> int:
         """Of what the buffer begins with and is no frame."""
         return self._next_start()
 
     def _forget(self, length: int) -> None:
-        super()._forget(length)
-        self._running.forget(length)
+        del self._buffer[:length]
+        if self._doubt:
+            self._doubt = max(0, self._doubt - length)
+            for check in self._checks:
+                if self._doubt:
+                    check.forget(length)
+                else:
+                    check.restart()

@@ -108,12 +108,14 @@ class Decoder(BufferedDecoder[FrameT]):
             end = header_size + self._layout.size(header) + 1
             if len(self._buffer) < end:
                 return
-            frame = bytes(self._buffer[:end])
-            if self._layout.expected(frame) != frame[-1]:
+            if self._is_wrong(0, end) if self._doubt else not self._fits(end):
                 yield from self._refused("checksum", end)
                 continue
-            self._forget(end)
-            yield self._parse(frame)
+            yield self._parse(self._taken(end))
+
+    def _fits(self, end: int) -> bool:
+        frame = bytes(self._buffer[:end])
+        return self._layout.expected(frame) == frame[-1]
 
     def _is_false(self, at: int) -> bool:
         layout = self._layout
@@ -122,7 +124,10 @@ class Decoder(BufferedDecoder[FrameT]):
             return False
         if layout.refusal(header) is not None:
             return True
-        last = at + layout.header_size + layout.size(header)
-        if last >= len(self._buffer):
-            return False
-        return self._running.of(self._buffer, at + layout.parity_from, last) != self._buffer[last]
+        end = at + layout.header_size + layout.size(header) + 1
+        return end <= len(self._buffer) and self._is_wrong(at, end)
+
+    def _is_wrong(self, at: int, end: int) -> bool:
+        """Whether the check does not fit, however many frames claim these bytes."""
+        last = end - 1
+        return self._running.of(self._buffer, at + self._layout.parity_from, last) != self._buffer[last]

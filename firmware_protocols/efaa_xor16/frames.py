@@ -45,7 +45,10 @@ def _refuse_encrypted(header: bytes) -> str | None:
 _SIZE = rb"[\x00-\x10]"  # the upper byte of what is carried
 FROM_MODULE = Layout(HEADER_SIZE, 2, _refuse_from_module, octets=(rb"[\x00-\x02]", _SIZE))
 FROM_HOST = Layout(HEADER_SIZE, 2, _refuse_from_host, octets=(rb"[\x10-\xff]", _SIZE))
-ENCRYPTED = Layout(4, 4, _refuse_encrypted, octets=(_SIZE,))
+_BLOCKS = rb"[%s]" % b"".join(
+    rb"\x%02x" % low for low in range(0, 0x100, BLOCK)
+)  # the lower byte of whole blocks
+ENCRYPTED = Layout(4, 4, _refuse_encrypted, octets=(_SIZE, _BLOCKS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,16 @@ LENGTHS = (32, 42, 45, 46)
 LONG_ID = 42
 LEAST, MOST_BINARY = 32, 64
 LONGEST = 1024  # characters of a text; cells and WiFi make some 400
-_START = re.compile(rb"\*(?:[A-Za-z]{2},|[A-Za-z]{0,2}\Z)|\$")
+_DIGITS = rb"[%s]" % b"".join(rb"\x%x0-\x%x9" % (tens, tens) for tens in range(10))
+# The date of a binary frame is in digits. What the end of the buffer cuts off may become a start.
+_START = re.compile(
+    rb"\*(?:[A-Za-z]{2},|[A-Za-z]{0,2}\Z)|\$(?:.{0,5}\Z|.{5}"
+    + _DIGITS
+    + rb"{1,5}\Z|.{5}"
+    + _DIGITS
+    + rb"{6})",
+    re.DOTALL,
+)
 _TEXT = re.compile(r"\*([A-Za-z]{2}),([0-9A-Za-z]{0,20}),([A-Z][A-Za-z0-9]*)((?:,[^,#*]*)*)#")
 
 

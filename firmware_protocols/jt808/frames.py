@@ -22,6 +22,7 @@ from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
 
 FLAG = 0x7E
+FLAG_BYTE = bytes([FLAG])
 ESCAPE = 0x7D
 MAX_BODY = 1023
 _LEAST = 13  # bytes of a header and its check
@@ -106,13 +107,13 @@ class Frame:
         if len(self.phone) != (20 if self.version is not None else 12):
             raise LocalProtocolError("phone", "a phone has 12 digits in a header of 2013, 20 in one of 2019")
         check = self.computed if self.check is None else self.check
-        return bytes([FLAG]) + escaped(self.content + bytes([check])) + bytes([FLAG])
+        return FLAG_BYTE + escaped(self.content + bytes([check])) + FLAG_BYTE
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Exactly one frame, a wrong check included: ask `check` and `computed`. Codes: flag, truncated, escape, …"""
         if len(data) < 2 or data[0] != FLAG or data[-1] != FLAG:
-            code = "truncated" if data[:1] == bytes([FLAG]) else "flag"
+            code = "truncated" if data[:1] == FLAG_BYTE else "flag"
             raise RemoteProtocolError(code, "a frame begins and ends with 7E")
         found = cls.from_content(unescaped(data[1:-1]))
         if FLAG in data[1:-1] and found.claimed != len(
@@ -229,7 +230,7 @@ class Deframer:
             inside = bytes(self._buffer[:at])
             if inside and self._begun:
                 del self._buffer[: at + 1]
-                yield bytes([FLAG]) + inside + bytes([FLAG])
+                yield FLAG_BYTE + inside + FLAG_BYTE
             else:
                 if inside:
                     yield self._discard("noise", at)
@@ -260,7 +261,7 @@ class Decoder:
 def _sound(found: bytes | Discarded) -> Frame | Discarded:
     if isinstance(found, Discarded):
         return found
-    if len(found) < _LEAST + 2:  # a stream of these is nothing but flags: no error is made for each
+    if len(found) < _LEAST + 2:  # a stream of flags holds hundreds of thousands: no error is made for each
         return Discarded("truncated", len(found), found)
     try:
         frame = Frame.from_bytes(found)

@@ -166,8 +166,8 @@ class Decoder(SearchingDecoder[Frame]):
 
     def _forget(self, length: int) -> None:
         super()._forget(length)
-        self._looked = max(0, self._looked - length)
-        self._no_tail_to = max(0, self._no_tail_to - length)
+        self._looked = self._looked - length if self._looked > length else 0
+        self._no_tail_to = self._no_tail_to - length if self._no_tail_to > length else 0
         if self._inner is not None:
             inner = _Span(self._inner.start - length, self._inner.end - length)
             self._inner = inner if inner.start > 0 else None

@@ -28,10 +28,12 @@ CONTENT: Mapping[int, tuple[int, ...]] = MappingProxyType(
     }
 )
 
+_LEAST = tuple(min(CONTENT.get(number, (CLOCK if number in WIFI else 0,))) for number in range(0x100))
+
 
 def least(number: int) -> int:
     """Bytes that a content of this number has, whatever its length says."""
-    return min(CONTENT.get(number, (CLOCK if number in WIFI else 0,)))
+    return _LEAST[number]
 
 
 def ends(data: bytes | bytearray, at: int = 0) -> tuple[int, ...] | None:
