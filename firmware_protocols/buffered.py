@@ -34,7 +34,6 @@ class BufferedDecoder(SearchingDecoder[FrameT]):
         super().__init__(beginnings)
         self._sync = sync
         self._running = running()  # for `_is_false`
-        self._checks: list[Running] = [self._running]
         self._doubt = (
             0  # bytes that a frame claimed which was none: others that claim them are asked `_is_false`
         )
@@ -86,10 +85,6 @@ class BufferedDecoder(SearchingDecoder[FrameT]):
 
     def _forget(self, length: int) -> None:
         del self._buffer[:length]
+        self._running.forget(length)
         if self._doubt:
             self._doubt = max(0, self._doubt - length)
-            for check in self._checks:
-                if self._doubt:
-                    check.forget(length)
-                else:
-                    check.restart()

@@ -30,12 +30,7 @@ class Running(ABC):
         """The first bytes have left the buffer."""
         if length < len(self._values):
             del self._values[:length]
-        else:
-            self.restart()
-
-    def restart(self) -> None:
-        """Nothing is counted: what is asked next begins anew at the front of the buffer."""
-        if len(self._values) > 1:
+        elif len(self._values) > 1:
             self._values = array(self.typecode, [0])
 
     @abstractmethod

@@ -39,7 +39,6 @@ class AnyDecoder(BufferedDecoder[Frame]):
     def __init__(self) -> None:
         super().__init__(bytes([SOM]), _BEGINNINGS, RunningSum)
         self._running_crc = RunningCrc16()
-        self._checks.append(self._running_crc)
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
@@ -101,6 +100,10 @@ class AnyDecoder(BufferedDecoder[Frame]):
             return self._running.of(self._buffer, at, end) != 0
         check = self._buffer[end - 2] | self._buffer[end - 1] << 8
         return self._running_crc.of(self._buffer, at, end - 2) != check
+
+    def _forget(self, length: int) -> None:
+        super()._forget(length)
+        self._running_crc.forget(length)
 
 
 class ReplyDecoder(AnyDecoder):
