@@ -12,12 +12,13 @@ Source: README.md beside the package, section efaa-xor16.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Self, TypeVar
 
 from firmware_protocols.buffered import BufferedDecoder, beginning
 from firmware_protocols.checksums import xor8
-from firmware_protocols.errors import RemoteProtocolError
+from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND
+from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
 from firmware_protocols.running import Running, RunningXor
 
@@ -79,6 +80,39 @@ def check(frame: bytes, layout: Layout) -> None:
         raise RemoteProtocolError("checksum", f"wrong {layout.check_name} over {size} data bytes")
     if len(frame) > end:
         raise RemoteProtocolError("trailing", f"{len(frame) - end} surplus bytes after the frame")
+
+
+@dataclass(frozen=True, slots=True)
+class PlainFrame:
+    """One message of either direction, as a family lays it out. Its data may be a person's and stays out of repr."""
+
+    from_module: ClassVar[Layout]
+    from_host: ClassVar[Layout]
+    most_data: ClassVar[int]  # bytes
+    msg_id: int
+    data: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        """The frame on the wire."""
+        if not 0 <= self.msg_id <= 0xFF:
+            raise LocalProtocolError("range", f"message {self.msg_id} is no byte")
+        if len(self.data) > self.most_data:
+            raise LocalProtocolError(
+                "length", f"{len(self.data)} data bytes; {self.most_data} are carried at most"
+            )
+        return seal(bytes([self.msg_id]), self.data, self.from_host)
+
+    @classmethod
+    def from_bytes(cls, frame: bytes) -> Self:
+        """Exactly one frame of either direction; raises `RemoteProtocolError` when it is none."""
+        from_module = len(frame) > 2 and frame[2] < FIRST_COMMAND
+        check(frame, cls.from_module if from_module else cls.from_host)
+        return cls.parse(frame)
+
+    @classmethod
+    def parse(cls, frame: bytes) -> Self:
+        """One that was found right."""
+        return cls(frame[2], bytes(frame[cls.from_host.header_size : -1]))
 
 
 class Decoder(BufferedDecoder[FrameT]):
