@@ -72,6 +72,8 @@ class Gt06Conversation:
 
     def _zoned(self, report: TrackerReport) -> TrackerReport:
         """A time by the tracker's clock, in the zone of its login; without one it stays as it was sent."""
+        if self._zone is None:
+            return report
         fix, time = report.fix, report.device_time
         if fix is not None and fix.time is not None and fix.time.tzinfo is None:
             fix = replace(fix, time=fix.time.replace(tzinfo=self._zone))

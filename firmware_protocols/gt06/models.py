@@ -4,9 +4,10 @@ Each is from one source (the public decoder that published the frame), which is 
 A message of another size is read as its number says, or not at all.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from firmware_protocols.cursor import Cursor
 from firmware_protocols.gt06.blocks import GPS_SIZE, INFO_ALARMS, Gps, State, alarm_of, cell_of, clock_time
@@ -200,8 +201,17 @@ MODELS = (
 )
 
 
+_BY_NUMBER: Mapping[tuple[int, bool], Sequence[Model]] = MappingProxyType(
+    {
+        key: tuple(one for one in MODELS if (one.number, one.long) == key)
+        for key in {(one.number, one.long) for one in MODELS}
+    }
+)
+
+
 def reader_of(message: Message) -> Reader | None:
     """Who reads a message that has the layout of a model."""
-    key = message.number, message.frame.long
-    size = len(message.content)
-    return next((one.read for one in MODELS if (one.number, one.long) == key and size in one.sizes), None)
+    for one in _BY_NUMBER.get((message.number, message.frame.long), ()):
+        if len(message.content) in one.sizes:
+            return one.read
+    return None
