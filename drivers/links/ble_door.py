@@ -60,6 +60,8 @@ _DBUS_ERRORS: Mapping[str, str] = {
     "org.bluez.Error.NotReady": "powered_off",
     "org.bluez.Error.InProgress": "adapter_in_use",
 }
+# Whoever asks a bluetoothd that is not there makes D-Bus start it: how that failed, D-Bus or systemd says.
+_NOT_STARTED = ("org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1.")
 # While scanning is started the only object that is asked is the adapter.
 _DBUS_ERRORS_OF_SCANNING: Mapping[str, str] = {
     **_DBUS_ERRORS,
@@ -218,6 +220,8 @@ def _dbus_code(exc: BaseException, table: Mapping[str, str]) -> str | None:
     match exc:
         case BleakBluetoothNotAvailableError():
             return _REASONS.get(exc.reason)
+        case BleakDBusError() if exc.dbus_error.startswith(_NOT_STARTED):
+            return "no_bluetoothd"
         case BleakDBusError():
             return table.get(exc.dbus_error)
         case TimeoutError():
