@@ -11,7 +11,7 @@ from drivers.links.ble_advert import Advert, AdvertFilter
 from drivers.links.ble_scanner import MOST_WAITING
 from tests.ble.bed import Bed, open_bed
 from tests.ble.private_bus import NOBODY_MAY_ASK_BLUEZ, PrivateBus
-from tests.drivers.bench import DEADLINE_S, until
+from tests.drivers.bench import DEADLINE_S, SLOW, until
 
 FIRST, SECOND, THIRD = (f"F0:F1:F2:F3:F4:0{i}" for i in (1, 2, 3))
 ALL = AdvertFilter()
@@ -168,7 +168,7 @@ async def test_a_device_that_was_never_heard_is_lost_as_well(bed: Bed) -> None:
     await bed.wearable(SECOND)
     async with asyncio.timeout(DEADLINE_S), bed.radio().listen(only(FIRST)) as listener:
         with pytest.raises(LinkLost) as caught:
-            await listener.next_within(0.3)
+            await listener.next_within(0.3 * SLOW)
     assert caught.value.code == "not_near"
 
 
@@ -250,6 +250,7 @@ async def test_bluetoothd_that_stays_away_ends_the_listeners(bed: Bed) -> None:
             await ended(listener.next)
     assert caught.value.code == "no_bluetoothd"
     await bed.start_bluetoothd()
+    await bed.settled()
     async with asyncio.timeout(DEADLINE_S), radio.listen(ALL) as listener:
         await listener.next()
 
