@@ -23,6 +23,7 @@ class FakeAdapter:
         self._scans: set[str] = set()  # clients that have one
         self._air = air
         self._sent: dict[tuple[str, str], Device] = {}  # advertisements, by client and path
+        self._begun = 0  # advertisements so far: Linux gives each an address of its own, time and again
         self._scanning = False
         controller = HostController(name, link=air)
         config = DeviceConfiguration(name=name, address=Address("C0:00:00:00:00:10"))
@@ -116,11 +117,12 @@ class FakeAdapter:
             data_types.ServiceData16BitUUID(UUID(uuid[4:8]), bytes(data.value))
             for uuid, data in told["ServiceData"].value.items()
         ]
-        device = self._air.peripheral("", f"C0:00:00:00:01:{len(self._sent):02X}", every_ms=50)
+        device = self._air.peripheral("", f"C0:00:00:00:01:{self._begun:02X}", every_ms=50)
         device.advertising_data = bytes(AdvertisingData(parts))
         if len(device.advertising_data) > 31:
             raise BluezError("InvalidLength", "Advertising data too long")
         self._sent[key] = device
+        self._begun += 1
         await device.power_on()
         await device.start_advertising(auto_restart=True)
 
