@@ -8,7 +8,8 @@ Obeys:
   * stopping and disconnecting never raise: after a restart of bluetoothd bleak's own `stop` does
     ("No discovery started"), and there is nothing left to be stopped.
 
-Leaves out: pairing, passive scanning, choosing among adapters (bleak takes the first that is switched on).
+Leaves out: pairing, passive scanning, choosing among adapters (bleak takes any that is switched on, and
+another one after the next start).
 """
 
 import asyncio

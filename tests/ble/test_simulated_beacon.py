@@ -27,8 +27,9 @@ async def said(stage: Stage, *lines: str) -> None:
 async def test_they_appear_fade_and_vanish(bed: Bed) -> None:
     told: list[str] = []
     async with AsyncExitStack() as held:
-        air = await held.enter_async_context(Advertiser(await bed.sending_adapter()))
         ears = await held.enter_async_context(listening(Ears(bed.radio(), ONE.name, TWO.name)))
+        await until(lambda: bool(ears.host.readies))  # with the adapter that was there alone
+        air = await held.enter_async_context(Advertiser(await bed.sending_adapter()))
         stage = beacon_stage("beacon.ble", air, told.append, alone=False)
         await said(stage, '{"appear": 1}', '{"appear": 2, "as": "eddystone"}')
         assert told == [f"{ONE.name} is in the air", f"{TWO.name} is in the air"]
@@ -50,6 +51,7 @@ async def test_they_appear_fade_and_vanish(bed: Bed) -> None:
 
 async def test_what_is_sent_ends_with_who_sends_it(bed: Bed) -> None:
     async with listening(Ears(bed.radio(), ONE.name)) as ears:
+        await until(lambda: bool(ears.host.readies))
         async with Advertiser(await bed.sending_adapter()) as air:
             await air.begin("one", ONE.payload)
             await until(lambda: ears.heard(ONE.name) >= 3)
