@@ -14,7 +14,7 @@ DEFAULT_POLL_MS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OsdpSettings:
-    """One reader. It stands alone on its port."""
+    """One reader. Others with the same port and baud rate stand on the same line."""
 
     port: str  # /dev/serial/by-id/...
     baud: int = 9600

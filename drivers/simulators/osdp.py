@@ -72,6 +72,10 @@ class SimulatedOsdpReader:
         """Keys of its keypad."""
         self._waiting.append(r.Keys(0, keys))
 
+    def say(self, message: Message) -> None:
+        """Anything at all, at the next poll."""
+        self._waiting.append(message)
+
     def tampered(self, *, opened: bool) -> None:
         """Somebody opens its case, or closes it again."""
         self.tamper = int(opened)

@@ -48,21 +48,21 @@ class Introduction:
     capabilities: Capabilities
 
 
-def ask(session: PanelSession, message: Message) -> Talk[Message]:
+def ask(session: PanelSession, message: Message, attempts: int = ATTEMPTS) -> Talk[Message]:
     """The answer to one command."""
-    reply = yield from _answer(session, session.frame(message))
+    reply = yield from _answer(session, session.frame(message), attempts)
     return understood(reply, message.code)
 
 
-def _answer(session: PanelSession, frame: Frame) -> Talk[Frame]:
+def _answer(session: PanelSession, frame: Frame, attempts: int = ATTEMPTS) -> Talk[Frame]:
     failed: ProtocolError = ReplyTimeout("the reader stays busy")
     failures = 0
-    for _ in range(ATTEMPTS + BUSY_TIMES):
+    for _ in range(attempts + BUSY_TIMES):
         try:
             reply = yield from _once(session, frame)
         except (ReplyTimeout, RemoteProtocolError) as exc:
             failed, failures = exc, failures + 1
-            if failures == ATTEMPTS:
+            if failures == attempts:
                 break
             continue
         if reply.code != Reply.BUSY:
@@ -82,10 +82,10 @@ def _once(session: PanelSession, frame: Frame) -> Talk[Frame]:
     raise ReplyTimeout("no reply")
 
 
-def introduce(session: PanelSession) -> Talk[Introduction]:
-    """Begin anew and ask who is there. Code: unexpected."""
+def introduce(session: PanelSession, attempts: int = ATTEMPTS) -> Talk[Introduction]:
+    """Begin anew and ask who is there, first so often. Code: unexpected."""
     session.restart()
-    identity = yield from ask(session, Identify())
+    identity = yield from ask(session, Identify(), attempts)
     capabilities = yield from ask(session, AskCapabilities())
     if not isinstance(identity, Identity) or not isinstance(capabilities, Capabilities):
         raise RemoteProtocolError("unexpected", "the reader answers something else than it was asked")
@@ -121,13 +121,13 @@ def local_status(session: PanelSession) -> Talk[LocalStatus]:
     return said
 
 
-def light(session: PanelSession, *, accepted: bool) -> Talk[None]:
+def light(session: PanelSession, *, accepted: bool, reader: int = 0) -> Talk[None]:
     """Green or red for a while; what the light did before comes back by itself."""
     colour = Colour.GREEN if accepted else Colour.RED
     yield from ask(
         session,
         Light(
-            0,
+            reader,
             0,
             temporary=2,
             on_100ms=SHOWN_100MS,
@@ -138,9 +138,9 @@ def light(session: PanelSession, *, accepted: bool) -> Talk[None]:
     )
 
 
-def sound(session: PanelSession, *, accepted: bool) -> Talk[None]:
+def sound(session: PanelSession, *, accepted: bool, reader: int = 0) -> Talk[None]:
     """One tone or three."""
-    yield from ask(session, Buzz(0, TONE, 2, 2, 1 if accepted else 3))
+    yield from ask(session, Buzz(reader, TONE, 2, 2, 1 if accepted else 3))
 
 
 def set_key(session: PanelSession, key: bytes) -> Talk[None]:
