@@ -165,6 +165,7 @@ class Place:
         except LinkLost as exc:
             line.lose(self._times_opened, exc)
             raise
+        self._silent = False  # it says something: what else it is asked need not wait
         passed(looked_at(self._port, self.address), data, sent=False)
         return data
 

@@ -99,12 +99,15 @@ class SimulatedOsdpReader:
         try:
             while True:
                 for found in decoder.feed(await wire.receive()):
-                    if not isinstance(found, Discarded) and found.address in {self.address, EVERYBODY}:
-                        await self._handle(found, wire)
+                    if not isinstance(found, Discarded):
+                        await self.hear(found, wire)
         except LinkLost:
             return
 
-    async def _handle(self, frame: Frame, wire: Wire) -> None:
+    async def hear(self, frame: Frame, wire: Wire) -> None:
+        """Answer one command, unless it is for another reader of the line."""
+        if frame.address not in {self.address, EVERYBODY}:
+            return
         self.asked[frame.code] += 1
         kind = self.faults.next(frame.code)
         if kind is FaultKind.ASK_AGAIN or self.busy:
