@@ -297,4 +297,3 @@ async def test_who_gives_up_waiting_for_the_turn_leaves_it_to_others() -> None:
 def test_a_place_on_no_wire_is_refused_at_once() -> None:
     with pytest.raises(SettingsError, match="Bluetooth"):
         place_on("door-1", "ble:AA:BB:CC:DD:EE:FF", 0, SerialSettings())
-

@@ -17,6 +17,7 @@ from tests.drivers.bench import RecordingHost
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES: dict[str, Settings] = {
+    "badge.line": {"port": "/dev/serial/by-id/usb-Test"},
     "beacon.ble": {},
     "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
     "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
