@@ -20,10 +20,11 @@ from typing import Self, TypeAlias, TypeVar
 from drivers.aes import aes
 from drivers.driver import Host, Settings
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError
-from drivers.events import BadgeForm, BadgeRead, DeviceReady
+from drivers.events import BadgeForm, BadgeRead
 from drivers.exchange_runner import ExchangeRunner
 from drivers.links.serial_port import SerialSettings
 from drivers.links.shared_line import Place, place_on
+from drivers.osdp_probe import introduced
 from drivers.osdp_settings import OsdpSettings
 from drivers.reported_badges import Outcome, ReportedBadges, badge_of_bits
 from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
@@ -113,7 +114,7 @@ class OsdpReader:
         self._broken = False
         if self._identity is None:
             self._identity = found.identity
-            self._host.ready(_ready(found.identity))
+            self._host.ready(introduced(found.identity))
         elif self._identity != found.identity:
             raise DeviceMismatch(
                 "unexpected", f"{self._link.name}: another reader answers than before; was it exchanged?"
@@ -212,11 +213,3 @@ def _badge(message: CardBits | CardText) -> BadgeRead:
     if content.isascii() and content.decode("ascii").isprintable():
         return BadgeRead(form=BadgeForm.TEXT, number=content.decode("ascii"))
     return badge_of_bits("".join(f"{byte:08b}" for byte in content))
-
-
-def _ready(found: Identity) -> DeviceReady:
-    return DeviceReady(
-        model=f"{found.vendor.hex().upper()}-{found.model}.{found.version}",
-        firmware=".".join(str(part) for part in found.firmware),
-        serial=f"{found.serial:08X}",
-    )

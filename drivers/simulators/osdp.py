@@ -191,7 +191,7 @@ class SimulatedOsdpReader:
     ) -> Frame:
         return replace(
             to,
-            address=self.address,
+            address=to.address,  # everybody's, where everybody was asked
             sequence=to.sequence if sequence is None else sequence,
             code=message.code,
             data=message.to_data(),

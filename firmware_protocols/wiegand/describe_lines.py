@@ -27,17 +27,20 @@ class LinesDescriber:
         return {"name": "badge", "number": self._read(found[0].content)}
 
     def explain(self, data: bytes, direction: str | None) -> list[Field]:
-        """Every byte of `data`, as lines and what is none. `direction` says nothing: only the converter speaks."""
+        """Every byte of `data`, as lines and what is none. `direction` says nothing: only the converter speaks.
+
+        What is wrong with a line stands in a field without bytes behind it: that may be shown where those may not.
+        """
         del direction
         fields: list[Field] = []
         at = 0
         for one in self._found(data):
             if isinstance(one, Discarded):
-                fields.append(Field(at, one.length, one.reason, personal=True, advice=ADVICE, wrong=True))
+                fields += _wrong(at, one.length, "no line", one.reason)
                 at += one.length
             else:
                 size = len(self._marks.to_bytes(one))
-                fields.append(self._line(at, size, one.content))
+                fields += self._line(at, size, one.content)
                 at += size
         return fields
 
@@ -45,9 +48,17 @@ class LinesDescriber:
         decoder = LineDecoder(self._marks)
         return [*decoder.feed(data), *decoder.flush()]
 
-    def _line(self, at: int, size: int, content: bytes) -> Field:
+    def _line(self, at: int, size: int, content: bytes) -> list[Field]:
         try:
             number = self._read(content)
         except RemoteProtocolError as exc:
-            return Field(at, size, "badge", "not decoded", str(exc), ADVICE, personal=True, wrong=True)
-        return Field(at, size, "badge", number, f"{len(number)} bits or characters", personal=True)
+            return _wrong(at, size, "badge", f"{exc.code}: {exc}")
+        told = Field(at + size, 0, "understood", f"a badge of {len(number)} bits or characters")
+        return [Field(at, size, "badge", number, personal=True), told]
+
+
+def _wrong(at: int, size: int, name: str, why: str) -> list[Field]:
+    return [
+        Field(at, size, name, "not decoded", personal=True, wrong=True),
+        Field(at + size, 0, "wrong", note=why, advice=ADVICE, wrong=True),
+    ]

@@ -24,6 +24,7 @@ from drivers.links.serial_link import SerialLink
 from drivers.links.serial_port import SerialSettings
 from drivers.links.shared_line import Place
 from drivers.osdp_keys import give_key
+from drivers.osdp_probe import readers_on
 from drivers.osdp_reader import OsdpReader
 from drivers.simulators.pty_host import PtyHost
 from firmware_protocols.errors import RemoteProtocolError
@@ -223,6 +224,21 @@ async def test_three_readers_of_others_on_one_line(ends: tuple[int, str]) -> Non
             task.cancel()
         ended = await asyncio.gather(*running, return_exceptions=True)
         assert all(isinstance(one, asyncio.CancelledError) for one in ended[:2])
+
+
+async def test_readers_of_others_are_found_on_their_line(
+    ends: tuple[int, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.osdp_probe.ADDRESSES", range(4))
+    descriptor, name = ends
+    for addresses in ((2,), (1, 3), ()):
+        bus = Bus(descriptor)
+        with ExitStack() as there:
+            for address in addresses:
+                there.enter_context(reader_of_others(bus.tap(), address=address))
+            found = await readers_on(SerialLink(name, SerialSettings(baud=BAUD)))
+        assert [address for address, _ in found] == list(addresses)
+        assert all(told.capabilities.secures for _, told in found)
 
 
 async def test_a_reader_of_others_with_another_key_is_named(ends: tuple[int, str]) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from drivers.links.looking_on import passed
+from drivers.links.shared_line import looked_at
 from drivers.probing import Answer, Question
 from drivers.simulators.cards import cards
 from firmware_protocols.families import describer
 from firmware_protocols.idcard_sam.frames import Reply
+from firmware_protocols.osdp.frames import Frame
+from firmware_protocols.osdp.replies import Keys
+from firmware_protocols.wiegand.card import Card
 from gateway.checkin.session import Stage
 from gateway.config import DeviceConfig
 from gateway.config.added import CHANGED_DEVICES, entries_of
@@ -307,6 +311,45 @@ async def test_what_is_said_over_and_over_is_counted(quick: None) -> None:
         (False, 2 * MOST_ENTRIES),
         (True, 2 * MOST_ENTRIES),
     ]
+    test.end()
+
+
+async def test_a_key_that_is_pressed_is_seen_and_not_which(quick: None) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    settings = {"port": "/dev/bus", "address": 5, "channel": "clear"}
+    test.begin(DeviceConfig(id="door-5", kind="reader.osdp", settings=settings))
+    await asyncio.sleep(0)
+    pressed = Keys(0, b"1870\r")
+    wire = Frame(5, 1, pressed.code, pressed.to_data(), reply=True).to_bytes()
+    passed(looked_at("/dev/bus", 5), wire, sent=False)
+    passed(looked_at("/dev/bus", 6), wire, sent=False)  # another reader of the line
+    await asyncio.sleep(0.1)
+    view = test.view("door-5")
+    assert view is not None
+    (entry,) = view.passed
+    assert (view.received, entry.wrong) == (len(wire), False)
+    assert "KEYPAD" in {value for _, value, _ in entry.said}
+    assert "1870" not in repr(view)
+    assert b"1870".hex() not in repr(view)
+    test.end()
+
+
+async def test_a_line_of_a_converter_is_understood_or_said_to_be_wrong(quick: None) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    settings = {"port": "/dev/c", "line": "stx"}
+    test.begin(DeviceConfig(id="badge-1", kind="badge.line", settings=settings))
+    await asyncio.sleep(0)
+    bits = Card(0x0A1B2C).to_bits()
+    for content in (bits, bits[:-1] + str(1 - int(bits[-1]))):
+        passed("/dev/c", b"\x02" + content.encode() + b"\x03", sent=False)
+        await asyncio.sleep(0.06)
+    view = test.view("badge-1")
+    assert view is not None
+    wrong, right = view.passed
+    assert (right.wrong, right.hidden, wrong.wrong) == (False, 1, True)
+    assert "26 bits" in repr(right.said)
+    assert "parity" in repr(wrong.said)
+    assert bits[1:-1] not in repr(view)
     test.end()
 
 
