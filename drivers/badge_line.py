@@ -36,7 +36,7 @@ class BadgeLine:
         self._settings = settings
         self._host = host
         self._link = link
-        self._badges = ReportedBadges(host)
+        self._badges = ReportedBadges(host, held_s=settings.held_ms / 1000)
         self._understood = False  # a badge was: speed and format are right
         self._unusable = self._useless = 0  # times, and bytes since the last pause
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from drivers.driver import Settings
 from drivers.errors import SettingsError
+from drivers.reported_badges import DEFAULT_HELD_MS, LONGEST_HELD_MS
 from drivers.settings import SettingsReader
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.wiegand.content import bits_of, text_of
@@ -29,6 +30,7 @@ class BadgeLineSettings:
     content: str = "wiegand26"
     characters: int = 0  # of "text": exactly so many, which is all that can be checked of it; 0: any number
     baud: int = 9600
+    held_ms: int = DEFAULT_HELD_MS  # a badge that is told again so soon is still held there
 
     def read(self, content: bytes) -> str:
         """What a content says. Codes: parity, digits, length."""
@@ -60,6 +62,7 @@ class BadgeLineSettings:
             if content == "text"
             else 0,
             baud=read.choice("baud", default=9600, allowed=BAUDS),
+            held_ms=read.number("held_ms", default=DEFAULT_HELD_MS, minimum=500, maximum=LONGEST_HELD_MS),
         )
         read.finish()
         return parsed

@@ -57,7 +57,7 @@ class OsdpReader:
         self._settings = settings
         self._host = host
         self._link = place
-        self._badges = ReportedBadges(host)
+        self._badges = ReportedBadges(host, held_s=settings.held_ms / 1000)
         self._session = PanelSession(settings.address)
         self._runner: Runner | None = None
         self._identity: Identity | None = None

@@ -2,7 +2,7 @@
 
 Readers that tell a badge by themselves say it once, or over and over while it is held; "no badge" they never say.
 Hence the rules, for each badge by itself:
-  * A badge that is reported again within `HELD_S` of its last report is still being held. Nobody's badge is passed
+  * A badge that is reported again within `held_s` of its last report is still being held. Nobody's badge is passed
     over because another's was there a moment ago.
   * What could not be stored was not counted: while it is held it is tried again after 10 s, presented anew at once.
   * One badge makes `BURST` events in quick succession, then one in 10 s (presentation.py says why).
@@ -23,7 +23,7 @@ from drivers.presentation import REPEAT_S, Paces, remember
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.wiegand.card import Card
 
-HELD_S = 2.0  # readers that repeat do so every 0.2 to 1 s
+DEFAULT_HELD_MS, LONGEST_HELD_MS = 2000, 60_000  # readers that repeat do so every 0.2 to 1 s, mostly
 BURST = 6
 
 
@@ -55,8 +55,9 @@ class _Presented:
 class ReportedBadges:
     """The memory of one reader, across its reconnections."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *, held_s: float) -> None:
         self._host = host
+        self._held_s = held_s
         self._secret = secrets.token_bytes(
             32
         )  # what is remembered says nothing about a badge to anybody else
@@ -67,7 +68,11 @@ class ReportedBadges:
         """A badge was reported. On disk when this returns `STORED`; what comes to nothing is counted."""
         key, now = self._key(badge), _now()
         last = self._known.get(key)
-        if last is not None and now - last.reported_at < HELD_S and (last.stored or now < last.not_before):
+        if (
+            last is not None
+            and now - last.reported_at < self._held_s
+            and (last.stored or now < last.not_before)
+        ):
             last.reported_at = now
             remember(self._known, key, last)
             return Outcome.HELD

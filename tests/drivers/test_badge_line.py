@@ -128,6 +128,18 @@ async def test_a_badge_that_is_held_is_one_and_another_s_is_never_passed_over() 
 
 
 @in_skipped_time
+async def test_a_reader_that_repeats_slowly_is_waited_for_longer() -> None:
+    async with badge_bench(held_ms=6000) as bench:
+        for _ in range(20):
+            bench.converter.present(ONE)
+            await asyncio.sleep(5)
+        assert bench.numbers == [ONE]
+        await asyncio.sleep(2)
+        bench.converter.present(ONE)
+        await bench.until(lambda: bench.numbers == [ONE, ONE])
+
+
+@in_skipped_time
 async def test_a_loose_contact_makes_no_flood() -> None:
     async with badge_bench() as bench:
         for _ in range(100):
@@ -277,6 +289,7 @@ def test_settings_are_read_with_their_defaults() -> None:
         ({"characters": 10}, "unknown_setting", "unknown setting 'characters'"),
         ({"content": "text", "characters": 65}, "out_of_range", "'characters' must be 0 to 64"),
         ({"longest": 300}, "out_of_range", "'longest' must be 1 to 256"),
+        ({"held_ms": 100}, "out_of_range", "'held_ms' must be 500 to 60000"),
         ({"baud": 14400}, "out_of_range", "'baud' must be one of 1200"),
         ({"port": "ble:AA:BB:CC:DD:EE:FF"}, "wrong_type", "not reached over Bluetooth"),
         ({"parity_check": False}, "unknown_setting", "unknown setting 'parity_check'"),
