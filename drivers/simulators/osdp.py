@@ -76,6 +76,10 @@ class SimulatedOsdpReader:
         """Anything at all, at the next poll."""
         self._waiting.append(message)
 
+    def leave(self) -> None:
+        """Whoever was not read has gone."""
+        self._waiting.clear()
+
     def tampered(self, *, opened: bool) -> None:
         """Somebody opens its case, or closes it again."""
         self.tamper = int(opened)
