@@ -16,7 +16,7 @@ from typing import cast
 from drivers import registry
 from drivers.driver import Driver, Host
 from drivers.errors import SettingsError
-from gateway import __version__
+from gateway import __version__, rotating
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.clock import (
@@ -28,17 +28,23 @@ from gateway.clock import (
 )
 from gateway.config import Config, DeviceConfig, setting_error
 from gateway.config.added import added_path, read_added
+from gateway.config.enrolled import EnrolledFacts, read_enrolled
 from gateway.devices.console import Console
 from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
+from gateway.evidence.keys import Role
+from gateway.identity_care import CertificateCare, take_up_keys
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
+from gateway.live import Live, endpoint_of, places_of
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import Endpoint
 from gateway.office import Office
+from gateway.orders.from_center import NOTE, FromCenter, laid_over
+from gateway.orders.orders import Orders
+from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
@@ -96,8 +102,10 @@ class _Gateway:
         keys: Keys,
         metrics: Metrics,
         notifier: Notifier,
+        set_by_center: FromCenter,
     ) -> None:
-        self.config = config
+        of_file = config
+        self.config = config = laid_over(config, set_by_center.at_a_start)
         self.options = options
         self.time = time
         self.clock = clock = time.clock
@@ -130,8 +138,27 @@ class _Gateway:
             on_sent=self.activity.sent,
             on_settled=self._settled,
         )
+        orders = Orders(
+            gateway=config.gateway.id,
+            clock=clock,
+            operations_key=keys.trust.find(Role.OPERATIONS),
+            ask=lambda: self.uplink.requests.ask_roster_part,
+            rollcalls=lambda: self.office.calls,
+            roster=self.office.roster,
+            restart=self.devices.restart,
+        )
+        self.live = live = Live(store=store, sender=self.sender, time=time, uplink=lambda: self.uplink)
+        self.settings = Settings(
+            of_file,
+            set_by_center,
+            records=self.ingest,
+            apply=live.apply,
+            answers=live.center_answers,
+            keep=lambda text: self.store.run(lambda box: box.note(NOTE, text)),
+        )
         self.uplink = Uplink(
-            endpoint=_endpoint(config, time),
+            endpoint=endpoint_of(config, time),
+            places=places_of(config, read_enrolled(config.gateway.state_dir)),
             auto_version=config.uplink.mqtt_version == "auto",
             ack_mode=config.uplink.ack_mode,
             topics=topics,
@@ -147,6 +174,7 @@ class _Gateway:
             on_settled=self._settled,
             on_rejected=self.activity.rejected,
             opening=self._opening,
+            orders={**orders.by_name(), **self.settings.by_name()},
         )
         self.viewer = Viewer(
             config,
@@ -170,6 +198,17 @@ class _Gateway:
             show=self._show_levels,
             touch=self.viewer.touch,
         )
+        self.certificate = None
+        if config.uplink.cert_file is not None:
+            self.certificate = CertificateCare(
+                config.gateway.state_dir,
+                config.uplink.cert_file,
+                clock=clock,
+                time=time.certificate_time,
+                alarms=self.alarms,
+                metrics=metrics,
+                renewed=self._renewed,
+            )
         if options.listener is not None:
             self.activity.listen(options.listener)
         for device in config.devices:
@@ -196,7 +235,6 @@ class _Gateway:
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
         time, metrics = Timekeeper.load(config.gateway.state_dir / CLOCK_FILE), Metrics()
-        keys = Keys.load(config)
         settings = StoreSettings(
             path=config.gateway.state_dir / STORE_FILE,
             org=config.gateway.org,
@@ -207,10 +245,13 @@ class _Gateway:
             retention_fix_days=config.store.retention_fix_days,
             receipts_fd=options.receipts_fd,
         )
+        config = await rotating.take_up(config, settings, time.clock.now())
+        keys = Keys.load(config)
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
             config = as_changed(config, settings.path)
-            gateway = cls(config, options, time, store, keys, metrics, notifier)
+            kept = kept_in(settings.path, config)
+            gateway = cls(config, options, time, store, keys, metrics, notifier, kept)
             await gateway._open()
         except BaseException:
             await store.close(clean=False)
@@ -221,6 +262,7 @@ class _Gateway:
         self.store.on_commit(self._committed)
         stamp = self.clock.now()
         started = await self.store.start(stamp, partial(self._first_events, stamp))
+        await take_up_keys(self.config, self.store, self.metrics, stamp, partial(self._first_events, stamp))
         self.sender.begin()
         if started.reason is not None:
             self.metrics.epochs_opened.labels(reason=started.reason).inc()
@@ -235,6 +277,9 @@ class _Gateway:
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
         await self.office.load()
+        if self.settings.any:
+            await self.live.apply(self.config)
+            await self.settings.started()
 
     async def _forget_alarms_of_the_gone(self) -> None:
         """A device that was taken away while its alarm could not be cleared."""
@@ -295,6 +340,8 @@ class _Gateway:
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
+        if self.certificate is not None:
+            services["certificate"] = self.certificate.run()
         if self.config.api.enabled:
             services["page"] = self._serve_page()
         return at_devices, [core.create_task(work, name=name) for name, work in services.items()]
@@ -364,6 +411,10 @@ class _Gateway:
         self.activity.settled(ranges)
         self.viewer.touch()
 
+    def _renewed(self, facts: EnrolledFacts) -> None:
+        self.uplink.reconnect(places_of(self.config, facts))
+        self.viewer.touch()
+
     def _show_levels(self, levels: Levels) -> None:
         self.viewer.levels = levels
         self.viewer.touch()
@@ -376,25 +427,6 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks) if tasks else None
-
-
-def _endpoint(config: Config, time: Timekeeper) -> Endpoint:
-    uplink = config.uplink
-    password = None if uplink.password_file is None else uplink.password_file.read_text().rstrip("\r\n")
-    return Endpoint(
-        host=uplink.broker.host,
-        port=uplink.broker.port,
-        client_id=config.gateway.id,
-        version="5" if uplink.mqtt_version == "auto" else uplink.mqtt_version,
-        keepalive_s=uplink.keepalive_s,
-        tls=uplink.broker.tls,
-        ca_file=uplink.ca_file,
-        cert_file=uplink.cert_file,
-        key_file=uplink.key_file,
-        username=uplink.username,
-        password=password,
-        certificate_time=time.certificate_time,
-    )
 
 
 def build_driver(config: Config, device: DeviceConfig, host: DeviceTask | None) -> Driver:

@@ -10,6 +10,7 @@ altered, doubled or is out of its chain. A rollback that was seen is listed; wha
 import argparse
 import asyncio
 import json
+import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,8 @@ from gateway.receiver.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from gateway.receiver.report import EpochReport
+
+log = logging.getLogger(__name__)
 
 EXIT_INCOMPLETE, EXIT_ALTERED = 1, 2
 SHOWN = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED})
@@ -48,6 +51,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--trust", type=Path, help="trust file; read again when it changes and on SIGHUP")
     parser.add_argument("--ack-key", type=Path, help="private key that signs acks (PEM)")
     parser.add_argument("--ack-kid", help="its name")
+    parser.add_argument(
+        "--center",
+        type=Path,
+        metavar="HOME",
+        help="folder of `zhijiao center init`: gives --trust, --ack-key and --ack-kid",
+    )
+    parser.add_argument(
+        "--enroll", metavar="ADDRESS:PORT", help="with --center: also enrol boxes, by HTTPS on this address"
+    )
     parser.add_argument("--demo", action="store_true", help="believe keys that were made for a demo")
     parser.add_argument("--follow", choices=["text", "json"], help="print one line per event")
     parser.set_defaults(run=run)
@@ -59,11 +71,43 @@ def run(args: argparse.Namespace) -> int:
         return _events(args)
     if args.report:
         return _report(args)
+    if args.enroll is not None and args.center is None:
+        raise ConfigError("usage", "receive --enroll needs --center HOME")
+    if args.center is not None:
+        _by_center(args)
     for name in ("broker", "trust", "ack_key", "ack_kid"):
         if getattr(args, name) is None:
             raise ConfigError("usage", f"receive needs --{name.replace('_', '-')} (or --report)")
     loops.run(_serve(args))
     return 0
+
+
+def _by_center(args: argparse.Namespace) -> None:
+    """What was not given is the center's own."""
+    from gateway.evidence.keys import Role
+    from gateway.registrar.home import Home
+
+    home = Home.load(args.center)
+    args.trust = args.trust or home.trust
+    args.ack_key = args.ack_key or home.key_file(Role.ACK)
+    args.ack_kid = args.ack_kid or home.kid(Role.ACK)
+
+
+async def _enrol_boxes(args: argparse.Namespace) -> None:
+    from gateway.registrar.home import Home
+    from gateway.registrar.registrar import Registrar
+    from gateway.registrar.web import serve
+
+    host, _, port = args.enroll.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError("usage", f"--enroll {args.enroll}: must be address:port, for example 0.0.0.0:8444")
+    home = Home.load(args.center)
+    registrar = await asyncio.to_thread(Registrar, home)
+
+    def ready(port: int) -> None:
+        log.info("registrar listens", extra={"address": f"{host}:{port}"})
+
+    await serve(home, registrar, host, int(port), ready=ready)
 
 
 async def _serve(args: argparse.Namespace) -> None:
@@ -80,7 +124,7 @@ async def _serve(args: argparse.Namespace) -> None:
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     reread = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread.set)
-    host, port, tls = _broker(args.broker)
+    host, port, tls = broker_of(args.broker)
     trust = TrustFile(args.trust, allow_demo=args.demo)
     settings = ReceiverSettings(
         database=args.db,
@@ -102,14 +146,18 @@ async def _serve(args: argparse.Namespace) -> None:
     show = {"text": _show_text, "json": _show_json, None: _show_nothing}[args.follow]
     try:
         async with asyncio.TaskGroup() as tasks:
-            following = tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust")
+            beside = [tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust")]
+            if args.enroll is not None:
+                beside.append(tasks.create_task(_enrol_boxes(args), name="registrar"))
             await Service(receiver, endpoint, show).run(stop)
-            following.cancel()
+            for task in beside:
+                task.cancel()
     finally:
         await receiver.close()
 
 
-def _broker(text: str) -> tuple[str, int, bool]:
+def broker_of(text: str) -> tuple[str, int, bool]:
+    """(host, port, TLS) of `mqtt://…` or `mqtts://…`; raises `ConfigError`."""
     parts = urlsplit(text)
     if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
         raise ConfigError("usage", f"--broker {text}: must be mqtt://host:port or mqtts://host:port")

@@ -16,8 +16,7 @@ from pathlib import Path
 from gateway.errors import ContractError
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
-from gateway.receiver import lost_places
-from gateway.receiver.corrected_time import (
+from gateway.evidence.corrected_time import (
     CLOCK_SYNCED,
     Corrected,
     Pairing,
@@ -25,6 +24,7 @@ from gateway.receiver.corrected_time import (
     TimeQuality,
     pairing_of,
 )
+from gateway.receiver import lost_places
 from gateway.receiver.cursor import Cursor
 from gateway.receiver.database import open_for_reading
 from gateway.receiver.intervals import Range, Ranges

@@ -41,9 +41,13 @@ class Unsealer:
         sealed = sealed_in(event)
         if sealed is None or event.id is None:
             raise ContractError("sealed", "event holds no sealed field")
+        return self.open_field(sealed, event.gateway, event.id)
+
+    def open_field(self, sealed: Mapping[str, Json], gateway: str, event_id: str) -> dict[str, Json]:
+        """The same of a field by itself, and whose it is. Raises `ContractError` (code `sealed`)."""
         enc, ct = sealed.get("enc"), sealed.get("ct")
         if not (isinstance(enc, str) and isinstance(ct, str)):
             raise ContractError("sealed", "sealed field without enc and ct")
         parts = hpke.Sealed(from_b64url(enc), from_b64url(ct))
-        plain = hpke.unseal(parts, self._key, info=INFO, aad=f"{event.gateway}|{event.id}".encode())
+        plain = hpke.unseal(parts, self._key, info=INFO, aad=f"{gateway}|{event_id}".encode())
         return canonical.decode(plain)

@@ -13,7 +13,7 @@ from gateway.cli.main import main
 from gateway.clock import ClockQuality, ManualClock, iso_ms
 from gateway.envelope import GENESIS, Draft, Place, Sealed, seal, sequence
 from gateway.evidence.canonical import Json
-from gateway.receiver.corrected_time import Corrected, Pairing, Pairings, TimeQuality
+from gateway.evidence.corrected_time import Corrected, Pairing, Pairings, TimeQuality
 from gateway.receiver.report import Completeness, events, report
 from gateway.uuid7 import uuid7
 from tests.gateway.receiver_fixtures import (
