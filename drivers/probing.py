@@ -69,6 +69,11 @@ class Answer:
         """Whether it is served with a key that only a file holds."""
         return self.question.kind == OSDP and "channel" not in self.question.settings
 
+    @property
+    def of_a_line(self) -> bool:
+        """Whether others may stand at the same port: the port alone does not say which one it is."""
+        return self.question.kind == OSDP
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

@@ -5,12 +5,13 @@ import tomllib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from drivers.links.looking_on import passed
 from drivers.links.shared_line import looked_at
-from drivers.probing import Answer, Question
+from drivers.probing import Answer, Finding, Question
 from drivers.simulators.cards import cards
 from firmware_protocols.families import describer
 from firmware_protocols.idcard_sam.frames import Reply
@@ -22,8 +23,13 @@ from gateway.config import DeviceConfig
 from gateway.config.added import CHANGED_DEVICES, entries_of
 from gateway.devices.console import Console
 from gateway.devices.live_test import MOST_ENTRIES, LiveTest, _explained, family_of
+from gateway.devices.search import SearchView
 from gateway.errors import ContractError, GatewayError, StoreTrouble
+from gateway.web.assets import load_assets
+from gateway.web.devices import DevicesRenderer
+from gateway.web.messages import Lang, load_catalogue
 from tests.gateway.console_bench import FOUND, READER, UNSURE, ConsoleBench
+from tests.ui.scripted import healthy
 
 BY = "tech-1"
 
@@ -234,6 +240,25 @@ async def test_what_a_search_found_is_void_once_another_begins(bench: ConsoleBen
     with pytest.raises(ContractError, match="search again"):
         await bench.console.add(BY, device="idcard-2", port="/dev/b", kiosk=None)
     await bench.console.close()
+
+
+LINE = [
+    Answer(Question("reader.osdp", {"baud": 9600, "address": 2}), sure=True),
+    Answer(Question("reader.osdp", {"baud": 9600, "address": 5, "channel": "clear"}), sure=True),
+]
+
+
+async def test_a_reader_of_a_line_is_not_added_by_its_port(bench: ConsoleBench) -> None:
+    """The port would not say which of them was meant."""
+    bench.console.search.view = SearchView(
+        began_ms=1, findings=[Finding("/dev/line", LINE), Finding("/dev/b", [FOUND])]
+    )
+    with pytest.raises(ContractError, match="search again"):
+        await bench.console.add(BY, device="door-5", port="/dev/line", kiosk=None)
+    page = DevicesRenderer(load_catalogue(), load_assets(), ZoneInfo("Asia/Shanghai"))
+    shown = page.regions(bench.console, healthy(), Lang.ZH)["console-found"]
+    assert shown.count("<form") == 1, "for the one that stands alone"
+    assert shown.count("zhijiao probe") == 2
 
 
 # -- the live test ----------------------------------------------------------------------------------------
