@@ -66,8 +66,12 @@ class OsdpBench:
                 await task
 
 
-def osdp_settings(scbk: bytes | None = SCBK, *, baud: int = 9600, address: int = 0) -> OsdpSettings:
-    return OsdpSettings(port="/dev/serial/by-id/usb-Test", baud=baud, address=address, scbk=scbk)
+def osdp_settings(
+    scbk: bytes | None = SCBK, *, baud: int = 9600, address: int = 0, held_ms: int = 2000
+) -> OsdpSettings:
+    return OsdpSettings(
+        port="/dev/serial/by-id/usb-Test", baud=baud, address=address, scbk=scbk, held_ms=held_ms
+    )
 
 
 @asynccontextmanager

@@ -68,12 +68,13 @@ async def test_a_fingerprint_module_is_recognised_by_its_family(tmp_path: Path, 
     assert asked <= {"VfyPwd", "ReadSysPara", "ReadProdInfo", "ReadUuid", None}
 
 
-@pytest.mark.parametrize("baud", [9600, 115200])
 async def test_readers_on_a_line_are_recognised_with_their_addresses(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, baud: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    baud = 115200  # the second that is tried
+    monkeypatch.setattr("drivers.osdp_probe.ADDRESSES", range(6))
     monkeypatch.setattr(probing, "QUESTIONS", [one for one in QUESTIONS if one.kind == "reader.osdp"])
-    readers = [secured(address=2), secured(address=5), SimulatedOsdpReader(address=9)]
+    readers = [secured(address=2), secured(address=4), SimulatedOsdpReader(address=5)]
 
     class AtItsSpeed(SimulatedOsdpBus):
         async def serve(self, wire: Any) -> None:
@@ -96,8 +97,8 @@ async def test_readers_on_a_line_are_recognised_with_their_addresses(
     settings = [dict(answer.question.settings) for answer in told.answers]
     assert settings == [
         {"baud": baud, "address": 2},
-        {"baud": baud, "address": 5},
-        {"baud": baud, "address": 9, "channel": "clear"},
+        {"baud": baud, "address": 4},
+        {"baud": baud, "address": 5, "channel": "clear"},
     ]
     assert all(answer.sure and answer.question.kind == "reader.osdp" for answer in told.answers)
     assert [answer.needs_key for answer in told.answers] == [True, True, False]
