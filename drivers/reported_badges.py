@@ -58,9 +58,7 @@ class ReportedBadges:
     def __init__(self, host: Host, *, held_s: float) -> None:
         self._host = host
         self._held_s = held_s
-        self._secret = secrets.token_bytes(
-            32
-        )  # what is remembered says nothing about a badge to anybody else
+        self._secret = secrets.token_bytes(32)  # what is remembered tells nobody else a badge
         self._known: OrderedDict[bytes, _Presented] = OrderedDict()
         self._paces = Paces(BURST)
 
