@@ -29,7 +29,7 @@ EXIT_CODES: Mapping[int, str] = {
 TERMINAL = "terminal.zk_adms"
 TRACKER = "tracker."
 KIOSK = "kiosk"  # a card reader and a fingerprint module, and the same people at both
-PEOPLE = ("idcard.sam", "finger.zfm", "face.efaa_xor16", "reader.osdp")
+PEOPLE = ("idcard.sam", "finger.zfm", "face.efaa_xor16", "reader.osdp", "badge.line")
 FLEET = "fleet"
 BEACON = "beacon.ble"
 KINDS = (FLEET, *PEOPLE, KIOSK, TERMINAL, BEACON, *(TRACKER + family for family in FAMILIES))
@@ -75,6 +75,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FILE",
         type=Path,
         help="key of reader.osdp in 32 hex digits (default: in clear)",
+    )
+    parser.add_argument(
+        "--line",
+        choices=["crlf", "cr", "lf", "stx"],
+        default="crlf",
+        help="what stands around a number of badge.line (default: crlf)",
     )
     parser.add_argument("--repeat", type=float, default=0.0, help="share of uploads that come twice, 0 to 1")
     parser.add_argument("--cut", type=float, default=0.0, help="share of uploads that break off, 0 to 1")

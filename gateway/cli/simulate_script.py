@@ -13,13 +13,20 @@ from drivers.simulators.script import Script, read_script
 from drivers.simulators.stage import Stage, play
 from drivers.simulators.stage_beacon import beacon_stage
 from drivers.simulators.stage_kiosk import kiosk_stage
-from drivers.simulators.stage_people import face_stage, finger_stage, idcard_stage, osdp_stage
+from drivers.simulators.stage_people import (
+    badge_line_stage,
+    face_stage,
+    finger_stage,
+    idcard_stage,
+    osdp_stage,
+)
 from drivers.simulators.stage_terminal import terminal_stage
 from drivers.simulators.stage_tracker import tracker_stage
 from drivers.simulators.step import ScriptError
 from gateway.cli.simulate import BEACON, KIOSK, TERMINAL, TRACKER
 from gateway.cli.simulate_devices import (
     finger_port_name,
+    made_converter,
     made_module,
     made_osdp_reader,
     made_terminal,
@@ -79,6 +86,8 @@ def _staged(args: argparse.Namespace, tell: Tell) -> tuple[Stage, Sequence[Port]
             return face_stage(SimulatedFaceModule(), port, args.seed), (port,)
         case "reader.osdp":
             return osdp_stage(made_osdp_reader(args), port), (port,)
+        case "badge.line":
+            return badge_line_stage(made_converter(args), port), (port,)
     cards = idcard_stage(SimulatedReader(sam_id=sam_id(args.seed), read_s=READ_S), port, args.seed, tell)
     if args.kind != KIOSK:
         return cards, (port,)

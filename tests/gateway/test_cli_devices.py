@@ -114,6 +114,15 @@ def test_what_comes_and_goes_is_told_and_whose_it_is() -> None:
     assert list(changes(now, now)) == []
 
 
+def test_every_reader_of_a_line_is_told_where_its_cable_comes_and_goes() -> None:
+    devices = [
+        DeviceConfig(id=f"door-{n}", kind="reader.osdp", settings={"port": "/by-id/a", "address": n})
+        for n in (1, 2)
+    ]
+    told = dict(seen([FoundPort("/by-id/a", "/dev/ttyUSB0")], [], devices, real=str))
+    assert told == {"/by-id/a": "door-1 (reader.osdp), door-2 (reader.osdp)"}
+
+
 def test_a_watch_ends_by_itself(
     box: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
