@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT := mosquitto chromium dbus-daemon fonts-noto-cjk udev shellcheck
+APT := mosquitto chromium dbus-daemon fonts-noto-cjk network-manager polkitd postgresql udev shellcheck
 APT_VM := qemu-system-x86 busybox-static cpio kmod bluez dbus-daemon
 UV ?= uv
 

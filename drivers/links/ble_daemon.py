@@ -2,7 +2,7 @@
 
 bleak does not look. When bluetoothd restarts, its scanner is silent for ever and its clients still say that they
 are connected; when the adapter is switched off, a scan goes on and hears nothing.
-dbus-fast, which bleak brings along, is imported here and by the advertiser of the simulators.
+Of the drivers this and the advertiser of the simulators import dbus-fast, which bleak brings along.
 """
 
 import asyncio
