@@ -1,4 +1,8 @@
-"""Simulated beacons through bluetoothd's own advertising, heard by the driver that listens for beacons."""
+"""Simulated beacons through bluetoothd's own advertising, heard by the driver that listens for beacons.
+
+The real bluetoothd takes what is to be sent, but from a second controller of Bumble's it was not heard yet, and why is
+not known: the two tests that hear it are of the fake.
+"""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -24,6 +28,7 @@ async def said(stage: Stage, *lines: str) -> None:
     await play(stage, parse_script("\n".join(lines), "x", stage.kind, stage.words), lambda _: None)
 
 
+@pytest.mark.fake_bluez
 async def test_they_appear_fade_and_vanish(bed: Bed) -> None:
     told: list[str] = []
     async with AsyncExitStack() as held:
@@ -49,6 +54,7 @@ async def test_they_appear_fade_and_vanish(bed: Bed) -> None:
         assert told[2:] == [f"{ONE.name} is gone", f"{TWO.name} is gone"]
 
 
+@pytest.mark.fake_bluez
 async def test_what_is_sent_ends_with_who_sends_it(bed: Bed) -> None:
     async with listening(Ears(bed.radio(), ONE.name)) as ears:
         await until(lambda: bool(ears.host.readies))
