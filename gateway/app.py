@@ -11,11 +11,7 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
 
-from drivers import registry
-from drivers.driver import Driver, Host
-from drivers.errors import SettingsError
 from gateway import __version__, rotating
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
@@ -26,26 +22,29 @@ from gateway.clock import (
     Timekeeper,
     iso_ms,
 )
-from gateway.config import Config, DeviceConfig, setting_error
+from gateway.config import Config, DeviceConfig
 from gateway.config.added import added_path, read_added
 from gateway.config.enrolled import EnrolledFacts, read_enrolled
+from gateway.devices.building import build_driver
 from gateway.devices.console import Console
 from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
-from gateway.evidence.keys import Role
+from gateway.evidence.keys import Role as KeyRole
 from gateway.identity_care import CertificateCare, take_up_keys
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.live import Live, endpoint_of, places_of
 from gateway.metrics import Metrics
+from gateway.network.trial import TRIAL, Network, network_manager
 from gateway.office import Office
 from gateway.orders.from_center import NOTE, FromCenter, laid_over
 from gateway.orders.orders import Orders
 from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
+from gateway.setup.first_run import FirstRun
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -141,7 +140,7 @@ class _Gateway:
         orders = Orders(
             gateway=config.gateway.id,
             clock=clock,
-            operations_key=keys.trust.find(Role.OPERATIONS),
+            operations_key=keys.trust.find(KeyRole.OPERATIONS),
             ask=lambda: self.uplink.requests.ask_roster_part,
             rollcalls=lambda: self.office.calls,
             roster=self.office.roster,
@@ -216,6 +215,25 @@ class _Gateway:
         self.office.furnish(self.devices.drivers, self.devices.views, self.viewer.touch)
         self.viewer.more_health = self.office.health
         added = added_path(config)  # written by `as_changed` where the store remembers another one
+        self.network = Network(
+            network_manager,
+            records=self.ingest,
+            noted=lambda: store.read(lambda box: box.noted(TRIAL)),
+            forget=lambda: store.run(lambda box: box.note(TRIAL, None)),
+            gateway=config.gateway.id,
+            boot=clock.now().boot_id,
+            changed=self.viewer.touch,
+        )
+        self.first_run = FirstRun(
+            self.office.name,
+            self.network,
+            known=partial(self.office.known, trusts=keys.trusts_center(demo=config.gateway.demo)),
+            store=config.gateway.state_dir / STORE_FILE,
+            https=config.api.https,
+            provable=config.uplink.ack_mode == "center",
+        )
+        self.office.name.changed = self.viewer.touch
+        self.viewer.center = lambda: self.office.name.now
         self.console = Console(
             self.devices,
             self.office.places,
@@ -229,6 +247,7 @@ class _Gateway:
             gateway=config.gateway.id,
             now_ms=lambda: clock.now().wall_ms,
             changed=self.viewer.touch,
+            terminals_come=config.terminals.listen is not None,
         )
 
     @classmethod
@@ -268,7 +287,7 @@ class _Gateway:
             self.metrics.epochs_opened.labels(reason=started.reason).inc()
             log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": started.reason})
         await self.alarms.load()
-        await self._forget_alarms_of_the_gone()
+        await self.alarms.forget("device_fault", but={view.id for view in self.devices.views()})
         newest = await self.store.read(lambda box: box.recent(50))
         self.activity.remember(newest)
         self.time.saw_events(recorded(wire) for _, wire, _ in newest)
@@ -280,14 +299,6 @@ class _Gateway:
         if self.settings.any:
             await self.live.apply(self.config)
             await self.settings.started()
-
-    async def _forget_alarms_of_the_gone(self) -> None:
-        """A device that was taken away while its alarm could not be cleared."""
-        here = {view.id for view in self.devices.views()}
-        for key in list(self.alarms.standing):
-            kind, _, about = key.partition("/")
-            if kind == "device_fault" and about not in here:
-                await self.alarms.clear(kind, about)
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -315,6 +326,7 @@ class _Gateway:
                 await stop.wait()
                 self.notifier.stopping("stopping")
                 await self.console.close()
+                await self.network.close()
                 await self.office.stop_enrolling()
                 await self.devices.stop()
                 await _cancel(at_devices)
@@ -337,6 +349,7 @@ class _Gateway:
             **self.care.tasks(),
             **self.office.services(),
             **self.tracking.services(),
+            "network": self.network.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
@@ -372,7 +385,9 @@ class _Gateway:
 
     async def _serve_page(self) -> None:
         told = Told(http=self.options.on_page, https=self.options.on_https)
-        parts = replace(self.office.parts(self.viewer, self.alarms), console=self.console)
+        parts = replace(
+            self.office.parts(self.viewer, self.alarms), console=self.console, first_run=self.first_run
+        )
         await serve_pages(self.config, parts, self.time, told)
 
     async def _clock_notice(self, notice: ClockNotice) -> bool:
@@ -427,11 +442,3 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks) if tasks else None
-
-
-def build_driver(config: Config, device: DeviceConfig, host: DeviceTask | None) -> Driver:
-    """The driver of a configured device; raises `ConfigError` with file and line. `host` None: it is not run."""
-    try:
-        return registry.build(device.kind, device.id, device.settings, cast("Host", host))
-    except SettingsError as exc:
-        raise setting_error(config, device, exc) from exc

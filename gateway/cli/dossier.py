@@ -34,7 +34,6 @@ from gateway.proof.dossier_page import Subject, page
 from gateway.proof.flaws import Proof
 from gateway.proof.judging import KeysOf
 from gateway.proof.record import judge_record
-from gateway.receiver.database import path_of
 from gateway.receiver.topics import GATEWAY_FORM
 from gateway.receiver.unseal import Unsealer
 from gateway.store.new_file import is_private, new_file, write_all
@@ -65,7 +64,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         text=__doc__,
         codes=EXIT_CODES,
     )
-    parser.add_argument("--db", required=True, help="database of zhijiao receive: a path or sqlite:///path")
+    parser.add_argument("--db", required=True, help="database of zhijiao receive, as its --db")
     parser.add_argument("--trust", required=True, type=Path, metavar="FILE", help="the center's trust file")
     parser.add_argument("--ack-key", required=True, type=Path, metavar="FILE", help="private key that signs")
     parser.add_argument("--ack-kid", required=True, metavar="KID", help="its name in the trust file")
@@ -124,9 +123,8 @@ def _make(args: argparse.Namespace, wanted: Wanted, zone: ZoneInfo) -> _Made:
             f"--ack-key {args.ack_key}: {args.trust} names no such key of the center; nobody could check it",
         )
     unsealer = None if args.unseal is None else Unsealer.load(args.unseal)
-    path = path_of(args.db)
     with closing(Progress("choosing", unit="events", quiet=args.json)) as progress:
-        chosen = choose(path, wanted, keys_of(trust), progress.done)
+        chosen = choose(args.db, wanted, keys_of(trust), progress.done)
     if len(chosen) > MOST_EVENTS:
         raise ConfigError(
             "too_many",
@@ -136,7 +134,7 @@ def _make(args: argparse.Namespace, wanted: Wanted, zone: ZoneInfo) -> _Made:
     with closing(Progress("judging the record", unit="events", quiet=args.json)) as progress:
         proof = Proof()
         for gateway in gateways:
-            proof.merge(judge_record(path, keys_of(trust), progress.done, gateway))
+            proof.merge(judge_record(args.db, keys_of(trust), progress.done, gateway))
     made_ms = int(time.time() * 1000)
     subject = Subject(
         wanted=wanted, by=args.by, case=args.case, made_ms=made_ms, kid=signer.kid, fingerprint=public.hex()

@@ -3,8 +3,7 @@
 Three verdicts for each epoch: complete, incomplete, or incomplete but declared by the gateway; intact or
 not; and the worst quality of its events' times, which changes no exit code.
 
-Exit codes of --report: 0 complete and intact, 1 something is missing or declared lost, 2 something was
-altered, doubled or is out of its chain. A rollback that was seen is listed; what it left missing counts.
+A rollback that was seen is listed in a report; what it left missing counts.
 """
 
 import argparse
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gateway import loops
+from gateway.cli.answer import describe
+from gateway.cli.receive_page import add_page_options, serve_page
 from gateway.errors import ConfigError
 from gateway.receiver.verdict import Outcome, Verdict
 
@@ -28,13 +29,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXIT_INCOMPLETE, EXIT_ALTERED = 1, 2
+EXIT_CODES = {
+    0: "ended when it was asked to; of a report: complete and intact",
+    EXIT_INCOMPLETE: "of a report: something is missing or declared lost",
+    EXIT_ALTERED: "of a report: something was altered, doubled or is out of its chain",
+}
 SHOWN = frozenset({Outcome.ACCEPTED, Outcome.REJECTED, Outcome.QUARANTINED, Outcome.PARKED})
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
-    parser = commands.add_parser("receive", help="the center's side", description=__doc__)
-    parser.add_argument("--db", required=True, help="database: a path or sqlite:///path")
+    parser = describe(commands, "receive", summary="the center's side", text=__doc__, codes=EXIT_CODES)
+    parser.add_argument(
+        "--db",
+        required=True,
+        help="a path, sqlite:///path or postgresql://user@host/database",
+    )
     parser.add_argument("--report", action="store_true", help="say what the database holds, and end")
     parser.add_argument(
         "--events",
@@ -44,7 +54,17 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--json", action="store_true", help="with --report: as JSON lines")
     parser.add_argument("--broker", help="mqtt://host:port or mqtts://host:port")
     parser.add_argument("--mqtt", choices=["5", "3.1.1"], default="5", help="protocol version (default: 5)")
-    parser.add_argument("--client-id", default="center", help="MQTT client id (default: center)")
+    parser.add_argument("--client-id", help="MQTT client id (default: center, of a worker center-NAME)")
+    parser.add_argument(
+        "--worker", metavar="NAME", help="be one of several on this database (docs/receiver.md)"
+    )
+    parser.add_argument(
+        "--lease",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="with --worker, the same for all: whoever is silent for so long loses its gateways (default: 10)",
+    )
     parser.add_argument("--ca", type=Path, help="certificates the broker's must come from")
     parser.add_argument("--cert", type=Path, help="our certificate")
     parser.add_argument("--key", type=Path, help="its private key")
@@ -61,6 +81,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--enroll", metavar="ADDRESS:PORT", help="with --center: also enrol boxes, by HTTPS on this address"
     )
     parser.add_argument("--demo", action="store_true", help="believe keys that were made for a demo")
+    parser.add_argument(
+        "--seal-key",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="private sealing key (PEM), repeatable: an alarm tells at once what it does not open",
+    )
+    add_page_options(parser)
     parser.add_argument("--follow", choices=["text", "json"], help="print one line per event")
     parser.set_defaults(run=run)
 
@@ -114,9 +142,11 @@ async def _serve(args: argparse.Namespace) -> None:
     from gateway import logs
     from gateway.evidence.keys import load_signer
     from gateway.mqtt_bridge import Endpoint
+    from gateway.receiver.leases import named
     from gateway.receiver.receiver import Receiver, ReceiverSettings
     from gateway.receiver.service import RECEIVE_MAXIMUM, Service
     from gateway.receiver.trust_file import TrustFile
+    from gateway.receiver.unseal import Unsealer
 
     logs.configure("info", "auto")
     stop = asyncio.Event()
@@ -130,11 +160,13 @@ async def _serve(args: argparse.Namespace) -> None:
         database=args.db,
         trust=trust.load(),
         ack_signer=load_signer(args.ack_key, args.ack_kid),
+        unsealer=Unsealer.load(*args.seal_key) if args.seal_key else None,
+        worker=None if args.worker is None else named(args.worker, args.lease),
     )
     endpoint = Endpoint(
         host=host,
         port=port,
-        client_id=args.client_id,
+        client_id=args.client_id or ("center" if args.worker is None else f"center-{args.worker}"),
         version=args.mqtt,
         tls=tls,
         ca_file=args.ca,
@@ -146,7 +178,10 @@ async def _serve(args: argparse.Namespace) -> None:
     show = {"text": _show_text, "json": _show_json, None: _show_nothing}[args.follow]
     try:
         async with asyncio.TaskGroup() as tasks:
-            beside = [tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust")]
+            beside = [
+                tasks.create_task(trust.follow(receiver, show, reread), name="receiver-trust"),
+                tasks.create_task(serve_page(args), name="receiver-page"),
+            ]
             if args.enroll is not None:
                 beside.append(tasks.create_task(_enrol_boxes(args), name="registrar"))
             await Service(receiver, endpoint, show).run(stop)
@@ -198,27 +233,24 @@ def _show_text(verdict: Verdict) -> None:
 
 
 def _events(args: argparse.Namespace) -> int:
-    from gateway.receiver.database import path_of
     from gateway.receiver.report import events
 
-    for event in events(path_of(args.db)):
+    for event in events(args.db):
         print(json.dumps(event.as_dict()))
     return 0
 
 
 def _report(args: argparse.Namespace) -> int:
-    from gateway.receiver.database import path_of
     from gateway.receiver.report import quarantined, report
 
-    path = path_of(args.db)
-    epochs = report(path)
+    epochs = report(args.db)
     for epoch in epochs:
         if args.json:
             print(json.dumps(epoch.as_dict()))
         else:
             print("\n".join(_lines(epoch)))
     if not args.json:
-        print(f"quarantined messages: {quarantined(path)}")
+        print(f"quarantined messages: {quarantined(args.db)}")
     if not all(epoch.intact for epoch in epochs):
         return EXIT_ALTERED
     return 0 if all(epoch.complete for epoch in epochs) else EXIT_INCOMPLETE

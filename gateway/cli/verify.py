@@ -21,6 +21,7 @@ from gateway.evidence.chain import keyring
 from gateway.evidence.jws import FindKey
 from gateway.evidence.keys import Role, TrustStore, load_trust
 from gateway.proof.dossier import is_dossier
+from gateway.receiver.postgres import is_postgres
 
 EXIT_CODES: Mapping[int, str] = {
     0: "genuine and complete (a file: between its ends)",
@@ -40,9 +41,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "file",
-        type=Path,
+        type=_file_or_database,
         metavar="FILE",
-        help="what zhijiao outbox export or zhijiao dossier wrote, or the database of zhijiao receive",
+        help="what zhijiao outbox export or zhijiao dossier wrote, or what zhijiao receive has as --db",
     )
     add_keys(parser)
     add_json(parser)
@@ -59,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     given = keyring(public_keys(args.key, None))
     trust = None if args.trust is None else load_trust(args.trust, allow_demo=True)
     keys_of = lru_cache(maxsize=None)(lambda gateway: _finder(given, trust, Role.GATEWAY, gateway))
-    head = _head(args.file)
-    if head.startswith(verify_record.MAGIC):
+    head = b"" if isinstance(args.file, str) else _head(args.file)
+    if isinstance(args.file, str) or head.startswith(verify_record.MAGIC):
         return verify_record.run(args, keys_of)
     if is_dossier(head):
         return verify_dossier.run(args, keys_of, _finder(given, trust, Role.ACK, None))
@@ -77,6 +78,11 @@ def _finder(given: FindKey, trust: TrustStore | None, role: Role, gateway: str |
         return given(kid)
 
     return find
+
+
+def _file_or_database(text: str) -> Path | str:
+    """A file, or the URL of a database that is none."""
+    return text if is_postgres(text) else Path(text)
 
 
 def _head(path: Path) -> bytes:

@@ -74,10 +74,10 @@ class _Measurements:
 
 
 def choose(
-    path: Path, wanted: Wanted, keys_of: KeysOf, progress: Callable[[int, int], object]
+    database: Path | str, wanted: Wanted, keys_of: KeysOf, progress: Callable[[int, int], object]
 ) -> list[Chosen]:
     """In order of gateway, epoch and sequence. Raises `StoreRefused`, `StartError`."""
-    connection = open_for_reading(path)
+    connection = open_for_reading(database)
     try:
 
         def rows(where: str, *values: object) -> Iterator[Chosen]:
@@ -93,7 +93,9 @@ def choose(
         else:
             subject = f"person/{wanted.person}"
             told = f'"subject":"{subject}"'.encode()
-            found = [one for one in rows("instr(e.wire, ?)", told) if one.message.get("subject") == subject]
+            found = [
+                one for one in rows("instr(e.wire, ?) > 0", told) if one.message.get("subject") == subject
+            ]
         chosen: dict[tuple[str, str, int, int], Chosen] = {}
         for done, one in enumerate(found, 1):
             progress(done, len(found))

@@ -3,7 +3,7 @@
 Reads only, in one view of everything, beside a running receiver. Constant memory.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from gateway.evidence.corrected_time import CLOCK_SYNCED
@@ -16,13 +16,13 @@ _EVENTS = "FROM cursor c JOIN event e ON e.cursor = c.id WHERE ? IN (c.gw, '')"
 
 
 def judge_record(
-    path: Path, keys_of: KeysOf, progress: Callable[[int, int], object], gateway: str = ""
+    database: Path | str, keys_of: KeysOf, progress: Callable[[int, int], object], gateway: str = ""
 ) -> Proof:
     """Every event of the database, or of one gateway; `progress` gets (done, of).
 
     Raises `StoreRefused`, `StartError`.
     """
-    connection = open_for_reading(path)
+    connection = open_for_reading(database)
     try:
         (total,) = connection.execute(f"SELECT count(*) {_EVENTS}", (gateway,)).fetchone()
         synced = connection.execute(f"SELECT e.wire {_EVENTS} AND e.type = ?", (gateway, CLOCK_SYNCED))
@@ -30,7 +30,7 @@ def judge_record(
         succession = rotations_in((bytes(wire) for (wire,) in rotated), keys_of)
         pairings = pairings_in((bytes(wire) for (wire,) in synced), keys_among(keys_of, succession))
         judge = Judge(keys_of, pairings, succession=succession)
-        rows = connection.execute(
+        rows = connection.each(
             f"SELECT c.gw, c.epoch, e.seq, e.hash, e.wire {_EVENTS} ORDER BY c.gw, c.id, e.seq, e.n",
             (gateway,),
         )
@@ -45,7 +45,7 @@ def judge_record(
         connection.close()
 
 
-def _documents(rows: Iterator[tuple[object, object]]) -> Iterator[tuple[str, bytes]]:
+def _documents(rows: Iterable[tuple[object, object]]) -> Iterator[tuple[str, bytes]]:
     for gw, document in rows:
         if isinstance(document, bytes):
             yield str(gw), document

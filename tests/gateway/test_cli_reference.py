@@ -25,6 +25,7 @@ COMMANDS = {
     "outbox verify": "outbox_verify",
     "outbox export": "outbox_export",
     "outbox repair": "outbox_repair",
+    "receive": "receive",
     "verify": "verify",
     "backup": "backup",
     "restore": "restore",
@@ -119,7 +120,9 @@ def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
 @pytest.mark.parametrize(
     "command",
     sorted(  # the others have none
-        name for name in COMMANDS.keys() - {"verify", "probe", "simulate"} if not name.startswith("center ")
+        name
+        for name in COMMANDS.keys() - {"verify", "probe", "simulate", "receive"}
+        if not name.startswith("center ")
     ),
 )
 def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path) -> None:
