@@ -45,6 +45,8 @@ async def serve_page(args: argparse.Namespace) -> None:
     from gateway.api.server import serve_on
     from gateway.config.model import DEFAULT_TIMEZONE
     from gateway.receiver.overview import Overview, overview
+    from gateway.registrar.book import certificate_ends
+    from gateway.registrar.home import Home
 
     context = None
     if None not in files:
@@ -54,8 +56,12 @@ async def serve_page(args: argparse.Namespace) -> None:
         except OSError as exc:
             raise ConfigError("usage", f"--page-cert, --page-key: cannot be used: {exc}") from exc
 
+    def look() -> Overview:
+        ends = {} if args.center is None else certificate_ends(Home.load(args.center).book)
+        return overview(args.db, time.time_ns() // 1_000_000, ends)
+
     async def read() -> Overview:
-        return await asyncio.to_thread(overview, args.db, time.time_ns() // 1_000_000)
+        return await asyncio.to_thread(look)
 
     app = create_center_app(
         read, zone=ZoneInfo(DEFAULT_TIMEZONE), token=token, hosts=frozenset(args.page_name)

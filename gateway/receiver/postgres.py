@@ -41,7 +41,7 @@ SESSION = (
     "SET tcp_keepalives_idle = 10",
     "SET tcp_keepalives_interval = 5",
     "SET tcp_keepalives_count = 3",
-    "SET idle_in_transaction_session_timeout = '30s'",
+    "SET idle_in_transaction_session_timeout = '10s'",
     "SET lock_timeout = '20s'",
 )
 # By the class of an SQLSTATE, or the whole of it (PostgreSQL, appendix A).

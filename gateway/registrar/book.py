@@ -14,7 +14,7 @@ from peewee import PeeweeException, SqliteDatabase
 
 from gateway.errors import StartError, StoreRefused
 from gateway.evidence.canonical import Json
-from gateway.registrar.models import LAYOUT, MODELS, Done, Setting
+from gateway.registrar.models import LAYOUT, MODELS, Certificate, Done, Setting
 
 _PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "foreign_keys": 1, "busy_timeout": 10_000}
 SELDOM_MS = 60_000
@@ -52,6 +52,14 @@ class Book:
             self._database.create_tables(MODELS)
             if _setting(_LAYOUT, LAYOUT).value > LAYOUT:
                 raise StartError("store_newer", f"{self._path}: written by a newer release; install that one")
+
+
+def certificate_ends(path: Path) -> dict[str, int]:
+    """By gateway, until when (ms) the newest of its certificates that stands is valid; raises `StoreRefused`."""
+    book = Book(path)
+    with book.transaction():
+        standing = Certificate.select().where(Certificate.revoked_ms.is_null()).order_by(Certificate.ends_ms)
+        return {str(one.gw): int(one.ends_ms) for one in standing}
 
 
 def note(at_ms: int, what: str, gateway: str, **detail: Json) -> None:

@@ -1,4 +1,4 @@
-"""The center's page: how each gateway stands. Read-only, without scripts; it loads itself again."""
+"""The center's page: how each gateway stands. Read-only; complete without scripts, with them it stays current."""
 
 from datetime import tzinfo
 
@@ -7,8 +7,6 @@ from gateway.web import wording
 from gateway.web.assets import Assets
 from gateway.web.environment import templates
 from gateway.web.messages import Catalogue, Lang, Speaker
-
-RELOAD_S = 15
 
 
 class CenterRenderer:
@@ -32,7 +30,6 @@ class CenterRenderer:
             about=None,
             bar=None,
             live=False,
-            reload_s=RELOAD_S,
             age=lambda at_ms: wording.duration(max(0, found.at_ms - at_ms), t),
             span=lambda seconds: wording.duration(seconds * 1000, t),
         )

@@ -1,7 +1,8 @@
 """Two workers on one record, one of them killed at random moments under load: acks never run ahead of commits.
 
-Small gateways send to a real mosquitto; `zhijiao receive --worker` twice, on SQLite and on PostgreSQL. Whatever an
-ack tells is looked for in the record at once, by a connection of the drill's own; in the end every event is there
+Small gateways send to a real mosquitto; `zhijiao receive --worker` twice, on PostgreSQL, in the long form on SQLite
+too. One worker is also frozen until the other has its gateways, and goes on as if nothing had been. Whatever an ack
+tells is looked for in the record at once, by a connection of the drill's own; in the end every event is there
 once. Control: a worker that commits after it acks must be found out.
 """
 
@@ -30,10 +31,12 @@ from tests.drills.ground import ROOT, form
 from tests.drills.small_fleet import SmallGateway
 from tests.e2e.independent import weigh
 
-pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=120, long=3600))]
+pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=240, long=3600))]
 
 GATEWAYS = form(ci=4, long=12)
-KILLS = form(ci=3, long=200)
+KILLS = form(ci=2, long=200)
+FREEZES = form(ci=1, long=20)
+KINDS: list[str] = form(ci=["postgresql"], long=["sqlite", "postgresql"])
 PER_S = 25.0  # events of each gateway
 LEASE_S = 1.5
 NAMES = ("a", "b")
@@ -118,19 +121,29 @@ class Center:
         found |= {int(row[0]) for row in rows}
         self.ahead += [f"{gateway.name} #{seq}" for seq in sorted(told - found)]
 
-    async def load(self, kills: int) -> int:
-        """Everything at once; how many events were made."""
+    async def trouble(self, how: str) -> None:
+        """What happens to one of the workers, and goes by."""
+        victim = random.choice(NAMES)
+        if how == "freeze":
+            self.running[victim].send_signal(signal.SIGSTOP)
+            await asyncio.sleep(random.uniform(1.5, 2.5) * LEASE_S)
+            self.running[victim].send_signal(signal.SIGCONT)
+            return
+        self.end(victim, signal.SIGKILL)
+        await asyncio.sleep(random.choice((0.0, random.uniform(0, 1.5 * LEASE_S))))
+        self.start(victim)
+
+    async def load(self, kills: int, freezes: int = 0) -> None:
+        """Everything at once."""
         async with asyncio.TaskGroup() as tasks:
             going = [tasks.create_task(gateway.run()) for gateway in self.gateways]
             for name in NAMES:
                 self.start(name)
             await self.until(lambda: all(gateway.settled for gateway in self.gateways), "the first acks")
-            for _ in range(kills):
+            troubles = ["kill"] * kills + ["freeze"] * freezes
+            for how in random.sample(troubles, len(troubles)):
                 await asyncio.sleep(random.uniform(0.1, 1.2))
-                victim = random.choice(NAMES)
-                self.end(victim, signal.SIGKILL)
-                await asyncio.sleep(random.choice((0.0, random.uniform(0, 1.5 * LEASE_S))))
-                self.start(victim)
+                await self.trouble(how)
             await self.until(
                 lambda: bool(self.ahead) or all(self.stored_by(name) for name in NAMES), "both to take part"
             )
@@ -142,10 +155,9 @@ class Center:
                 )
             for task in going:
                 task.cancel()
-        return sum(len(gateway.made) for gateway in self.gateways)
 
     async def until(self, condition: Callable[[], bool], what: str) -> None:
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + 90
         while not condition():
             logs = "\n".join(self.log(name).read_text(errors="replace")[-2000:] for name in NAMES)
             assert time.monotonic() < end_s, f"waited for {what}\n{logs}"
@@ -165,7 +177,7 @@ def center(folder: Path, broker: Mosquitto, db: str, look: Any, *program: str) -
             process.wait()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=KINDS)
 def record(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Any]]:
     """(--db, a way to look into what is committed)."""
     if request.param == "sqlite":
@@ -194,7 +206,7 @@ async def test_no_ack_runs_ahead_of_its_commit_and_nothing_is_lost_or_doubled(
     tmp_path: Path, mosquitto: Mosquitto, record: tuple[str, Any], tell: Callable[[str], None]
 ) -> None:
     with center(tmp_path, mosquitto, *record) as bench:
-        await bench.load(KILLS)
+        await bench.load(KILLS, FREEZES)
         holders = "SELECT count(DISTINCT holder) FROM lease"
         await bench.until(lambda: bench.look(holders, ()) == [(2,)], "both to have a share")
         await bench.until(lambda: "zhijiao_center_workers 2.0" in bench.metrics(), "both on the page")
@@ -209,7 +221,8 @@ async def test_no_ack_runs_ahead_of_its_commit_and_nothing_is_lost_or_doubled(
         alarms = {row[0] for row in bench.look("SELECT kind FROM alarm", ())}
         shares = {name: bench.stored_by(name) for name in NAMES}
         tell(
-            f"kills {KILLS}, acks {bench.acks}, ahead of their commit {len(bench.ahead)}, {result}, by {shares}"
+            f"kills {KILLS}, freezes {FREEZES}, acks {bench.acks}, ahead of their commit {len(bench.ahead)}, "
+            f"{result}, by {shares}"
         )
         assert bench.ahead == []
         assert result.faults == []

@@ -19,6 +19,7 @@ from drivers.face_settings import FaceSettings
 from drivers.factors import FactorDevice, Matched
 from drivers.fingerprint_reader import FingerprintReader
 from drivers.idcard_reader import IdCardReader
+from drivers.links.ble_advertiser import Advertiser
 from drivers.osdp_reader import OsdpReader
 from drivers.simulators.badge_line import SimulatedConverter
 from drivers.simulators.face import SimulatedFaceModule
@@ -27,6 +28,7 @@ from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.osdp import SimulatedOsdpReader
 from drivers.simulators.script import parse_script, read_script
 from drivers.simulators.stage import Stage, play
+from drivers.simulators.stage_beacon import beacon_stage
 from drivers.simulators.stage_kiosk import kiosk_stage
 from drivers.simulators.stage_people import (
     SITE,
@@ -111,6 +113,7 @@ def test_every_kind_has_an_example() -> None:
         "reader.osdp",
         "badge.line",
         "kiosk",
+        "beacon.ble",  # its words are played in tests/ble/test_simulated_beacon.py
         "terminal.zk_adms",  # played in tests/gateway/test_cli_simulate.py
         *(f"tracker.{family}" for family in FAMILIES),
     }
@@ -126,6 +129,7 @@ def stages() -> dict[str, Stage]:
         osdp_stage(SimulatedOsdpReader(), port),
         badge_line_stage(SimulatedConverter(), port),
         terminal_stage(SimulatedTerminal("127.0.0.1", 9)),
+        beacon_stage("beacon.ble", Advertiser(), quiet, alone=False),
     ]
     tracker = tracker_stage("tracker", SimulatedTracker("gt06"), port)
     return {stage.kind: stage for stage in [*made, tracker]}
@@ -147,6 +151,7 @@ def test_every_word_is_on_the_page() -> None:
 
 
 SAMPLES = {
+    "appear": "1", "fade": "1", "vanish": "1",
     "card": "1", "finger": "1", "know": "1", "face": "1", "keys": '"1"', "case": '"open"', "punch": '"1"',
     "fix": "[36, 117]", "alarm": '"sos"', "strap": '"off"', "battery": "1",
 }  # fmt: skip

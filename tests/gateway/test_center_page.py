@@ -17,6 +17,8 @@ from gateway.errors import ConfigError, StoreRefused
 from gateway.evidence.keys import TrustStore
 from gateway.receiver.metrics import OTHERS, PER_GATEWAY, PREFIX, render
 from gateway.receiver.overview import GatewayFacts, Overview, overview
+from gateway.registrar.book import certificate_ends
+from tests.gateway.enrolment_center import DAY_MS, GATEWAY, Center, enrol_box
 from tests.gateway.receiver_fixtures import (
     EPOCH,
     GW,
@@ -194,7 +196,7 @@ async def test_on_the_network_it_wants_a_token_and_a_certificate(
     file.write_text(token or "")
     args = argparse.Namespace(
         page=page, page_token=file if token else None, page_cert=file if tls else None,
-        page_key=file if tls else None, page_name=[], db=str(tmp_path / "c.db"),
+        page_key=file if tls else None, page_name=[], center=None, db=str(tmp_path / "c.db"),
     )  # fmt: skip
     with pytest.raises(ConfigError):
         await serve_page(args)
@@ -207,3 +209,12 @@ async def test_a_revoked_gateway_is_still_shown(tmp_path: Path) -> None:
         await receiver.retrust(TrustStore(TRUSTED[1:]))
     (facts,) = overview(tmp_path / "c.db", time.wall_ms, {GW: 5, "gw-370102-07": 6}).gateways[:1]
     assert (facts.gw, facts.upto, facts.certificate_ms) == (GW, 3, 5)
+
+
+async def test_until_when_a_certificate_is_valid_is_the_registrars_word(tmp_path: Path) -> None:
+    center = Center(tmp_path / "home")
+    async with center.open():
+        await enrol_box(tmp_path / "box", center.code())
+    ends = certificate_ends(center.home.book)
+    assert ends.keys() == {GATEWAY}
+    assert 80 * DAY_MS < ends[GATEWAY] - center.now_ms() < 400 * DAY_MS

@@ -17,6 +17,7 @@ from gateway.clock import ManualClock
 from gateway.config import DeviceConfig
 from gateway.config.added import ADDED_FILE, Added, told, write_added
 from gateway.devices.history import history
+from gateway.evidence.canonical import Json
 from gateway.ingest.ingest import Ingest
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
@@ -65,7 +66,8 @@ def test_a_history_is_of_one_device_newest_first(tmp_path: Path, capsys: pytest.
                 ("idcard-1", "device.online", None),
             ):
                 clock.wall_ms += 1000
-                await ingest.record(kind, {"kind": "idcard.sam", "code": code}, device=device)
+                said: dict[str, Json] = {"model": None, "serial": None} if code is None else {"code": code}
+                await ingest.record(kind, {"kind": "idcard.sam", **said}, device=device)
 
     asyncio.run(live())
     assert [(one.state, one.code) for one in history(path, "idcard-1")] == [
