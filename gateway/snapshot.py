@@ -36,6 +36,7 @@ _STANDING = {
     "rejected": ("center_rejected", Level.ATTENTION),
     "duplicate_identity": ("duplicate_identity", Level.FAULT),
     "not_delivered": ("not_delivered", Level.FAULT),
+    "certificate": ("certificate", Level.ATTENTION),
 }
 
 

@@ -8,7 +8,8 @@ Obeys:
   * stopping and disconnecting never raise: after a restart of bluetoothd bleak's own `stop` does
     ("No discovery started"), and there is nothing left to be stopped.
 
-Leaves out: pairing, passive scanning, choosing among adapters (bleak takes the first that is switched on).
+Leaves out: pairing, passive scanning, choosing among adapters (bleak takes any that is switched on, and
+another one after the next start).
 """
 
 import asyncio
@@ -60,6 +61,8 @@ _DBUS_ERRORS: Mapping[str, str] = {
     "org.bluez.Error.NotReady": "powered_off",
     "org.bluez.Error.InProgress": "adapter_in_use",
 }
+# Whoever asks a bluetoothd that is not there makes D-Bus start it: how that failed, D-Bus or systemd says.
+_NOT_STARTED = ("org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1.")
 # While scanning is started the only object that is asked is the adapter.
 _DBUS_ERRORS_OF_SCANNING: Mapping[str, str] = {
     **_DBUS_ERRORS,
@@ -218,6 +221,8 @@ def _dbus_code(exc: BaseException, table: Mapping[str, str]) -> str | None:
     match exc:
         case BleakBluetoothNotAvailableError():
             return _REASONS.get(exc.reason)
+        case BleakDBusError() if exc.dbus_error.startswith(_NOT_STARTED):
+            return "no_bluetoothd"
         case BleakDBusError():
             return table.get(exc.dbus_error)
         case TimeoutError():

@@ -420,3 +420,10 @@ async def _to_its_end(work: Awaitable[None], name: str) -> None:
         await work
 
     await asyncio.shield(asyncio.get_running_loop().create_task(carry_out(), name=name))
+
+
+def network_manager() -> Daemon:
+    """Loaded when somebody asks for the network: a few MB that few boxes need in months."""
+    from gateway.network.daemon import NetworkManager
+
+    return NetworkManager()

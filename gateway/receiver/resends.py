@@ -10,18 +10,20 @@ declared lost. It is on disk before its command goes out, so a restart neither f
     wait    30 s, doubled up to 15 min, from the start again as soon as something arrives
 """
 
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from gateway.clock import iso_ms
+from gateway.contract import messages
 from gateway.envelope import sequence
 from gateway.errors import ContractError
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.receiver import data_rules
+from gateway.receiver.documents import checked
 from gateway.receiver.intervals import Range, Ranges
+from gateway.receiver.sql import Connection, marks
 from gateway.uuid7 import uuid7
 
 GAP_AGE_MS = 10 * 60 * 1000
@@ -31,12 +33,18 @@ MOST_WAIT_MS = 15 * 60 * 1000
 VALID_MS = 5 * 60 * 1000  # a command that was not taken by then is void
 MAX_ASKED = 10_000  # sequences in one command
 NEAR = 1_000  # a gap that begins so close behind the first is asked for with it
-MAX_RANGES = 1_024  # in an answer
 ENDED = frozenset({"done", "failed", "rejected", "expired", "interrupted"})
-ANSWERS = ENDED | {"accepted", "running"}
 BY = "receiver"
 
 Key: TypeAlias = tuple[str, str]  # gateway, epoch
+_COLUMNS = (
+    *("gw", "epoch", "since_ms", "rollback", "cmdid", "first", "last", "session", "attempts", "next_ms"),
+    *("missing", "answer", "seen_ms"),
+)
+_PUT = (
+    f"INSERT INTO resend ({', '.join(_COLUMNS)}) VALUES ({marks(len(_COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT (gw, epoch) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[2:])}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +76,7 @@ class Answer:
 class Resends:
     """The table `resend` in one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, known: Mapping[Key, Resend], now_ms: int) -> None:
+    def __init__(self, connection: Connection, known: Mapping[Key, Resend], now_ms: int) -> None:
         self.changed: dict[Key, Resend | None] = {}  # None: gone
         self.commands: list[tuple[str, dict[str, Json]]] = []  # (gateway, content without signature)
         self._connection = connection
@@ -173,25 +181,23 @@ class Resends:
             self._connection.execute("DELETE FROM resend WHERE gw = ? AND epoch = ?", key)
             return
         self._connection.execute(
-            "INSERT OR REPLACE INTO resend (gw, epoch, since_ms, rollback, cmdid, first, last, session, attempts, "
-            "next_ms, missing, answer, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _PUT,
             (
-                *key, row.since_ms, row.rollback, row.cmdid, row.first, row.last, row.session, row.attempts,
+                *key, row.since_ms, int(row.rollback), row.cmdid, row.first, row.last, row.session, row.attempts,
                 row.next_ms, row.missing, row.answer, row.seen_ms,
             ),
         )  # fmt: skip
 
 
-def load_resends(connection: sqlite3.Connection) -> dict[Key, Resend]:
-    """All rows."""
+def load_resends(connection: Connection, gateways: Sequence[str]) -> dict[Key, Resend]:
+    """Their rows."""
     return {
         (row[0], row[1]): Resend(
             since_ms=row[2], rollback=bool(row[3]), cmdid=row[4], first=row[5], last=row[6], session=row[7],
             attempts=row[8], next_ms=row[9], missing=row[10], answer=row[11], seen_ms=row[12],
         )
         for row in connection.execute(
-            "SELECT gw, epoch, since_ms, rollback, cmdid, first, last, session, attempts, next_ms, missing, answer, "
-            "seen_ms FROM resend"
+            f"SELECT {', '.join(_COLUMNS)} FROM resend WHERE gw IN ({marks(len(gateways))})", gateways  # noqa: S608
         )
     }  # fmt: skip
 
@@ -213,25 +219,16 @@ def command(key: Key, row: Resend, now_ms: int) -> dict[str, Json]:
 
 def read_answer(payload: bytes) -> Answer:
     """Parse what came on `rsp/resend`; raises `ContractError`."""
-    message = canonical.parse(payload)
-    cmdid, status, result = message.get("cmdid"), message.get("status"), message.get("result")
-    if message.get("v") != 1 or not isinstance(cmdid, str):
-        raise ContractError("data", "not an answer of version 1")
-    if not (isinstance(status, str) and status in ANSWERS):
-        raise ContractError("data", "status is not one of an answer")
+    message = checked(messages.RESENT, canonical.parse(payload))
+    status, result = str(message["status"]), message.get("result")
     unavailable = result.get("unavailable") if isinstance(result, dict) and status == "done" else None
-    return Answer(cmdid, status, _ranges([] if unavailable is None else unavailable))
+    return Answer(str(message["cmdid"]), status, _ranges(unavailable))
 
 
 def _ranges(value: Json) -> tuple[Range, ...]:
-    if not isinstance(value, list) or len(value) > MAX_RANGES:
-        raise ContractError("data", f"unavailable is not a list of at most {MAX_RANGES} ranges")
-    found = []
-    for pair in value:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ContractError("data", "a range is not a pair")
-        found.append((data_rules.seq(pair[0], "unavailable"), data_rules.seq(pair[1], "unavailable")))
-    return tuple(found)
+    pairs = value if isinstance(value, list) else []
+    found = [[data_rules.seq(end, "unavailable") for end in pair] for pair in pairs if isinstance(pair, list)]
+    return tuple((first, last) for first, last in found)
 
 
 def _span(missing: Ranges) -> Range:

@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.clock import parse_iso_ms
+from gateway.contract import attributes, event_data
+from gateway.contract.forms import EVENT_ID, HASH
 from gateway.envelope import GENESIS
 from gateway.errors import ContractError
 from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX
 from gateway.evidence import jws
 from gateway.evidence.canonical import Json
 from gateway.evidence.keys import Role, TrustStore
-from gateway.receiver import attributes, data_rules
+from gateway.evidence.succession import KEY_ROTATED, rotation
 from gateway.receiver.topics import GATEWAY_FORM, ORG_FORM, Topic
 
 _SOURCE = re.compile(rf"/cc/({ORG_FORM})/({GATEWAY_FORM})/e/([0-9a-f]{{8}})", re.ASCII)
@@ -103,8 +105,26 @@ def verify(topic: Topic, wire: bytes, trust: TrustStore) -> Event | NoEvent:
         return NoEvent(Standing.QUARANTINED, exc.code, str(exc), epoch, seq)
     if seq is None:
         return NoEvent(Standing.QUARANTINED, "sequence", "sequence is not 16 digits from 1 on", epoch)
+    try:
+        trust.handed_over.succession.check_place(topic.gateway, kid, epoch, seq)
+    except ContractError as exc:
+        return NoEvent(Standing.QUARANTINED, exc.code, str(exc), epoch, seq)
     name = _type(message)
-    return _event(topic, epoch, seq, name, kid, payload, wire, message)
+    event = _event(topic, epoch, seq, name, kid, payload, wire, message)
+    if event.type == KEY_ROTATED and event.rejection is None:
+        return _learned(event, trust)
+    return event
+
+
+def _learned(event: Event, trust: TrustStore) -> Event | NoEvent:
+    """A key has handed over: on disk before the event is, so that a center never stores what it then cannot follow."""
+    found = rotation(event.data, gateway=event.gateway, kid=event.kid, epoch=event.epoch, seq=event.seq)
+    try:
+        trust.handed_over.keep(found, event.wire)
+    except OSError:
+        why = "the rotation of a key could not be kept"
+        return NoEvent(Standing.PARKED, "unknown_kid", why, event.epoch, event.seq, event.kid)
+    return event
 
 
 def _event(
@@ -117,7 +137,7 @@ def _event(
     wire: bytes,
     message: dict[str, Json],
 ) -> Event:
-    known, understood, rejection = _judge(topic, seq, name, message)
+    known, understood, rejection = _judge(topic, seq, name, kid, message)
     return Event(
         org=topic.org,
         gateway=topic.gateway,
@@ -139,11 +159,14 @@ def _event(
 
 
 def _judge(
-    topic: Topic, seq: int, name: str | None, message: dict[str, Json]
+    topic: Topic, seq: int, name: str | None, kid: str, message: dict[str, Json]
 ) -> tuple[bool, bool, Rejection | None]:
     """(known, understood, why it is rejected)."""
     try:
-        return *_check(topic, seq, name, message), None
+        known, understood = _check(topic, seq, name, message)
+        if name == KEY_ROTATED and known:
+            rotation(_object(message["data"]), gateway=topic.gateway, kid=kid, epoch="", seq=seq)
+        return known, understood, None
     except ContractError as exc:
         return False, False, Rejection(exc.code, str(exc))
 
@@ -162,15 +185,19 @@ def _check(topic: Topic, seq: int, name: str | None, message: dict[str, Json]) -
     if subject.startswith("gateway/") and subject != f"gateway/{topic.gateway}":
         raise ContractError("attribute", "subject is another gateway")
     first = seq == 1
-    if first != (name == data_rules.EPOCH_OPENED) or first != (message["prevhash"] == GENESIS.hex()):
+    if first != (name == event_data.EPOCH_OPENED) or first != (message["prevhash"] == GENESIS.hex()):
         raise ContractError(
             "genesis", "an epoch opens with epoch_opened and an empty prevhash at sequence 1, and only there"
         )
     data = message["data"]
-    if not data_rules.is_known(name, int(major)) or not isinstance(data, dict):
+    if not event_data.is_known(name, int(major)) or not isinstance(data, dict):
         return False, False
-    data_rules.check(name, data)
-    return True, attributes.all_known(message) and data_rules.understood(name, data)
+    event_data.check(name, data)
+    return True, attributes.all_known(message) and event_data.understood(name, data)
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
 
 
 def _epoch(message: Mapping[str, Json], topic: Topic) -> str:
@@ -198,11 +225,11 @@ def _type(message: Mapping[str, Json]) -> str | None:
 
 
 def _hex(value: Json) -> bytes | None:
-    return None if attributes.REQUIRED["prevhash"](value) else bytes.fromhex(str(value))
+    return None if HASH.fault(value, "") else bytes.fromhex(str(value))
 
 
 def _id(value: Json) -> str | None:
-    return None if attributes.is_id(value) else str(value)
+    return None if EVENT_ID.fault(value, "") else str(value)
 
 
 def _ms(value: Json) -> int | None:
