@@ -25,7 +25,7 @@ CALL_S = 10.0
 WIRED = frozenset({1, 20})  # NM_DEVICE_TYPE_ETHERNET; VETH is how a container has it
 CONFLICT_MS = 1000  # how long it is asked whether somebody has the address already
 
-TRIES, AGAIN_S = 5, 0.1  # while an interface comes up, what was named a moment ago may be gone
+TRIES, AGAIN_S = 8, 0.15  # while an interface comes up, what was named a moment ago may be gone
 
 _TO_DISK, _IN_MEMORY = 0x1, 0x2  # of Update2
 _NOBODY = frozenset(
@@ -56,7 +56,17 @@ class NetworkManager:
     async def _interfaces(self) -> Sequence[Interface]:
         async with self._bus() as bus:
             paths = await bus.get(ROOT, NAME, "Devices")
-            found = [await self._interface(bus, path) for path in paths]
+            try:
+                found = [await self._interface(bus, path) for path in paths]
+            except (
+                KeyError,
+                TypeError,
+                ValueError,
+                AttributeError,
+            ) as exc:  # of a version that says it otherwise
+                raise NetworkTrouble(
+                    "network_refused", f"NetworkManager's answer is not understood ({exc!r})"
+                ) from exc
         return sorted((one for one in found if one is not None), key=lambda one: one.name)
 
     async def interface(self, name: str) -> Interface | None:

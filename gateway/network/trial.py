@@ -319,14 +319,16 @@ class Network:
 
     async def _end(self, trial: Kept, reason: str, by: str | None = None) -> None:
         """Back to what was, and say so."""
-        self._trial, self._view = None, replace(self._view, ended=reason)
         try:
             await self._put_back(trial)
             await self._record("network_undone", trial, by or trial.by, reason, done=True)
         except (NetworkTrouble, StoreRefused) as exc:
             log.warning("network not put back yet", extra={"code": exc.code, "cause": str(exc)})
+            self._trial, self._view = None, replace(self._view, ended="pending")
             self._work.set()
-        log.info("network settings put back", extra={"reason": reason})
+        else:
+            log.info("network settings put back", extra={"reason": reason})
+            self._trial, self._view = None, replace(self._view, ended=reason)
         self.changed()
 
     async def _take_up(self) -> None:

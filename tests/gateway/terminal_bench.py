@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from drivers.driver import Driver
 from drivers.zk_terminal import ZkTerminal
 from gateway.api.listening import listen
 from gateway.api.server import serve_on
@@ -44,7 +45,8 @@ class Listener:
         sealer = Sealer(GATEWAY, bytes(32), ("center-1", CENTER.public_key()))
         self.ingest = Ingest(store, clock, sealer, self.metrics, GATEWAY)
         self.roster = Roster()
-        desk = TerminalDesk(lambda: [KIOSK], directory=self.roster, ingest=self.ingest, clock=clock)
+        self.kiosk = KIOSK
+        desk = TerminalDesk(lambda: [self.kiosk], directory=self.roster, ingest=self.ingest, clock=clock)
         view = DeviceView(id="terminal-1", kind="terminal.zk_adms", state="unknown", since_ms=0, port="")
         self.task = DeviceTask(
             view, ingest=self.ingest, alarms=None, clock=clock, metrics=self.metrics,  # type: ignore[arg-type]
@@ -52,8 +54,9 @@ class Listener:
         )  # fmt: skip
         self.driver = ZkTerminal.build("terminal-1", table, self.task)
         self.seconds = 0.0
+        self.drivers: dict[str, Driver] = {"terminal-1": self.driver}
         self.door = TerminalDoor(
-            {"terminal-1": self.driver},
+            self.drivers,
             ingest=self.ingest,
             clock=clock,
             metrics=self.metrics,

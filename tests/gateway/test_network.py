@@ -257,6 +257,7 @@ async def test_what_could_not_be_put_back_is_tried_again() -> None:
     await network.undo("tech-1")
     assert daemon.memory == Ipv4()
     assert TRIAL in records.notes
+    assert network.view.ended == "pending"
     records.full = False
     await until(lambda: TRIAL not in records.notes)
     assert records.said()[-1] == ("network_undone", "interrupted")

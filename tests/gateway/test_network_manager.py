@@ -35,7 +35,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 async def eth0(daemon: NetworkManager) -> Interface:
     """Once it is up."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             with contextlib.suppress(NetworkTrouble):  # it is still starting
                 one = await daemon.interface("eth0")
@@ -44,7 +44,7 @@ async def eth0(daemon: NetworkManager) -> Interface:
             await asyncio.sleep(0.1)
 
 
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not holds():  # noqa: ASYNC110 - there is nothing to wait on
             await asyncio.sleep(0.05)

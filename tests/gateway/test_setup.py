@@ -1,5 +1,6 @@
 """The first run: the center's name, and what is still missing until the first check-in counts."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.gateway.setup_bench import SetupBench
 from tests.gateway.store_fixtures import draft, running_store
 from tests.ui.scripted import healthy
 
+GATEWAY = Path(__file__).parents[2] / "gateway"
 ALL = Known(
     staff=True,
     kiosks=1,
@@ -131,3 +133,24 @@ async def test_a_store_that_cannot_be_read_is_not_a_verified_checkin(tmp_path: P
     bench = SetupBench(tmp_path, known=replace(ALL, verified=False))
     await bench.first_run.look()
     assert {one.code for one in bench.first_run.steps(DONE) if not one.done} == {"verified"}
+
+
+# -- what the page says -----------------------------------------------------------------------------------
+
+
+def test_every_refusal_and_every_ending_has_its_words() -> None:
+    """Codes as they stand in the source; those of commands alone are told as text in the terminal."""
+    of_commands = {"setup_form", "gateway_started"}
+    source = "".join(
+        one.read_text("utf-8")
+        for room in ("network", "setup")
+        for one in sorted((GATEWAY / room).glob("*.py"))
+    )
+    raised = set(re.findall(r'(?:NetworkTrouble|ContractError|BadAddress)\(\s*"([a-z_]+)"', source))
+    assert len(raised) > 12
+    assert [one for one in raised - of_commands if f"setup_error.{one}" not in load_catalogue()] == []
+    for field in ("address", "gateway", "dns"):
+        assert f"setup_error.bad_{field}" in load_catalogue()
+    ended = set(re.findall(r'(?:ended="|_end\([^"]*, "|return ")([a-z_]+)"', source)) - {""}
+    assert {"kept", "undone", "not_kept", "not_up", "refused", "stopped", "interrupted", "pending"} <= ended
+    assert [one for one in ended if f"setup_ended.{one}" not in load_catalogue()] == []

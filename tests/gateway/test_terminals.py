@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -53,6 +54,21 @@ async def test_a_record_is_ok_when_it_is_on_disk_and_counts_by_the_roster(tmp_pa
         opened = unseal(unknown["data"]["sealed"], CENTER, gateway=GATEWAY, event_id=unknown["id"])
         assert opened == {"pin": "77"}
         assert bench.task.view.events_total == 3
+
+
+async def test_a_terminal_comes_moves_and_goes_while_the_gateway_listens(tmp_path: Path) -> None:
+    async with listener(tmp_path) as bench:
+        far, driver = terminal(bench), bench.drivers.pop("terminal-1")
+        assert not await far.hello(), "it is not on the list yet"
+        bench.drivers["terminal-1"] = driver
+        assert await far.hello()
+        bench.kiosk = replace(bench.kiosk, devices=())
+        far.punch("1", verify=10, at=local(bench))
+        assert (await far.send_records(b"".join(far.memory))).text == b"OK: 1"
+        (counted,) = bench.events()
+        assert counted["deviceid"] == "terminal-1", "it stands at no kiosk"
+        bench.drivers.clear()
+        assert not await far.hello()
 
 
 async def test_a_repeat_in_whatever_pieces_stores_nothing_twice(tmp_path: Path) -> None:
