@@ -121,7 +121,7 @@ def test_a_request_whose_certificate_key_is_not_proven_is_refused(center: Center
 def test_any_changed_byte_of_a_request_is_refused(center: Center) -> None:
     message, signer = request_of(center.code())
     wire, dice = message.to_wire(signer), random.Random(4)
-    for _ in range(300):
+    for _ in range(150):
         at = dice.randrange(len(wire))
         bent = wire[:at] + bytes([wire[at] ^ 1 << dice.randrange(8)]) + wire[at + 1 :]
         assert refused(center, bent) in {"malformed", "proof", "csr"}
