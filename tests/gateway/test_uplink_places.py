@@ -39,6 +39,8 @@ async def test_brokers_that_moved_are_followed_unless_somebody_chose_another(
     async with uplink_on(mosquitto.port, tmp_path / "s.db", places=[(HOST, mosquitto.port)]) as bench:
         bench.uplink.reconnect([("moved.example", 8883)])
         assert (bench.uplink.endpoint.host, bench.uplink.endpoint.port) == ("moved.example", 8883)
-    async with uplink_on(mosquitto.port, tmp_path / "other" / "s.db", places=[("elsewhere.example", 8883)]) as bench:
+    async with uplink_on(
+        mosquitto.port, tmp_path / "other" / "s.db", places=[("elsewhere.example", 8883)]
+    ) as bench:
         bench.uplink.reconnect([("moved.example", 8883)])
         assert bench.uplink.endpoint.host == HOST
