@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-APT := mosquitto chromium dbus-daemon fonts-noto-cjk udev shellcheck
+APT := mosquitto chromium dbus-daemon fonts-noto-cjk network-manager polkitd postgresql udev shellcheck
 UV ?= uv
 
 .PHONY: help run test check unit coverage e2e drills ui fuzz bench lock format clean apt

@@ -117,6 +117,7 @@ install_files() {
     put systemd/tmpfiles.d/zhijiao.conf /usr/lib/tmpfiles.d/zhijiao.conf
     put systemd/journald.conf.d/zhijiao.conf /usr/lib/systemd/journald.conf.d/zhijiao.conf
     put udev/60-zhijiao.rules /usr/lib/udev/rules.d/60-zhijiao.rules
+    put polkit/50-zhijiao.rules /usr/share/polkit-1/rules.d/50-zhijiao.rules
     put README.md /usr/share/doc/zhijiao/README.md
     put zhijiao.example.toml /usr/share/doc/zhijiao/zhijiao.example.toml
     put udev/61-zhijiao-ports.rules.example /usr/share/doc/zhijiao/61-zhijiao-ports.rules.example

@@ -11,12 +11,8 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast
 
-from drivers import registry
-from drivers.driver import Driver, Host
-from drivers.errors import SettingsError
-from gateway import __version__
+from gateway import __version__, rotating
 from gateway.activity import Activity, Listener
 from gateway.care import Caretaker
 from gateway.clock import (
@@ -26,20 +22,29 @@ from gateway.clock import (
     Timekeeper,
     iso_ms,
 )
-from gateway.config import Config, DeviceConfig, setting_error
+from gateway.config import Config, DeviceConfig
 from gateway.config.added import added_path, read_added
+from gateway.config.enrolled import EnrolledFacts, read_enrolled
+from gateway.devices.building import build_driver
 from gateway.devices.console import Console
 from gateway.devices.remembered import as_changed
 from gateway.devices.running import RunningDevices, where_of
 from gateway.envelope import Draft, recorded
 from gateway.evidence.canonical import Json
+from gateway.evidence.keys import Role as KeyRole
+from gateway.identity_care import CertificateCare, take_up_keys
 from gateway.ingest.alarms import Alarms
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
+from gateway.live import Live, endpoint_of, places_of
 from gateway.metrics import Metrics
-from gateway.mqtt_bridge import Endpoint
+from gateway.network.trial import TRIAL, Network, network_manager
 from gateway.office import Office
+from gateway.orders.from_center import NOTE, FromCenter, laid_over
+from gateway.orders.orders import Orders
+from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
+from gateway.setup.first_run import FirstRun
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -96,8 +101,10 @@ class _Gateway:
         keys: Keys,
         metrics: Metrics,
         notifier: Notifier,
+        set_by_center: FromCenter,
     ) -> None:
-        self.config = config
+        of_file = config
+        self.config = config = laid_over(config, set_by_center.at_a_start)
         self.options = options
         self.time = time
         self.clock = clock = time.clock
@@ -130,8 +137,27 @@ class _Gateway:
             on_sent=self.activity.sent,
             on_settled=self._settled,
         )
+        orders = Orders(
+            gateway=config.gateway.id,
+            clock=clock,
+            operations_key=keys.trust.find(KeyRole.OPERATIONS),
+            ask=lambda: self.uplink.requests.ask_roster_part,
+            rollcalls=lambda: self.office.calls,
+            roster=self.office.roster,
+            restart=self.devices.restart,
+        )
+        self.live = live = Live(store=store, sender=self.sender, time=time, uplink=lambda: self.uplink)
+        self.settings = Settings(
+            of_file,
+            set_by_center,
+            records=self.ingest,
+            apply=live.apply,
+            answers=live.center_answers,
+            keep=lambda text: self.store.run(lambda box: box.note(NOTE, text)),
+        )
         self.uplink = Uplink(
-            endpoint=_endpoint(config, time),
+            endpoint=endpoint_of(config, time),
+            places=places_of(config, read_enrolled(config.gateway.state_dir)),
             auto_version=config.uplink.mqtt_version == "auto",
             ack_mode=config.uplink.ack_mode,
             topics=topics,
@@ -147,6 +173,7 @@ class _Gateway:
             on_settled=self._settled,
             on_rejected=self.activity.rejected,
             opening=self._opening,
+            orders={**orders.by_name(), **self.settings.by_name()},
         )
         self.viewer = Viewer(
             config,
@@ -170,6 +197,17 @@ class _Gateway:
             show=self._show_levels,
             touch=self.viewer.touch,
         )
+        self.certificate = None
+        if config.uplink.cert_file is not None:
+            self.certificate = CertificateCare(
+                config.gateway.state_dir,
+                config.uplink.cert_file,
+                clock=clock,
+                time=time.certificate_time,
+                alarms=self.alarms,
+                metrics=metrics,
+                renewed=self._renewed,
+            )
         if options.listener is not None:
             self.activity.listen(options.listener)
         for device in config.devices:
@@ -177,6 +215,25 @@ class _Gateway:
         self.office.furnish(self.devices.drivers, self.devices.views, self.viewer.touch)
         self.viewer.more_health = self.office.health
         added = added_path(config)  # written by `as_changed` where the store remembers another one
+        self.network = Network(
+            network_manager,
+            records=self.ingest,
+            noted=lambda: store.read(lambda box: box.noted(TRIAL)),
+            forget=lambda: store.run(lambda box: box.note(TRIAL, None)),
+            gateway=config.gateway.id,
+            boot=clock.now().boot_id,
+            changed=self.viewer.touch,
+        )
+        self.first_run = FirstRun(
+            self.office.name,
+            self.network,
+            known=partial(self.office.known, trusts=keys.trusts_center(demo=config.gateway.demo)),
+            store=config.gateway.state_dir / STORE_FILE,
+            https=config.api.https,
+            provable=config.uplink.ack_mode == "center",
+        )
+        self.office.name.changed = self.viewer.touch
+        self.viewer.center = lambda: self.office.name.now
         self.console = Console(
             self.devices,
             self.office.places,
@@ -190,13 +247,13 @@ class _Gateway:
             gateway=config.gateway.id,
             now_ms=lambda: clock.now().wall_ms,
             changed=self.viewer.touch,
+            terminals_come=config.terminals.listen is not None,
         )
 
     @classmethod
     async def build(cls, config: Config, options: RunOptions, notifier: Notifier) -> "_Gateway":
         """Open keys and store and settle which epoch runs."""
         time, metrics = Timekeeper.load(config.gateway.state_dir / CLOCK_FILE), Metrics()
-        keys = Keys.load(config)
         settings = StoreSettings(
             path=config.gateway.state_dir / STORE_FILE,
             org=config.gateway.org,
@@ -207,10 +264,13 @@ class _Gateway:
             retention_fix_days=config.store.retention_fix_days,
             receipts_fd=options.receipts_fd,
         )
+        config = await rotating.take_up(config, settings, time.clock.now())
+        keys = Keys.load(config)
         store = await open_store(settings, keys.signer, time.clock.now())
         try:
             config = as_changed(config, settings.path)
-            gateway = cls(config, options, time, store, keys, metrics, notifier)
+            kept = kept_in(settings.path, config)
+            gateway = cls(config, options, time, store, keys, metrics, notifier, kept)
             await gateway._open()
         except BaseException:
             await store.close(clean=False)
@@ -221,12 +281,13 @@ class _Gateway:
         self.store.on_commit(self._committed)
         stamp = self.clock.now()
         started = await self.store.start(stamp, partial(self._first_events, stamp))
+        await take_up_keys(self.config, self.store, self.metrics, stamp, partial(self._first_events, stamp))
         self.sender.begin()
         if started.reason is not None:
             self.metrics.epochs_opened.labels(reason=started.reason).inc()
             log.info("epoch opened", extra={"epoch": self.store.tail.epoch, "reason": started.reason})
         await self.alarms.load()
-        await self._forget_alarms_of_the_gone()
+        await self.alarms.forget("device_fault", but={view.id for view in self.devices.views()})
         newest = await self.store.read(lambda box: box.recent(50))
         self.activity.remember(newest)
         self.time.saw_events(recorded(wire) for _, wire, _ in newest)
@@ -235,14 +296,9 @@ class _Gateway:
             "system.started", {"software": __version__, "passed": iso_ms(self.time.floor_ms)}
         )
         await self.office.load()
-
-    async def _forget_alarms_of_the_gone(self) -> None:
-        """A device that was taken away while its alarm could not be cleared."""
-        here = {view.id for view in self.devices.views()}
-        for key in list(self.alarms.standing):
-            kind, _, about = key.partition("/")
-            if kind == "device_fault" and about not in here:
-                await self.alarms.clear(kind, about)
+        if self.settings.any:
+            await self.live.apply(self.config)
+            await self.settings.started()
 
     def _first_events(self, stamp: Stamp, kind: str, data: dict[str, Json]) -> Draft:
         """What a start itself has to say; an opening also says with what it is written."""
@@ -270,6 +326,7 @@ class _Gateway:
                 await stop.wait()
                 self.notifier.stopping("stopping")
                 await self.console.close()
+                await self.network.close()
                 await self.office.stop_enrolling()
                 await self.devices.stop()
                 await _cancel(at_devices)
@@ -292,9 +349,12 @@ class _Gateway:
             **self.care.tasks(),
             **self.office.services(),
             **self.tracking.services(),
+            "network": self.network.run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
+        if self.certificate is not None:
+            services["certificate"] = self.certificate.run()
         if self.config.api.enabled:
             services["page"] = self._serve_page()
         return at_devices, [core.create_task(work, name=name) for name, work in services.items()]
@@ -325,7 +385,9 @@ class _Gateway:
 
     async def _serve_page(self) -> None:
         told = Told(http=self.options.on_page, https=self.options.on_https)
-        parts = replace(self.office.parts(self.viewer, self.alarms), console=self.console)
+        parts = replace(
+            self.office.parts(self.viewer, self.alarms), console=self.console, first_run=self.first_run
+        )
         await serve_pages(self.config, parts, self.time, told)
 
     async def _clock_notice(self, notice: ClockNotice) -> bool:
@@ -364,6 +426,10 @@ class _Gateway:
         self.activity.settled(ranges)
         self.viewer.touch()
 
+    def _renewed(self, facts: EnrolledFacts) -> None:
+        self.uplink.reconnect(places_of(self.config, facts))
+        self.viewer.touch()
+
     def _show_levels(self, levels: Levels) -> None:
         self.viewer.levels = levels
         self.viewer.touch()
@@ -376,30 +442,3 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks) if tasks else None
-
-
-def _endpoint(config: Config, time: Timekeeper) -> Endpoint:
-    uplink = config.uplink
-    password = None if uplink.password_file is None else uplink.password_file.read_text().rstrip("\r\n")
-    return Endpoint(
-        host=uplink.broker.host,
-        port=uplink.broker.port,
-        client_id=config.gateway.id,
-        version="5" if uplink.mqtt_version == "auto" else uplink.mqtt_version,
-        keepalive_s=uplink.keepalive_s,
-        tls=uplink.broker.tls,
-        ca_file=uplink.ca_file,
-        cert_file=uplink.cert_file,
-        key_file=uplink.key_file,
-        username=uplink.username,
-        password=password,
-        certificate_time=time.certificate_time,
-    )
-
-
-def build_driver(config: Config, device: DeviceConfig, host: DeviceTask | None) -> Driver:
-    """The driver of a configured device; raises `ConfigError` with file and line. `host` None: it is not run."""
-    try:
-        return registry.build(device.kind, device.id, device.settings, cast("Host", host))
-    except SettingsError as exc:
-        raise setting_error(config, device, exc) from exc

@@ -76,13 +76,19 @@ def configure(level: str, format: str, *, stream: TextIO | None = None) -> "LogH
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
-    root.setLevel(level.upper())
-    for name in QUIET:
-        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    set_level(level)
     for name in SILENT:
         logging.getLogger(name).disabled = True
     logging.captureWarnings(capture=True)
     return handler
+
+
+def set_level(level: str) -> None:
+    """The least important line that is written, as in [log]."""
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 class LogHandler(logging.StreamHandler[TextIO]):

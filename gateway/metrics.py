@@ -32,7 +32,15 @@ CLASSES = ("checkin", "identity", "tracker", "presence", "alarm", "device", "aud
 LANES = ("L0", "L1", "L2")
 STORE_STATES = ("ok", "store_full", "store_readonly", "store_io")
 STORE_LEVELS = ("normal", "thin", "essential", "settle")
-EPOCH_REASONS = ("new_store", "restored", "salvaged", "unclean_boot", "store_rollback", "chain_mismatch")
+EPOCH_REASONS = (
+    "new_store",
+    "restored",
+    "salvaged",
+    "unclean_boot",
+    "store_rollback",
+    "chain_mismatch",
+    "new_keys",
+)
 SIGN_IN_RESULTS = ("ok", "bad_credentials", "locked", "too_many", "busy", "no_accounts", "store")
 TERMINAL_REFUSALS = ("request", "serial", "address", "too_long")
 MQTT_VERSIONS = ("5", "3.1.1")
@@ -181,6 +189,17 @@ class Metrics:
         self.clock_error_seconds.set(math.nan)
         self.clock_steps = self._counter(
             "clock_steps_total", "Times that the clock was set by more than a second."
+        )
+
+        self.certificate_left_seconds = self._gauge(
+            "certificate_left_seconds",
+            "How long the gateway's certificate for the broker still holds; NaN where there is none to read.",
+        )
+        self.certificate_left_seconds.set(math.nan)
+        self.renewals = self._counter(
+            "certificate_renewals_total",
+            "Tries to renew that certificate, by result.",
+            result=("renewed", "failed"),
         )
 
         self.device_up = self._gauge("device_up", "1 while the device answers, else 0.", "device")

@@ -8,8 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from drivers.driver import Driver
-from drivers.terminals import Terminal
 from gateway.access.keeper import AccessKeeper
+from gateway.access.model import Role
 from gateway.api.parts import Parts
 from gateway.api.staff_desk import StaffDesk
 from gateway.checkin.audit import Audit
@@ -37,6 +37,8 @@ from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
 from gateway.metrics import Metrics
 from gateway.serving import serve_terminals
+from gateway.setup.center_name import CENTER_NAME, CenterName
+from gateway.setup.checklist import Known
 from gateway.store.outbox import Row
 from gateway.store.reading import STORE_FILE
 from gateway.store.store import Store
@@ -80,10 +82,16 @@ class Office:
             metrics=metrics,
             kiosks=frozenset(kiosk.id for kiosk in config.kiosks),
         )
+        self.name = CenterName(
+            records=ingest,
+            noted=lambda: store.read(lambda box: box.noted(CENTER_NAME)),
+            gateway=config.gateway.id,
+        )
         self.said = Said()
         self.directory = RosterDirectory(self.roster, self.references, clock, self.zone, self.said)
         self.of_terminals = DirectoryOfTerminals(self.roster, self.references, clock, self.zone, self.said)
-        self.desk = TerminalDesk(config.kiosks, directory=self.of_terminals, ingest=ingest, clock=clock)
+        self.places = Places(config.kiosks, {})  # until devices stand there
+        self.desk = TerminalDesk(self._kiosks_now, directory=self.of_terminals, ingest=ingest, clock=clock)
 
     def furnish(
         self,
@@ -93,7 +101,7 @@ class Office:
     ) -> None:
         """Add what stands on the devices; `changed`: something that a page shows did.
 
-        Fingerprint and face modules may come and go in `drivers`; terminals are those of the start.
+        All of them may come and go in `drivers`.
         """
         config, clock, metrics = self._config, self._clock, self._metrics
         places = self.places = Places(config.kiosks, drivers)
@@ -106,7 +114,7 @@ class Office:
             erase_unknown=config.checkin.erase_unknown_slots,
             counted=lambda reason, count: metrics.slots_erased.labels(reason=reason).inc(count),
         )
-        terminals = {name: driver for name, driver in drivers.items() if isinstance(driver, Terminal)}
+        terminals = places.terminals()
         self.terminal_erasing = TerminalErasing(
             terminals,
             lambda: frozenset(view.id for view in views() if view.state == ONLINE),
@@ -156,7 +164,7 @@ class Office:
             zone=self.zone,
             changed=changed,
             enrolling=self.enroller.people,
-            terminals=frozenset(one.serial for one in terminals.values()),
+            terminals=lambda: frozenset(one.serial for one in terminals.values()),
         )
         self.persons = Desk(
             self.references,
@@ -183,6 +191,7 @@ class Office:
         await self.references.load()
         await self.roster.load()
         await self.access.load()
+        await self.name.load()
         await self.day.load()
         await self.calls.load()
 
@@ -258,6 +267,22 @@ class Office:
         # A terminal compares itself: which template lies in it, its maker's program knows. Where devices of ours
         # stand at it as well, it may speak of a module in which we enrol.
         return self.directory if kiosk.devices else self.of_terminals
+
+    def known(self, *, trusts: bool) -> Known:
+        """What the first run asks. `trusts`: the center's acks would be believed."""
+        book, kiosks = self.access.accounts.book, self.places.kiosks()
+        return Known(
+            staff=any(one.role == Role.STAFF and not one.disabled for one in book.accounts.values()),
+            kiosks=len(kiosks),
+            paired=sum(one.id in book.tokens or one.terminal for one in kiosks),
+            readers=frozenset(device for one in kiosks for device in one.devices),
+            trust=trusts,
+            roster=self.roster.in_force is not None,
+        )
+
+    def _kiosks_now(self) -> Sequence[KioskConfig]:
+        """With what stands at each; asked once devices speak."""
+        return self.places.kiosks()
 
     def _roster(self) -> Roster | None:
         return None if self.roster.in_force is None else self.roster.in_force.roster

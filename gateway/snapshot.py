@@ -36,6 +36,7 @@ _STANDING = {
     "rejected": ("center_rejected", Level.ATTENTION),
     "duplicate_identity": ("duplicate_identity", Level.FAULT),
     "not_delivered": ("not_delivered", Level.FAULT),
+    "certificate": ("certificate", Level.ATTENTION),
 }
 
 
@@ -67,6 +68,7 @@ class Viewer:
         self._devices = devices
         self._started = clock.now()
         self._pulse = asyncio.Event()
+        self.center: Callable[[], str | None] = lambda: None
         self.more_health: Callable[[], Sequence[HealthItem]] = tuple  # of parts made after this one
 
     def touch(self) -> None:
@@ -110,6 +112,7 @@ class Viewer:
                 now_ms=now.wall_ms, quality=now.quality.value, error_ms=now.error_ms, uptime_ms=now.mono_ms
             ),
             health=health,
+            center=self.center(),
         )
 
     def _buffer(self, now: Stamp) -> BufferView:

@@ -58,10 +58,8 @@ class TerminalDoor:
         metrics: Metrics,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`drivers` by device id; `seconds`: a clock that nobody can set."""
-        self._terminals: dict[str, tuple[str, Terminal]] = {
-            driver.serial: (name, driver) for name, driver in drivers.items() if isinstance(driver, Terminal)
-        }
+        """`drivers` by device id, which may come and go; `seconds`: a clock that nobody can set."""
+        self._drivers = drivers
         self._ingest = ingest
         self._clock = clock
         self._metrics = metrics
@@ -77,7 +75,7 @@ class TerminalDoor:
         except RemoteProtocolError as exc:
             self._refused("request", exc.code)
             return NOT_FOUND if exc.code in {"path", "method"} else REFUSED
-        device, terminal = self._terminals.get(request.serial, ("", None))
+        device, terminal = self._of_serial(request.serial)
         if terminal is None:
             self._refused("serial", "a serial number that no device here has")
             return REFUSED
@@ -99,6 +97,12 @@ class TerminalDoor:
     async def until_damaged(self) -> None:
         """Raises `StoreDamaged` once a request has met it: the server would swallow what must end the process."""
         raise await asyncio.shield(self._damage)
+
+    def _of_serial(self, serial: str) -> tuple[str, Terminal | None]:
+        for name, driver in self._drivers.items():
+            if isinstance(driver, Terminal) and driver.serial == serial:
+                return name, driver
+        return "", None
 
     def too_long(self) -> Answer:
         """A body beyond every bound."""

@@ -5,6 +5,7 @@ it checks everything but the dates, and the dates are judged here by the time th
 step of the handshake: nothing of ours is sent before.
 """
 
+import select
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,15 +18,24 @@ from gateway.clock import CertificateTime, iso_ms
 
 TellTime: TypeAlias = Callable[[], CertificateTime | None]  # None: the machine's clock will do
 
+VERDICT_S = 0.5  # a round trip; a server that agrees and sends no tickets costs so much at each connection
 NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME; `ssl` has no name for it
 NOT_YET_VALID, EXPIRED = 9, 10  # X509_V_ERR_*, as OpenSSL would say
 
 
 def client_context(
-    ca_file: Path | None, cert_file: Path | None, key_file: Path | None, time: CertificateTime | None
+    ca_file: Path | None,
+    cert_file: Path | None,
+    key_file: Path | None,
+    time: CertificateTime | None,
+    *,
+    authority: str | None = None,
 ) -> ssl.SSLContext:
-    """A context that verifies chain, name and dates; raises OSError or `ssl.SSLError` over the files."""
-    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    """A context that verifies chain, name and dates; raises OSError or `ssl.SSLError` over the files.
+
+    `authority`: certificates (PEM) to believe instead of a file's.
+    """
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None, cadata=authority)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Certificates shown later would go past the check of the dates; and a line that wants to read before it
     # can write would be watched for room in vain.
@@ -34,11 +44,11 @@ def client_context(
         context.load_cert_chain(cert_file, key_file)
     if time is not None:
         context.verify_flags |= NO_CHECK_TIME
-    context.sslsocket_class = _socket_class(time)
+    context.sslsocket_class = _socket_class(time, shows_certificate=cert_file is not None)
     return context
 
 
-def _socket_class(time: CertificateTime | None) -> type[ssl.SSLSocket]:
+def _socket_class(time: CertificateTime | None, *, shows_certificate: bool) -> type[ssl.SSLSocket]:
     class BrokerSocket(ssl.SSLSocket):
         """Its handshake ends with the judgement of the dates; one that fails leaves no open socket (paho does)."""
 
@@ -48,11 +58,32 @@ def _socket_class(time: CertificateTime | None) -> type[ssl.SSLSocket]:
                 if time is not None:
                     for der in _verified_chain(self):
                         judge_dates(x509.load_der_x509_certificate(der), time)
+                if shows_certificate and self.version() == "TLSv1.3":
+                    _hear_verdict(self)
             except BaseException:
                 self.close()
                 raise
 
     return BrokerSocket
+
+
+def _hear_verdict(line: ssl.SSLSocket) -> None:
+    """In TLS 1.3 a server judges our certificate after our handshake; raises the `ssl.SSLError` of its refusal.
+
+    One that agrees usually sends session tickets. Whoever speaks first loses the refusal: what we send to a
+    line that was closed makes the kernel throw away what had come.
+    """
+    timeout_s = line.gettimeout()
+    if not select.select([line], [], [], VERDICT_S)[0]:
+        return
+    line.setblocking(False)  # noqa: FBT003 - the library's signature
+    try:
+        if line.recv(1):
+            raise ssl.SSLError(1, "the server spoke before it was spoken to")
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        pass
+    finally:
+        line.settimeout(timeout_s)
 
 
 def judge_dates(certificate: x509.Certificate, time: CertificateTime) -> None:

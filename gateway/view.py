@@ -129,6 +129,7 @@ class Snapshot:
     uplink: UplinkView
     clock: ClockView
     health: tuple[HealthItem, ...] = field(default=())
+    center: str | None = None  # the center's name, once the first run has given it
 
 
 class Viewed(Protocol):

@@ -1,4 +1,4 @@
-"""Fixtures every test folder may use: a plain broker and throw-away certificates."""
+"""Fixtures every test folder may use: a plain broker, throw-away certificates, one PostgreSQL per process."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Mosquitto, Pki
+from tests.postgres import PostgresServer
 
 
 @pytest.fixture
@@ -22,3 +23,10 @@ def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
 def pki(tmp_path: Path) -> Pki:
     """A CA with a broker certificate; `pki.client("gw-370102-01")` issues one for a gateway."""
     return Pki(tmp_path / "pki")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A running server; each test takes a schema of its own: `postgres.url("name")`."""
+    with PostgresServer() as server:
+        yield server

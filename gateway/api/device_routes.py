@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from drivers.forms import LONGEST
 from gateway.access.model import Principal, Role
 from gateway.api.gate import Gate
 from gateway.api.page_routes import LANG_COOKIE, chosen_lang, remember_lang
@@ -24,6 +25,7 @@ from gateway.web.devices import DevicesRenderer
 from gateway.web.messages import Lang
 
 PATH = "/devices"
+MOST_FIELDS = 16
 Chosen = Annotated[Lang | None, Query(alias="lang")]
 Remembered = Annotated[str | None, Cookie(alias=LANG_COOKIE)]
 
@@ -45,6 +47,19 @@ class AddForm(KioskForm):
 
     device: str = Field(max_length=64)
     port: str = Field(max_length=200)
+
+
+class FilledForm(BaseModel):
+    """Settings as they were typed, by name."""
+
+    filled: dict[str, Annotated[str, Field(max_length=LONGEST)]] = Field(max_length=MOST_FIELDS)
+
+
+class AddFilledForm(KioskForm, FilledForm):
+    """Serve a device that no search finds."""
+
+    kind: str = Field(max_length=64)
+    device: str = Field(max_length=64)
 
 
 class ReplaceForm(BaseModel):
@@ -153,6 +168,29 @@ def device_routes(
         work = console.add(who.name, device=form.device, port=form.port, kiosk=form.kiosk or None)
         return await done(work, lang)
 
+    @router.get("/new", response_class=HTMLResponse)
+    async def new(who: Who, kind: str = "", lang: Chosen = None, remembered: Remembered = None) -> Response:
+        """The form of a kind that no search finds."""
+        bar = bars.of(who, f"{PATH}/new")
+        page = renderer.new(console, kind, viewed.snapshot(), bar, chosen_lang(lang, remembered))
+        answer = HTMLResponse(page)
+        remember_lang(answer, lang)
+        return answer
+
+    @router.post("/new")
+    async def add_filled(form: AddFilledForm, who: Who, lang: Remembered = None) -> Response:
+        """Serve what was filled in."""
+        work = console.add_filled(
+            who.name, kind=form.kind, device=form.device, kiosk=form.kiosk or None, filled=form.filled
+        )
+        return await done(work, lang)
+
+    @router.post("/at/{device}/settings")
+    async def settings(device: str, form: FilledForm, who: Who, lang: Remembered = None) -> Response:
+        """Serve it with other settings."""
+        known(device)
+        return await done(console.fill_in_anew(who.name, device=device, filled=form.filled), lang)
+
     @router.post("/at/{device}/test")
     async def test(device: str, _who: Who, lang: Remembered = None) -> Response:
         """Look on for a minute."""
@@ -198,4 +236,5 @@ def _lang(remembered: str | None) -> Lang:
 
 
 def _refused(renderer: DevicesRenderer, exc: GatewayError, remembered: str | None) -> Response:
-    return JSONResponse({"code": exc.code, "text": renderer.error(exc.code, _lang(remembered))}, 409)
+    text = renderer.error(exc.code, _lang(remembered))
+    return JSONResponse({"code": exc.code, "text": text, "field": getattr(exc, "field", None)}, 409)

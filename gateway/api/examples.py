@@ -25,6 +25,7 @@ _NOW_MS = 1_795_327_402_000
 
 _SNAPSHOT = Snapshot(
     org="440305",
+    center="罗湖区智慧矫正中心",
     gateway="gw-440305-01",
     version="0.1.0",
     demo=False,

@@ -21,6 +21,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "uplink": "The way to the center",
         "clock": "The clock and its quality",
         "health": "Why the gateway is not simply fine; empty when it is",
+        "center": "Name of the center, as its people call it; null until the first run has given one",
     },
     "DeviceView": {
         "id": "Id in topics and events",

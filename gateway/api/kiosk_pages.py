@@ -148,6 +148,7 @@ def look(parts: Parts, desk: Desk, view: KioskView, renderer: KioskRenderer) -> 
         printer=desk.configured.printer,
         shown_session=kiosk.shown_session,
         left_s=kiosk.left_s(view),
+        center=snapshot.center,
     )
     return renderer.screens.of(view, kiosk.only, around), around
 

@@ -11,6 +11,7 @@ from gateway.api.staff_desk import StaffDesk
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.persons import Persons
 from gateway.devices.console import Console
+from gateway.setup.first_run import FirstRun
 from gateway.view import Viewed
 
 CENTER_ZONE = ZoneInfo("Asia/Shanghai")  # where a test or a description names none
@@ -31,3 +32,4 @@ class Parts:
     zone: tzinfo = CENTER_ZONE
     staff: StaffDesk | None = None  # behind /staff and /evidence
     console: Console | None = None  # behind /devices
+    first_run: FirstRun | None = None  # behind /setup

@@ -32,6 +32,7 @@ from gateway.api.problems import add_problem_handlers
 from gateway.api.refusals import add_refusal_handler
 from gateway.api.routes import all_routes, stream_check
 from gateway.api.session_routes import add_door_handlers, session_routes
+from gateway.api.setup_routes import setup_routes
 from gateway.api.staff_routes import staff_routes
 from gateway.api.throttle import Throttle, ThrottleDoor
 from gateway.web.assets import load_assets
@@ -41,6 +42,7 @@ from gateway.web.kiosk import KioskRenderer
 from gateway.web.messages import load_catalogue
 from gateway.web.page import PageRenderer
 from gateway.web.persons import PersonsRenderer
+from gateway.web.setup import SetupRenderer
 from gateway.web.sign_in import DoorRenderer
 
 GRACE_S = 1  # for answers that are being written; streams end at once
@@ -101,6 +103,14 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(
             device_routes(
                 parts.console, parts.viewed, gate=gate, bars=bars, renderer=devices, stopping=stopping
+            )
+        )
+    if parts.first_run is not None:
+        setup = SetupRenderer(catalogue, assets, parts.zone)
+        bars.setting_up = parts.first_run.begins
+        app.include_router(
+            setup_routes(
+                parts.first_run, parts.viewed, gate=gate, bars=bars, renderer=setup, stopping=stopping
             )
         )
     if parts.kiosks is not None:

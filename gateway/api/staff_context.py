@@ -42,6 +42,7 @@ class Office:
             gateway=now.gateway,
             org=now.org,
             version=now.version,
+            center=now.center,
             demo=now.demo,
             today=self.desk.book.today(),
             now_ms=self.desk.now_ms(),

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 ResultT = TypeVar("ResultT")
 LOOK_EVERY_S = 2.0  # one listing of a small folder
-SOURCE = "file"
+FILE = "file"  # what an import left; the center over MQTT is the other source
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class RosterKeeper:
         self._store = store
         self._ingest = ingest
         self._clock = clock
+        self._one_at_a_time = asyncio.Lock()  # a file and the center may both bring one
         self._taker = Taker(incoming.inbox(folder), MAX_FILE, self._take, "roster")
 
     async def load(self) -> None:
@@ -121,13 +122,31 @@ class RosterKeeper:
         """Take or refuse the oldest import, if there is one. Raises `StoreRefused` and `OSError`: it stays."""
         return await self._taker.look()
 
+    @property
+    def version(self) -> int:
+        """Of the roster in force; 0 for none."""
+        return 0 if self.in_force is None else self.in_force.roster.head.version
+
+    async def take(self, file: bytes, source: str) -> Roster:
+        """Apply a signed file that came from `source`; the very one that is in force changes nothing.
+
+        Raises `ContractError` and `StoreRefused`; the one in force stays then.
+        """
+        roster = await _aside(partial(self._keys.verified, file))
+        sealed = await _aside(partial(self._keys.seal.close, file, Purpose.APPLIED))
+        try:
+            await self._apply(roster, sealed, source)
+        except _Known:
+            log.info("roster is in force already", extra={"version": roster.head.version})
+        return roster
+
     async def _take(self, found: Incoming) -> None:
         version: int | None = None
         try:
             file, roster = await _aside(partial(self._keys.handed_over, found.sealed))
             version = roster.head.version
             sealed = await _aside(partial(self._keys.seal.close, file, Purpose.APPLIED))
-            await self._apply(roster, sealed)
+            await self._apply(roster, sealed, FILE)
         except _Known:
             log.info("roster is in force already", extra={"version": version})
         except ContractError as exc:
@@ -136,7 +155,11 @@ class RosterKeeper:
             refusal = Refusal(exc.code, version, self._clock.now().wall_ms)
             await self._store.run(lambda box: box.note(REFUSED, refusal.as_text()))
 
-    async def _apply(self, roster: Roster, sealed: bytes) -> None:
+    async def _apply(self, roster: Roster, sealed: bytes, source: str) -> None:
+        async with self._one_at_a_time:
+            await self._apply_now(roster, sealed, source)
+
+    async def _apply_now(self, roster: Roster, sealed: bytes, source: str) -> None:
         now, head = self._clock.now(), roster.head
         stored = StoredRoster(
             version=head.version,
@@ -153,7 +176,7 @@ class RosterKeeper:
         if self._companion is not None:
             await self._companion.prepare(roster)
         await self._ingest.record_with(
-            "system.roster_applied", _said(roster, now), partial(self._replace, stored, roster)
+            "system.roster_applied", _said(roster, now, source), partial(self._replace, stored, roster)
         )
         self.in_force = _in_force(roster, stored, _known_since(self.in_force, roster))
         log.info("roster applied", extra=_facts(roster))
@@ -223,7 +246,7 @@ def _duty(person: Person) -> tuple[object, ...]:
     )
 
 
-def _said(roster: Roster, now: Stamp) -> dict[str, Json]:
+def _said(roster: Roster, now: Stamp, source: str) -> dict[str, Json]:
     head = roster.head
     vouched_for = now.quality is ClockQuality.SYNCED or (
         now.quality is ClockQuality.HOLDOVER and now.error_ms is not None
@@ -236,7 +259,7 @@ def _said(roster: Roster, now: Stamp) -> dict[str, Json]:
         "expires": iso_ms(head.expires_ms),
         "expired": head.expired(now.wall_ms) if vouched_for else None,
         "left_out": roster.left_out,
-        "source": SOURCE,
+        "source": source,
     }
 
 

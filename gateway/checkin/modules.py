@@ -5,6 +5,7 @@ in it is deleted then, and confirmed by its own list, before that is said (`iden
 """
 
 import asyncio
+import json
 import logging
 import time
 from collections import defaultdict
@@ -17,7 +18,7 @@ from drivers.factors import FactorDevice
 from gateway.checkin.erasure import erasure, lost, proof
 from gateway.checkin.facts import METHOD_OF
 from gateway.checkin.reconciling import CUT_OFF, Findings, compared, replaced
-from gateway.checkin.reference_keeper import MODULE, ReferenceKeeper
+from gateway.checkin.reference_keeper import EXPECTED, MODULE, ReferenceKeeper
 from gateway.checkin.references import Reference, State
 from gateway.checkin.release import erased, to_erase
 from gateway.checkin.roster import Method
@@ -171,9 +172,9 @@ class Modules:
         slots = await self.devices[device].slots()
         if self._seen(device) != seen:
             return False  # it was changed meanwhile
-        before = await keeper.module_at(device)
-        if before != module:
-            await self._note_module(device, before, module)
+        before, expected = await keeper.module_at(device), await keeper.expected_at(device)
+        if before != module or expected:
+            await self._note_module(device, before, expected, module)
         found = compared(keeper.book, keeper.roster, module, slots)
         if found.changed:
             # Said to the center, too: it must not go on to name what is not there.
@@ -188,17 +189,31 @@ class Modules:
         await self._mind_unknown(device, seen, found.unknown)
         return True
 
-    async def _note_module(self, device: str, before: str | None, module: str) -> None:
-        keeper = self._references
-        elsewhere = before in {seen[0] for one in self.devices if one != device and (seen := self._seen(one))}
-        rows = [] if before is None or elsewhere else replaced(keeper.book, before, self._clock.now().wall_ms)
-        facts: list[Fact] = []
-        if before is not None:
-            people = len({one.person for one in rows})
-            data: dict[str, Json] = {"was": before, "now": module, "voided": len(rows), "persons": people}
-            facts = [Fact("device.replaced", f"device/{device}", data, restricted=False)]
-            log.warning("module replaced", extra={"device": device, "voided": len(rows)})
-        await keeper.commit(facts, rows, device, note=(MODULE + device, module))
+    async def _note_module(
+        self, device: str, before: str | None, expected: Sequence[str], module: str
+    ) -> None:
+        """Another module stands here, or one that was expected here. Nobody vouches for what is gone.
+
+        Two that are exchanged do not come at the same moment. The one that left is not gone while a place is away
+        that may have it: its own, or the one from which the module came that stands here now.
+        """
+        keeper, facts, rows = self._references, list[Fact](), list[Reference]()
+        away = {one: await keeper.module_at(one) for one in self.devices if self._seen(one) is None}
+        here = {seen[0] for one in self.devices if one != device and (seen := self._seen(one))}
+        left = {one for one in (before, *expected) if one not in (None, module)}
+        missing = sorted(str(one) for one in left - here - {*away.values()})
+        half = next((one for one, last in away.items() if last == module), None)
+        notes = {MODULE + device: module, EXPECTED + device: None}
+        if half is not None and missing:
+            notes[EXPECTED + half] = json.dumps(sorted({*missing, *await keeper.expected_at(half)}))
+            missing = []
+        told = [before] if before not in (None, module) and before not in missing else []
+        for one in (*told, *missing):
+            lost_now = replaced(keeper.book, one, self._clock.now().wall_ms) if one in missing else []
+            facts.append(_replaced(device, one, module, lost_now))
+            rows += lost_now
+            log.warning("module replaced", extra={"device": device, "voided": len(lost_now)})
+        await keeper.commit(facts, rows, device, notes=notes)
 
     async def _clear(self, device: str, seen: tuple[str, int], found: Findings) -> None:
         """What an enrolment that was cut off left behind is nobody's."""
@@ -266,3 +281,9 @@ class Modules:
             raise DeviceFault("not_erased", f"device '{device}': {len(left)} slots are taken after deleting")
         if self._seen(device) != seen:
             raise DeviceFault("changed", f"device '{device}' was changed; it is looked at again")
+
+
+def _replaced(device: str, was: str, now: str, voided: Sequence[Reference]) -> Fact:
+    people = len({one.person for one in voided})
+    data: dict[str, Json] = {"was": was, "now": now, "voided": len(voided), "persons": people}
+    return Fact("device.replaced", f"device/{device}", data, restricted=False)

@@ -8,8 +8,9 @@ is void for good, and what it left in a module is deleted.
 A later roster does not help: what happened to a slot after the backup may never have reached the center.
 """
 
+import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,6 +34,7 @@ from gateway.store.store import Store
 EPOCH = "references_epoch"  # state: the epoch that ran when the references were last vouched for
 DOUBTED = "references_doubted_ms"  # state: when the store was put back last
 MODULE = "module:"  # state: which module stood last at a device
+EXPECTED = "expected:"  # state: which others may come there, as a list in JSON
 
 log = logging.getLogger(__name__)
 
@@ -76,14 +78,14 @@ class ReferenceKeeper:
         rows: Sequence[Reference],
         device: str,
         *,
-        note: tuple[str, str | None] | None = None,
+        notes: Mapping[str, str | None] | None = None,
     ) -> None:
-        """Facts, rows and note together; raises `StoreRefused`: then nothing has changed."""
+        """Facts, rows and notes together; raises `StoreRefused`: then nothing has changed."""
 
         def change(box: Outbox) -> None:
             put_enrolments(box.connection, sealed(rows, self._seal))
-            if note is not None:
-                box.note(*note)
+            for key, value in (notes or {}).items():
+                box.note(key, value)
 
         await self._ingest.store_with(facts, device, change)
         self.book.take(rows)
@@ -92,6 +94,15 @@ class ReferenceKeeper:
     async def module_at(self, device: str) -> str | None:
         """Which module stood there when it was last looked at."""
         return await self._store.read(lambda box: box.noted(MODULE + device))
+
+    async def expected_at(self, device: str) -> Sequence[str]:
+        """Modules that may come there, because the one that stood there was found in their place."""
+        text = await self._store.read(lambda box: box.noted(EXPECTED + device))
+        try:
+            found = json.loads(text or "[]")
+        except ValueError:
+            return ()  # damage; the modules are looked for no more
+        return [one for one in found if isinstance(one, str)] if isinstance(found, list) else ()
 
     # -- the keeper's companion -------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ class Releases:
         zone: tzinfo,
         changed: Callable[[], None],
         enrolling: Callable[[], frozenset[str]] = frozenset,
-        terminals: frozenset[str] = frozenset(),
+        terminals: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         """`enrolling`: people who are being enrolled now, and are left alone.
 
@@ -50,7 +50,8 @@ class Releases:
         self._changed = changed
         self._enrolling = enrolling
         self._terminals = terminals
-        self._counted: tuple[Book, int, int, int] | None = None  # book and version; what they came to
+        # Book, its version and the terminals; what they came to.
+        self._counted: tuple[Book, tuple[int, frozenset[str]], int, int] | None = None
 
     async def release(self, person: str, *, by: str, reason: str) -> bool:
         """Staff release somebody; from here on nothing of theirs counts. False: there is nothing of theirs."""
@@ -125,17 +126,18 @@ class Releases:
 
     def _counts(self) -> tuple[int, int]:
         """People to be enrolled anew, and deletions that wait; counted anew only when something changed."""
-        book = self._references.book
-        if self._counted is None or self._counted[0] is not book or self._counted[1] != book.version:
+        book, terminals = self._references.book, self._terminals()
+        now = (book.version, terminals)
+        if self._counted is None or self._counted[0] is not book or self._counted[1] != now:
             anew = {
                 one.person
                 for one in book
-                if one.reason in DOUBTS and one.module not in self._terminals and book.doubtful(one.person)
+                if one.reason in DOUBTS and one.module not in terminals and book.doubtful(one.person)
             }
             waiting = {
                 (one.person, one.module)
                 for one in book
                 if one.state is State.ERASING and one.reason not in DOUBTS
             }
-            self._counted = book, book.version, len(anew), len(waiting)
+            self._counted = book, now, len(anew), len(waiting)
         return self._counted[2], self._counted[3]

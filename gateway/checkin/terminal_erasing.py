@@ -38,7 +38,10 @@ class TerminalErasing:
         changed: Callable[[], None],
         counted: Callable[[str, int], None] = lambda _reason, _count: None,
     ) -> None:
-        """`online`: the devices that answer now. `counted`: why something was deleted, and how many."""
+        """`terminals` may come and go. `online`: the devices that answer now.
+
+        `counted`: why something was deleted, and how many.
+        """
         self._terminals = terminals
         self._online = online
         self._references = references
@@ -48,11 +51,21 @@ class TerminalErasing:
 
     def tasks(self) -> dict[str, Coroutine[Any, Any, None]]:
         """By name, for as long as the gateway runs."""
-        return {f"forgetting-{device}": self._mind(device) for device in self._terminals}
+        return {"forgetting": self._mind_all()}
+
+    async def _mind_all(self) -> None:
+        """Those that stand here now, and those that come."""
+        minded: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for device in self._terminals:
+                    if device not in minded or minded[device].done():
+                        minded[device] = tasks.create_task(self._mind(device), name=f"forgetting-{device}")
+                await asyncio.sleep(LOOK_S)
 
     async def _mind(self, device: str) -> None:
         failures, not_before_s, told = 0, 0.0, ""
-        while True:
+        while device in self._terminals:
             await asyncio.sleep(LOOK_S)
             if device not in self._online():
                 failures, not_before_s = 0, 0.0  # when it is back: at once
@@ -72,7 +85,9 @@ class TerminalErasing:
 
     async def look(self, device: str) -> None:
         """Delete whom it is to forget; raises `DriverError` and `StoreRefused`: it is tried again."""
-        terminal, keeper = self._terminals[device], self._references
+        terminal, keeper = self._terminals.get(device), self._references
+        if terminal is None:
+            return  # it was taken away
         wanted = to_forget(keeper.book, keeper.roster, terminal.serial)
         if not wanted:
             return

@@ -1,6 +1,6 @@
 """The terminals of a gateway: their records are decided by the roster and stored, before they are answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from drivers.driver import EventsRefused
 from drivers.terminals import Record
@@ -19,13 +19,15 @@ class TerminalDesk:
     """Takes the records of all terminals."""
 
     def __init__(
-        self, kiosks: Sequence[KioskConfig], *, directory: Directory, ingest: Ingest, clock: Clock
+        self,
+        kiosks: Callable[[], Sequence[KioskConfig]],
+        *,
+        directory: Directory,
+        ingest: Ingest,
+        clock: Clock,
     ) -> None:
-        self._places: Mapping[str, Place] = {
-            device: Place(one.id, None if one.purpose == ANY_PURPOSE else Purpose(one.purpose))
-            for one in kiosks
-            for device in one.devices
-        }
+        """`kiosks`: as they are now, with what stands at each."""
+        self._kiosks = kiosks
         self._directory = directory
         self._ingest = ingest
         self._clock = clock
@@ -33,9 +35,13 @@ class TerminalDesk:
     async def take(self, device: str, records: Sequence[Record]) -> int:
         """All of them are on disk when it returns; how many are new. Raises `EventsRefused`: none was stored."""
         now = self._clock.now()
-        place = self._places.get(device, NOWHERE)
+        place = next((_place(one) for one in self._kiosks() if device in one.devices), NOWHERE)
         found = [decide(one, device, place, self._directory, now) for one in records]
         try:
             return await self._ingest.store_records(found, device)
         except StoreRefused as exc:
             raise EventsRefused(exc.code, str(exc)) from exc
+
+
+def _place(kiosk: KioskConfig) -> Place:
+    return Place(kiosk.id, None if kiosk.purpose == ANY_PURPOSE else Purpose(kiosk.purpose))

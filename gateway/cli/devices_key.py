@@ -6,21 +6,21 @@ present key is the factory's, unless --present names a file that holds another o
 
 import argparse
 import asyncio
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from drivers.errors import DriverError
 from drivers.links.lines import wired
 from drivers.links.serial_port import SerialSettings
-from drivers.osdp_keys import give_key, new_key
+from drivers.osdp_keys import give_key
 from drivers.osdp_settings import BAUDS
-from firmware_protocols.osdp.secure_keys import DEFAULT_KEY, KEY_SIZE
+from firmware_protocols.osdp.secure_keys import DEFAULT_KEY
 from gateway.cli.answer import Line, Mark, describe, print_json, print_lines
 from gateway.cli.place import add_json
 from gateway.config import Config, DeviceConfig, load_without_files
 from gateway.config.model import DEFAULT_PATH
-from gateway.errors import ConfigError, StartError
+from gateway.devices.osdp_key import made_key, read_key
+from gateway.errors import ConfigError
 
 KIND = "reader.osdp"
 EXIT_NOT_GIVEN = 1
@@ -47,9 +47,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(args: argparse.Namespace) -> int:
     """Give it; raises `GatewayError`."""
     device = _device(load_without_files(args.config), args.device)
-    key_file, present = _key_file(device), DEFAULT_KEY if args.present is None else _read(args.present)
+    key_file, present = _key_file(device), DEFAULT_KEY if args.present is None else read_key(args.present)
     made = not key_file.exists()
-    new = _made(key_file) if made else _read(key_file)
+    new = made_key(key_file) if made else read_key(key_file)
     lines = [Line(Mark.OK, "key", f"{key_file}, {'new' if made else 'as it was there'}")]
     link = wired(device.id, str(device.settings.get("port", "")), SerialSettings(baud=_baud(device)))
     address = device.settings.get("address", 0)
@@ -102,37 +102,3 @@ def _key_file(device: DeviceConfig) -> Path:
 def _baud(device: DeviceConfig) -> int:
     baud = device.settings.get("baud", BAUDS[0])
     return baud if isinstance(baud, int) else BAUDS[0]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        key = bytes.fromhex(path.read_text("ascii"))
-    except OSError as exc:
-        raise ConfigError("unreadable", f"{path}: {exc.strerror}") from exc
-    except ValueError:
-        key = b""
-    if len(key) != KEY_SIZE:
-        raise ConfigError("wrong_type", f"{path} must hold {2 * KEY_SIZE} hex digits and nothing else")
-    return key
-
-
-def _made(path: Path) -> bytes:
-    """A new key, on disk when it returns: a reader must never hold a key that nobody has."""
-    key = new_key()
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400)
-        if os.geteuid() == 0:  # the service reads it, as it reads the other keys of the folder
-            owner = path.parent.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(key.hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as exc:
-        raise StartError("file_unwritable", f"{path}: {exc.strerror}; run this as root") from exc
-    return key

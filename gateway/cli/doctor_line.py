@@ -15,6 +15,7 @@ from gateway.cli.answer import Line, Mark
 from gateway.config import Config
 from gateway.errors import GatewayError
 from gateway.keyring import Keys
+from gateway.mqtt_bridge import our_certificate
 from gateway.tls import client_context
 
 CONNECT_S = 8.0
@@ -64,12 +65,18 @@ def certificate(name: str, path: Path, now: datetime) -> Line:
 def _until(name: str, end: datetime, now: datetime) -> Line:
     said = f"valid until {end:%Y-%m-%d}"
     if end <= now:
-        todo = "the line is refused; get a new one from the province (and look at the clock)"
+        todo = "the line is refused; enrol anew: zhijiao enroll (and look at the clock)"
         return Line(Mark.ATTENTION, name, said, todo)
     if end - now < SOON:
         days = (end - now).days
-        return Line(Mark.ATTENTION, name, f"{said}, {days} days left", "get a new one from the province")
+        return Line(Mark.ATTENTION, name, f"{said}, {days} days left", _renewal_todo(name))
     return Line(Mark.OK, name, said)
+
+
+def _renewal_todo(name: str) -> str:
+    if name == "own certificate":
+        return "an enrolled box renews it by itself at two thirds of its life: is the registrar reached? see the log"
+    return "get a new one from the province"
 
 
 def _broker(config: Config, now: datetime) -> Iterator[Line]:
@@ -108,6 +115,9 @@ def _tls(config: Config, line: socket.socket, now: datetime) -> Line:
         todo = "is ca_file that of the province, the broker's name right, and this machine's clock set?"
         return Line(Mark.ATTENTION, "tls", exc.verify_message or "not verified", todo)
     except (ssl.SSLError, OSError) as exc:
+        told = our_certificate(exc)
+        if told is not None:
+            return Line(Mark.ATTENTION, "tls", "the broker refuses the certificate of this gateway", told)
         why = getattr(exc, "reason", None) or exc.strerror or "broken off"
         todo = "does the broker ask for a client certificate (cert_file)? is it really MQTT over TLS?"
         return Line(Mark.ATTENTION, "tls", str(why), todo)

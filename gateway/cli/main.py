@@ -18,12 +18,16 @@ from gateway.errors import GatewayError
 
 COMMANDS = (
     "run",
+    "enroll",
+    "rotate-key",
     "demo",
     "simulate",
     "receive",
+    "center",
     "decode",
     "outbox",
     "verify",
+    "dossier",
     "backup",
     "restore",
     "roster",
@@ -81,7 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--debug", action="store_true", help="show where an error came from")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        import_module(f"gateway.cli.{name}").add_parser(commands)
+        import_module(f"gateway.cli.{name.replace('-', '_')}").add_parser(commands)
     return parser
 
 

@@ -14,20 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from drivers.simulators.tracker_families import FAMILIES
+from gateway.cli import simulate_fleet
 from gateway.cli.answer import describe
 from gateway.errors import ContractError, StartError
 
 EXIT_KEPT = 1
 EXIT_CODES: Mapping[int, str] = {
     0: "interrupted, or the script is played and everything was taken",
-    EXIT_KEPT: "the script is played; nobody took some of its records within a minute",
+    EXIT_KEPT: "the script is played; nobody took some of its records within a minute; "
+    "or not everything that a fleet said was proven in time",
     ContractError.exit_code: "the script has a fault, see the line; nothing was played",
 }
 TERMINAL = "terminal.zk_adms"
 TRACKER = "tracker."
 KIOSK = "kiosk"  # a card reader and a fingerprint module, and the same people at both
 PEOPLE = ("idcard.sam", "finger.zfm", "face.efaa_xor16", "reader.osdp")
-KINDS = (*PEOPLE, KIOSK, TERMINAL, *(TRACKER + family for family in FAMILIES))
+FLEET = "fleet"
+KINDS = (FLEET, *PEOPLE, KIOSK, TERMINAL, *(TRACKER + family for family in FAMILIES))
 CROWDED = ("idcard.sam", KIOSK, TERMINAL, *(TRACKER + family for family in FAMILIES))  # without a script, too
 
 
@@ -78,11 +81,14 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--unplug", type=float, default=0.0, help="share of people who trip over the cable, 0 to 1"
     )
+    simulate_fleet.add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Play until interrupted, or until the script ends."""
+    if args.kind == FLEET:
+        return simulate_fleet.run(args)
     scripted = args.script is not None or args.kind not in CROWDED
     playing = import_module("gateway.cli.simulate_script" if scripted else "gateway.cli.simulate_crowd")
     work: Coroutine[Any, Any, object] = playing.played(args, tell)

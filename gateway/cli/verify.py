@@ -1,26 +1,31 @@
-"""`zhijiao verify`: an exported file, judged offline with the gateway's public key alone.
+"""`zhijiao verify`: an exported file, a dossier or a center's database, judged offline with public keys alone.
 
-Needs no gateway, no store and no network. The key must come from somewhere else than the file:
+Needs no gateway, no store and no network. The keys must come from somewhere else than the file:
 from the center's register, from the paper of the acceptance, or from whoever enrolled the gateway.
+Three verdicts: integrity, completeness, time. Every event that was changed, moved, repeated, forked, put out of its
+order or cut out of its chain is named.
 """
 
 import argparse
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing
-from dataclasses import asdict
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
-from gateway.cli.answer import Line, Mark, describe, print_json, print_lines
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.cli import verify_dossier, verify_export, verify_record
+from gateway.cli.answer import describe
 from gateway.cli.place import add_json, add_keys, public_keys
-from gateway.cli.progress import Progress
 from gateway.errors import ConfigError
 from gateway.evidence.chain import keyring
-from gateway.evidence.export_file import MOST_LISTED, FileCheck, FileFinding, verify_file
+from gateway.evidence.jws import FindKey
+from gateway.evidence.keys import Role, TrustStore, load_trust
+from gateway.proof.dossier import is_dossier
+from gateway.receiver.postgres import is_postgres
 
 EXIT_CODES: Mapping[int, str] = {
-    0: "genuine and complete between its ends",
-    1: "genuine, but the gateway did not hold every event between its ends any more",
+    0: "genuine and complete (a file: between its ends)",
+    1: "genuine, but not every event is there",
     2: "altered, cut off, or not signed by these keys",
 }
 
@@ -30,11 +35,16 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = describe(
         commands,
         "verify",
-        summary="judge an exported file offline (校验导出文件)",
+        summary="judge a file or a database offline (校验)",
         text=__doc__,
         codes=EXIT_CODES,
     )
-    parser.add_argument("file", type=Path, metavar="FILE", help="what zhijiao outbox export wrote")
+    parser.add_argument(
+        "file",
+        type=_file_or_database,
+        metavar="FILE",
+        help="what zhijiao outbox export or zhijiao dossier wrote, or what zhijiao receive has as --db",
+    )
     add_keys(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -47,59 +57,37 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(
             "no_key", "name the gateway's public key with --key or --trust; it is the one thing needed"
         )
+    given = keyring(public_keys(args.key, None))
+    trust = None if args.trust is None else load_trust(args.trust, allow_demo=True)
+    keys_of = lru_cache(maxsize=None)(lambda gateway: _finder(given, trust, Role.GATEWAY, gateway))
+    head = b"" if isinstance(args.file, str) else _head(args.file)
+    if isinstance(args.file, str) or head.startswith(verify_record.MAGIC):
+        return verify_record.run(args, keys_of)
+    if is_dossier(head):
+        return verify_dossier.run(args, keys_of, _finder(given, trust, Role.ACK, None))
+    return verify_export.run(args, keyring(keys), keys_of)
+
+
+def _finder(given: FindKey, trust: TrustStore | None, role: Role, gateway: str | None) -> FindKey:
+    """A trust file says whose key is whose; one that is given by hand counts for everybody."""
+    named = frozenset() if trust is None else frozenset(key.kid for key in trust.everybody())
+
+    def find(kid: str) -> Ed25519PublicKey:
+        if trust is not None and kid in named:
+            return trust.find(role, gateway=gateway)(kid)
+        return given(kid)
+
+    return find
+
+
+def _file_or_database(text: str) -> Path | str:
+    """A file, or the URL of a database that is none."""
+    return text if is_postgres(text) else Path(text)
+
+
+def _head(path: Path) -> bytes:
     try:
-        with (
-            args.file.open("rb") as file,
-            closing(Progress("verifying", unit="bytes", quiet=args.json)) as progress,
-        ):
-            size = args.file.stat().st_size
-            check = verify_file(file, keyring(keys), lambda done: progress.done(done, size))
+        with path.open("rb") as file:
+            return file.read(64)
     except OSError as exc:
-        raise ConfigError("file_unreadable", f"{args.file}: {exc.strerror}; name an exported file") from exc
-    code = 2 if check.finding_count else 1 if check.missing else 0
-    if args.json:
-        print_json(
-            {"ok": code == 0, "file": str(args.file), "gateway": check.gateway, "created": check.created,
-             "signed_manifest": not check.unsigned, "events": check.summary.count, "missing": check.missing,
-             "epochs": [asdict(span) for span in check.spans], "finding_count": check.finding_count,
-             "findings": [asdict(finding) for finding in check.findings]}
-        )  # fmt: skip
-    else:
-        print_lines(list(_lines(check, code)))
-        sys.stdout.flush()
-    return code
-
-
-def _lines(check: FileCheck, code: int) -> Iterator[Line]:
-    yield Line(
-        Mark.NOTE,
-        "file of",
-        f"{check.gateway or 'unknown gateway'}, made {check.created or 'at an unknown time'}",
-    )
-    for span in check.spans:
-        gone = f", {span.missing:,} of them not held any more" if span.missing else ""
-        mark = Mark.NOTE if span.missing else Mark.OK
-        yield Line(mark, f"epoch {span.epoch}", f"events {span.first} to {span.last}{gone}; head {span.head}")
-    for finding in check.findings:
-        yield Line(Mark.ATTENTION, _where(finding), f"{finding.code}: {finding.what}")
-    if len(check.findings) == MOST_LISTED:
-        yield Line(Mark.ATTENTION, "in all", f"{check.finding_count} findings; not all are listed")
-    if any(finding.code == "unknown_kid" for finding in check.findings):
-        for kid, public in check.named_keys:
-            yield Line(
-                Mark.NOTE, "key named inside", f"{kid} {public}", "compare it with the center's register"
-            )
-    if not check.finding_count and not check.unsigned:
-        yield Line(Mark.OK, "manifest", "signed: nothing was cut off at either end")
-    elif check.unsigned:
-        yield Line(Mark.NOTE, "manifest", "not signed: whether events were cut off at the ends is not proven")
-    words = {0: "genuine and complete between its ends", 1: "genuine, with holes", 2: "NOT GENUINE"}
-    yield Line(Mark.OK if code == 0 else Mark.NOTE if code == 1 else Mark.ATTENTION, "verdict", words[code])
-
-
-def _where(finding: FileFinding) -> str:
-    if not finding.first:
-        return "file"
-    return (
-        f"line {finding.first}" if finding.first == finding.last else f"lines {finding.first}-{finding.last}"
-    )
+        raise ConfigError("file_unreadable", f"{path}: {exc.strerror}; name a file to verify") from exc

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from drivers.registry import REGISTRY
 from gateway.config.added import added_path, read_added, with_added
+from gateway.config.enrolled import defaults_by, read_enrolled
 from gateway.config.files import NamedFile, file_problems
 from gateway.config.key import Key
 from gateway.config.lists import OWN_DEVICE_ID, DeviceConfig, KioskConfig
 from gateway.config.locator import KeyPath, Lines
-from gateway.config.model import LISTS, TABLES, Config, defaults_of, head_of, keys_of
+from gateway.config.model import LISTS, TABLES, Config, GatewayConfig, defaults_of, head_of, keys_of
 from gateway.config.problems import ConfigFileError, Problem, nearest
 from gateway.config.toml_file import parse, read_text
 from gateway.config.values import BadValue, Broker
@@ -40,6 +41,19 @@ def load_without_files(path: Path, *, kinds: Collection[str] = REGISTRY) -> Conf
     return _with_added(reader.finish(reader.read()), kinds)
 
 
+def peek_gateway(path: Path) -> tuple[Path, str | None]:
+    """(state folder, gateway id or None) before the box is enrolled, when all else may be missing.
+
+    Raises `ConfigFileError` where the file is not TOML or these two are not of their form.
+    """
+    reader = _Reader(path, ())
+    reader.allow_missing = True
+    table = reader.gateway()
+    if reader.problems:
+        raise ConfigFileError(path, reader.problems)
+    return table["state_dir"], table.get("id")
+
+
 def _with_added(config: Config, kinds: Collection[str]) -> Config:
     return with_added(config, read_added(added_path(config)), kinds)
 
@@ -50,6 +64,8 @@ class _Reader:
     def __init__(self, path: Path, kinds: Collection[str]) -> None:
         self.problems: list[Problem] = []
         self.files: list[NamedFile] = []
+        self.allow_missing = False
+        self._enrolled: Mapping[str, Mapping[str, object]] = {}
         self._path = path
         self._kinds = kinds
         text = read_text(path)
@@ -59,6 +75,7 @@ class _Reader:
     def read(self) -> Config | None:
         """The configuration, or None when a problem was found."""
         self._refuse_unknown_tables()
+        self._enrolled = self._look_for_identity()
         tables = {name: self._table(name) for name in TABLES if name not in LISTS}
         devices = self._devices()
         kiosks = self._kiosks({device.id for device in devices})
@@ -72,6 +89,41 @@ class _Reader:
             tables["keys"]["event_kid"] = f"{tables['gateway']['id']}#1"
         built = {name: TABLES[name](**values) for name, values in tables.items()}
         return Config(path=self._path, devices=tuple(devices), kiosks=tuple(kiosks), **built)
+
+    def gateway(self) -> dict[str, Any]:
+        """The first table alone."""
+        return self._table("gateway")
+
+    def _look_for_identity(self) -> Mapping[str, Mapping[str, object]]:
+        """What enrolment gave the box, for what the file does not say."""
+        table = self._data.get("gateway", {})
+        written = table.get("state_dir") if isinstance(table, dict) else None
+        state_dir = (
+            self._resolve(Path(written))
+            if isinstance(written, str)
+            else defaults_of(GatewayConfig)["state_dir"]
+        )
+        if not isinstance(state_dir, Path):
+            return {}
+        facts = read_enrolled(state_dir)
+        if facts is None:
+            return {}
+        given = table.get("id") if isinstance(table, dict) else None
+        if isinstance(given, str) and given != facts.gateway:
+            self._tell(
+                "other_gateway",
+                ("gateway", "id"),
+                f"is not {facts.gateway}, as which this box is enrolled",
+                f'write "{facts.gateway}", or enrol the box anew: zhijiao enroll',
+            )
+        uplink = self._data.get("uplink", {})
+        broker = uplink.get("broker") if isinstance(uplink, dict) else None
+        plain = isinstance(broker, str) and not broker.startswith("mqtts://")
+        return {
+            name: values
+            for name, values in defaults_by(facts, state_dir).items()
+            if not (plain and name == "uplink")
+        }
 
     def finish(self, config: Config | None) -> Config:
         """The configuration, or every problem as one error."""
@@ -193,7 +245,7 @@ class _Reader:
 
     def _values(self, table: str, at: KeyPath, given: Mapping[str, object]) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        defaults = defaults_of(TABLES[table])
+        defaults = {**defaults_of(TABLES[table]), **self._enrolled_pairs(table, given)}
         for name, key in keys_of(TABLES[table]).items():
             if name in given:
                 try:
@@ -203,12 +255,21 @@ class _Reader:
                     continue
             elif name in defaults:
                 values[name] = defaults[name]
-            elif not key.default:
+            elif not key.default and not self.allow_missing:
                 self._tell(
                     "missing_key", (*at, name), "missing", f"add it, for example {name} = {key.example}"
                 )
             self._note_file(key, (*at, name), values.get(name), given.get(name))
         return values
+
+    def _enrolled_pairs(self, table: str, given: Mapping[str, object]) -> Mapping[str, object]:
+        """Certificate and key go together: where one is written, neither comes from the enrolment."""
+        found = dict(self._enrolled.get(table, {}))
+        for pair in (("cert_file", "key_file"), ("event_key_file", "event_kid")):
+            if any(name in given for name in pair):
+                for name in pair:
+                    found.pop(name, None)
+        return found
 
     def _resolve(self, value: object) -> object:
         return self._path.absolute().parent / value if isinstance(value, Path) else value

@@ -3,9 +3,12 @@
 import hashlib
 from collections.abc import Mapping
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from gateway.contract.event_data import EPOCH_OPENED
 from gateway.envelope import GATEWAY_DEVICE
 from gateway.evidence.canonical import Json
+from gateway.evidence.succession import rotation_data
 
 ORG, GATEWAY, EPOCH, BEFORE = "370102", "gw-370102-01", "5f0c2a91", "0b7d4e13"
 BOOT = "87389cf03c0f4376b8caa195260ea502"
@@ -15,6 +18,11 @@ PERSON, OTHER, KIOSK = "p-370102-0001", "p-370102-0002", "kiosk-1"
 MODULE, TRACKER = "ZFM-00A1B2", "R16H-000017"
 SESSION = "01a200c6-44c0-7000-8000-0000000000aa"
 TIME = "2026-11-22T01:02:02.000Z"
+
+
+def example_key(what: str) -> Ed25519PrivateKey:
+    """The key that is the SHA-256 of these words: known to everybody, trusted by nobody."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(what.encode()).digest())
 
 
 def event_id(number: int) -> str:
@@ -27,7 +35,7 @@ def hash_of(what: str) -> str:
     return hashlib.sha256(what.encode()).hexdigest()
 
 
-SEALED: Json = {
+SEALED: dict[str, Json] = {
     "kid": "center-seal#1",
     "enc": "l2r3vnO2gNDVaHvAcXGJAOHrKgFHjMvMYtWGmQnZ2kA",
     "ct": "cm5vdGhpbmcgaXMgaW4gaGVyZSB0aGF0IGFueWJvZHkgY291bGQgcmVhZA",
@@ -65,7 +73,6 @@ EVENTS: Mapping[str, tuple[str, str, dict[str, Json]]] = {
     "system.started": (f"gateway/{GATEWAY}", GATEWAY_DEVICE, {"software": "0.1.0", "passed": TIME}),
     "system.stopping": (f"gateway/{GATEWAY}", GATEWAY_DEVICE, {}),
     "system.updated": (f"gateway/{GATEWAY}", GATEWAY_DEVICE, {}),
-    "system.key_rotated": (f"gateway/{GATEWAY}", GATEWAY_DEVICE, {}),
     "system.degraded": (
         f"gateway/{GATEWAY}", GATEWAY_DEVICE, {"level": "degraded", "reserve_bytes": 8_388_608},
     ),
@@ -195,4 +202,11 @@ EVENTS: Mapping[str, tuple[str, str, dict[str, Json]]] = {
         },
     ),
     "audit.enrolled": (f"person/{PERSON}", KIOSK, {**_ENROLMENT, "outcome": "enrolled"}),
+    # Last: what comes behind it in this epoch the next key signs.
+    "system.key_rotated": (
+        f"gateway/{GATEWAY}", GATEWAY_DEVICE,
+        rotation_data(
+            GATEWAY, f"{GATEWAY}#1", f"{GATEWAY}#2", example_key("zhijiao test gateway key 2"), [BEFORE]
+        ),
+    ),
 }  # fmt: skip

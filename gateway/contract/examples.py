@@ -3,10 +3,6 @@
 The events stand in one chain of one epoch, one of each type, and verify.
 """
 
-import hashlib
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from gateway.clock import ClockQuality, Stamp, iso_ms
 from gateway.contract.example_events import (
     BEFORE,
@@ -15,12 +11,14 @@ from gateway.contract.example_events import (
     EVENTS,
     GATEWAY,
     ORG,
+    SEALED,
     SESSION,
     START_MONO_MS,
     START_MS,
     STEP_MS,
     TIME,
     event_id,
+    example_key,
     hash_of,
 )
 from gateway.contract.messages import CHANNELS
@@ -29,12 +27,6 @@ from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
 from gateway.evidence.keys import Role, TrustedKey
-
-
-def example_key(what: str) -> Ed25519PrivateKey:
-    """The key that is the SHA-256 of these words: known to everybody, trusted by nobody."""
-    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(what.encode()).digest())
-
 
 EVENT_KEY = Signer(f"{GATEWAY}#1", example_key("zhijiao test gateway key 1"))
 ACK_KEY = Signer("center-ack#1", example_key("zhijiao test center ack key 1"))
@@ -76,7 +68,7 @@ def chain() -> list[Sealed]:
 def messages() -> dict[str, bytes]:
     """Channel of `messages.CHANNELS` -> wire bytes; about the chain above."""
     events = chain()
-    signers = {"info": EVENT_KEY, "cmd": OPS_KEY}
+    signers = {"info": EVENT_KEY, "req_roster_part": EVENT_KEY, "cmd": OPS_KEY}
     made: dict[str, bytes] = {}
     for name, content in _contents(events[-1]).items():
         signer = signers.get(name, ACK_KEY)
@@ -133,6 +125,14 @@ def _contents(last: Sealed) -> dict[str, dict[str, Json]]:
         },
         "req_time": {"v": 1, "reqid": event_id(0x102), "mono": "123456000"},
         "res_time": {**down, "name": "time", "reqid": event_id(0x102), "mono": "123456000"},
+        "req_roster_part": {
+            "v": 1, "reqid": event_id(0x103), "gw": GATEWAY, "name": "roster-part", "version": 7, "page": 0,
+            "offset": 0, "key": hash_of("a key for this fetch alone"),
+        },
+        "res_roster_part": {
+            **down, "name": "roster-part", "reqid": event_id(0x103), "version": 7, "page": 0, "offset": 0, "size": 40,
+            "enc": SEALED["enc"], "ct": SEALED["ct"],
+        },
         "cmd_ping": {**command, "name": "ping", "cmdid": event_id(0x201), "args": {}},
         "rsp_ping": {
             "v": 1, "cmdid": event_id(0x201), "status": "done", "error": None,

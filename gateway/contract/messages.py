@@ -1,7 +1,7 @@
 """Everything but events that crosses the line, by topic below `cc/v1/{org}/{gw}`. Tables only.
 
-Down, the center signs; what a gateway does with a message that differs is said in docs/contract.md. Up, `info` alone
-is signed: of the others the broker's access list says who spoke.
+Down, the center signs; what a gateway does with a message that differs is said in docs/contract.md. Up, `info` and
+what asks for the roster are signed: of the others the broker's access list says who spoke.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.contract.forms import (
+    B64,
     CLAIM,
     COUNT,
     DEVICE,
@@ -40,6 +41,7 @@ from gateway.contract.shapes import (
     nullable,
 )
 
+SIGNED_UP = ("info", "req/roster-part")  # of what a gateway says, events aside
 STATES = ("online", "offline", "lost")
 ANSWERS = ("accepted", "running", "done", "failed", "rejected", "expired", "interrupted")
 MOST_EPOCHS, MOST_RANGES, MOST_REJECTED = 8, 256, 64
@@ -72,6 +74,15 @@ ASK_ACK = Object({"v": VERSION})
 ASK_REJECTED = Object({"v": VERSION, "reqid": NAME, "epoch": EPOCH, "from": PLACE})
 ASK_TIME = Object({"v": VERSION, "reqid": NAME, "mono": MONO})
 
+ASK_PART = Object(
+    {
+        "v": VERSION, "reqid": Text("[0-9a-f-]{36}", "a UUID"), "gw": GATEWAY, "name": Exactly("roster-part"),
+        "version": COUNT, "page": COUNT, "offset": COUNT,
+        "key": Text("[0-9a-f]{64}", "an X25519 public key in hex"),
+    },
+    note="Signed with the event key: whoever may name a key may read the roster.",
+)  # fmt: skip
+
 # -- down ----------------------------------------------------------------------------------------------------
 
 RANGES = ListOf(ListOf(Sequence(1), least=2, most=2), most=MOST_RANGES)
@@ -96,6 +107,13 @@ TELL_REJECTED = more(
     },
 )  # fmt: skip
 TELL_TIME = more(_ANSWER, {"name": Exactly("time"), "mono": MONO})
+TELL_PART = more(
+    _ANSWER,
+    {
+        "name": Exactly("roster-part"), "version": COUNT, "page": COUNT, "offset": COUNT, "size": COUNT,
+        "enc": B64, "ct": B64,
+    },
+)  # fmt: skip
 _COMMAND = Object(
     {"v": VERSION, "gw": GATEWAY, "cmdid": UUID7, "session": NAME, "expires": TIME},
     always={"issued": TIME, "by": NAME},
@@ -150,8 +168,8 @@ class Channel:
 
     @property
     def signed(self) -> bool:
-        """Whether it carries the `jws` of whoever speaks. Of what a gateway says, only `info` does."""
-        return self.way is Way.DOWN or self.topic == "info"
+        """Whether it carries the `jws` of whoever speaks."""
+        return self.way is Way.DOWN or self.topic in SIGNED_UP
 
     @property
     def published(self) -> Object:
@@ -169,6 +187,10 @@ CHANNELS: Mapping[str, Channel] = {
     "res_rejected": Channel("res/rejected", Way.DOWN, TELL_REJECTED, "A page of refusals"),
     "req_time": Channel("req/time", Way.UP, ASK_TIME, "Asks what time it is"),
     "res_time": Channel("res/time", Way.DOWN, TELL_TIME, "The center's time"),
+    "req_roster_part": Channel("req/roster-part", Way.UP, ASK_PART, "Asks for a part of the roster"),
+    "res_roster_part": Channel(
+        "res/roster-part", Way.DOWN, TELL_PART, "A part of the roster, sealed to the asker"
+    ),
     "cmd_ping": Channel("cmd/ping", Way.DOWN, PING, "Is anybody there"),
     "rsp_ping": Channel("rsp/ping", Way.UP, PONG, "The gateway's clocks"),
     "cmd_resend": Channel("cmd/resend", Way.DOWN, RESEND, "Send a range again"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.contract.forms import (
+    B64,
     CLAIM,
     COUNT,
     DAY,
@@ -40,7 +41,7 @@ ALARM: Mapping[str, Object] = {
             "code": nullable(Code()), "refused": COUNT, "class": Code(), "reason": Code(), "epoch": EPOCH,
             "seq": Sequence(), "center": Sequence(), "local": Sequence(), "kid": Text(most=128), "issued_again": COUNT,
             "lost": ListOf(SPAN), "lost_ranges": COUNT, "kept": COUNT, "tail_unknown": Bool(), "rows": COUNT,
-            "tracker": TRACKER, "sign": Code(), "silent_s": COUNT,
+            "tracker": TRACKER, "sign": Code(), "silent_s": COUNT, "days_left": Whole(),
         },
         note="Which of the optional members stand there depends on kind.",
     ),
@@ -80,12 +81,16 @@ SYSTEM: Mapping[str, Object] = {
     "system.started": Object(always={"software": TEXT, "passed": TIME}),
     "system.stopping": Object(),
     "system.updated": Object(note="Kept for updates over the network."),
-    "system.key_rotated": Object(note="Kept for enrolment over the network."),
+    "system.key_rotated": Object(
+        {"old": NAME, "kid": NAME, "public": HASH, "proof": B64, "epochs": ListOf(EPOCH)},
+        always={"alg": Code("EdDSA")},
+        note="old signs it; proof is a signature of the new key, public, over its use, gw, old and kid.",
+    ),
     "system.degraded": Object(always={"level": Code("normal", "degraded", "essential"), "reserve_bytes": Whole()}),
     "system.roster_applied": Object(
         always={
             "version": COUNT, "count": COUNT, "sha256": HASH, "issued": TIME, "expires": TIME,
-            "expired": nullable(Bool()), "left_out": COUNT, "source": Code("file"),
+            "expired": nullable(Bool()), "left_out": COUNT, "source": Code("file", "center"),
         }
     ),
     "system.rollcall_answered": Object(
@@ -113,10 +118,13 @@ AUDIT: Mapping[str, Object] = {
     "audit.config_changed": Object(
         always={
             "what": Code("account_added", "account_password", "kiosk_token_made", "device_added", "device_removed"),
-            "name": NAME, "role": nullable(Code()), "source": nullable(TEXT), **_WHO,
-            "via": Code("command", "page"), "uid": nullable(COUNT),
+            "name": TEXT, "role": nullable(Code()), "source": nullable(TEXT), **_WHO,
+            "via": Code("command", "page", "center"), "uid": nullable(COUNT),
         },
-        optional={"kind": nullable(Code()), "kiosk": nullable(DEVICE)},
+        optional={
+            "kind": nullable(Code()), "kiosk": nullable(DEVICE), "before": nullable(TOLD), "settings": nullable(TOLD),
+            "reason": nullable(Code()),
+        },
     ),
     "audit.viewed": Object(
         always={**_WHO, "what": Code("person", "alarm")}, optional={"alarm": EVENT, "kind": KIND}

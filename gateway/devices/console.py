@@ -14,11 +14,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
+from drivers.errors import SettingsError
+from drivers.forms import Field, form_of
 from drivers.probing import Answer
 from gateway.checkin.kiosk import Kiosk
 from gateway.checkin.kiosks import Kiosks
 from gateway.checkin.modules import Modules
-from gateway.checkin.reference_keeper import MODULE
+from gateway.checkin.reference_keeper import EXPECTED, MODULE
 from gateway.config import DeviceConfig
 from gateway.config.added import (
     CHANGED_DEVICES,
@@ -27,6 +29,7 @@ from gateway.config.added import (
     write_added,
 )
 from gateway.config.lists import DEVICE_ID, OWN_DEVICE_ID
+from gateway.devices.filled_in import FieldRefused, fields_of, needs_key, refused, settings_from, with_key
 from gateway.devices.history import Change, history
 from gateway.devices.live_test import LiveTest, TestView
 from gateway.devices.places import Places
@@ -40,8 +43,9 @@ from gateway.view import DeviceView
 
 log = logging.getLogger(__name__)
 
-NEEDS_RESTART = "terminal."  # their listener is made at the start
+TERMINALS = "terminal."
 MOST_DEVICES = 64
+UNIQUE = {"listen": "in_use", "port": "in_use", "serial": "serial_taken"}  # no two devices have the same
 
 
 class Records(Protocol):
@@ -72,8 +76,12 @@ class Console:
         gateway: str,
         now_ms: Callable[[], int],
         changed: Callable[[], None],
+        terminals_come: bool = False,
     ) -> None:
-        """`added`: what `file` holds at the start; `changed`: people should look again."""
+        """`added`: what `file` holds at the start; `changed`: people should look again.
+
+        `terminals_come`: the gateway listens for attendance terminals.
+        """
         self.search = Search(self._served, now_ms, changed)
         self.test = LiveTest(now_ms, self._events_of, changed)
         self._running, self._places, self._kiosks, self._modules = running, places, kiosks, modules
@@ -85,6 +93,7 @@ class Console:
         self._one_at_a_time = asyncio.Lock()
         self._coming: str | None = None  # a port that is being added
         self._closed = False
+        self._terminals_come = terminals_come
 
     # -- what is shown ----------------------------------------------------------------------------------
 
@@ -114,7 +123,19 @@ class Console:
 
     def suggested_id(self, answer: Answer) -> str:
         """A free name for what was found."""
-        stem = answer.question.kind.partition(".")[0]
+        return self.free_id(answer.question.kind)
+
+    def form(self, device: str) -> Sequence[tuple[Field, str]]:
+        """The fields of a device that was filled in, or could have been, with what stands in each; else none."""
+        now = self._configured(device)
+        fields = form_of(now.kind)
+        if not {*now.settings} <= {one.key for one in fields}:
+            return ()  # set in another way, as a dock is
+        return [(one, str(now.settings.get(one.key, ""))) for one in fields]
+
+    def free_id(self, kind: str) -> str:
+        """A free name for a device of a kind."""
+        stem = kind.partition(".")[0]
         taken = {view.id for view in self.views()} | set(self.kiosk_ids())
         return next(name for n in range(1, 1000) if (name := f"{stem}-{n}") not in taken)
 
@@ -152,6 +173,38 @@ class Console:
 
         await self._change(device, kiosk, add)
 
+    async def add_filled(
+        self, by: str, *, kind: str, device: str, kiosk: str | None, filled: Mapping[str, str]
+    ) -> None:
+        """Serve a device that no search finds, as somebody filled it in. Codes: those of `add` but not_found, no_form,
+        no_listener, key_not_given, key_not_kept; and of `FieldRefused`, with the field."""
+
+        async def add() -> None:
+            self._check_name(device)
+            if len(self.views()) >= MOST_DEVICES:
+                raise ContractError("full", f"a gateway serves {MOST_DEVICES} devices")
+            settings = await self._judged(device, kind, filled)
+            await self._put(
+                by, "device_added", Added(id=device, kind=kind, settings=settings, kiosk=kiosk), None
+            )
+
+        await self._change(device, kiosk, add)
+
+    async def fill_in_anew(self, by: str, *, device: str, filled: Mapping[str, str]) -> None:
+        """Serve it with other settings of the same form. Codes: unknown_device, kiosk_busy, and of `add_filled`."""
+
+        async def change() -> None:
+            now = self._configured(device)
+            if not self.form(device):
+                raise ContractError("no_form", "this device is set in another way")
+            settings = await self._judged(device, now.kind, filled)
+            kiosk = self._places.kiosk_of(device)
+            await self._put(
+                by, "device_replaced", Added(id=device, kind=now.kind, settings=settings, kiosk=kiosk), None
+            )
+
+        await self._change(device, None, change)
+
     async def move(self, by: str, *, device: str, kiosk: str | None) -> None:
         """Let it stand at another kiosk, or at none. Codes: unknown_device, unknown_kiosk, kiosk_busy."""
 
@@ -183,7 +236,12 @@ class Console:
         async def remove() -> None:
             self._configured(device)
             # What comes to stand under this name later does not take the place of the module that stood here.
-            await self._record(by, "device_removed", Added(id=device, removed=True), {MODULE + device: None})
+            await self._record(
+                by,
+                "device_removed",
+                Added(id=device, removed=True),
+                {MODULE + device: None, EXPECTED + device: None},
+            )
             self.test.forget(device)
             await self._running.take_away(device)
             self._places.move(device, None)
@@ -214,8 +272,28 @@ class Console:
 
         await asyncio.shield(asyncio.get_running_loop().create_task(carry_out(), name="change of devices"))
 
-    async def _put(self, by: str, what: str, entry: Added, port: str) -> None:
-        self._check_free(port)
+    async def _judged(self, device: str, kind: str, filled: Mapping[str, str]) -> Mapping[str, object]:
+        """The settings that somebody filled in, as the driver takes them, with what the others have left free."""
+        fields, settings = fields_of(kind), settings_from(kind, filled)
+        if kind.startswith(TERMINALS) and not self._terminals_come:
+            raise ContractError(
+                "no_listener", "[terminals] listen is not set: a terminal comes to the gateway"
+            )
+        others = [one.settings for one in self._running.all_configured() if one.id != device]
+        for key, code in UNIQUE.items():
+            if settings.get(key) is not None and settings[key] in [one.get(key) for one in others]:
+                raise FieldRefused(code, key, f"another device has this '{key}'")
+        wants_key = needs_key(kind, settings)
+        tried = {**settings, "channel": "clear"} if wants_key else settings
+        try:
+            self._running.check(DeviceConfig(id=device, kind=kind, settings=tried, source=self._file))
+        except (GatewayError, SettingsError) as exc:
+            raise refused(exc, fields) from exc
+        return await with_key(device, settings, self._file.parent) if wants_key else settings
+
+    async def _put(self, by: str, what: str, entry: Added, port: str | None) -> None:
+        if port is not None:
+            self._check_free(port)
         device = DeviceConfig(id=entry.id, kind=entry.kind, settings=entry.settings, source=self._file)
         try:  # before anything is written: what cannot be served is refused
             self._running.check(device)
@@ -230,7 +308,8 @@ class Console:
                 await self._running.take_away(entry.id)
             self._running.put(device)
             self._places.move(entry.id, entry.kiosk)
-            self.search.forget(port)
+            if port is not None:
+                self.search.forget(port)
         finally:
             self._coming = None
 
@@ -289,8 +368,6 @@ class Console:
         found = self._running.configured(device)
         if found is None:
             raise ContractError("unknown_device", "there is no such device")
-        if found.kind.startswith(NEEDS_RESTART):
-            raise ContractError("terminal", "terminals are changed in the configuration")
         return found
 
     def _found(self, port: str) -> Answer:

@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 
 from drivers.driver import Driver
 from drivers.factors import FactorDevice
+from drivers.terminals import Terminal
 from gateway.config import KioskConfig
 
 DriverT = TypeVar("DriverT")
@@ -70,6 +71,10 @@ class Places:
     def modules(self) -> Mapping[str, FactorDevice]:
         """All fingerprint and face modules."""
         return Chosen(self._drivers, lambda _name, driver: isinstance(driver, FactorDevice))
+
+    def terminals(self) -> Mapping[str, Terminal]:
+        """All attendance terminals."""
+        return Chosen(self._drivers, lambda _name, driver: isinstance(driver, Terminal))
 
     def modules_at(self, kiosk: str) -> Mapping[str, FactorDevice]:
         """Those that stand at one kiosk."""

@@ -66,6 +66,18 @@ class RunningDevices:
         await _ended(running.at_work)
         self._ended(device)
 
+    async def restart(self, device: str) -> bool:
+        """Begin its service anew, as if it had been unplugged for a moment; False where there is none of this name."""
+        running, group = self._running.get(device), self._group
+        if running is None or group is None:
+            return False
+        await _ended(running.at_work)
+        if (
+            self._running.get(device) is running and self._group is group
+        ):  # not taken away, not ended meanwhile
+            self._serve(running, group)
+        return True
+
     async def stop(self) -> None:
         """End the service of all; they stay known."""
         self._group = None

@@ -21,10 +21,12 @@ from gateway.evidence import canonical, jws
 from gateway.evidence.canonical import Json
 from gateway.evidence.chain import Link, check_successor, prove
 from gateway.evidence.jws import FindKey, Signer
+from gateway.evidence.succession import Succession
 
 KIND, VERSION = "zhijiao.export", 1
 MAX_MANIFEST = 4 * 1024 * 1024  # bytes; a line per epoch, and an epoch per power cut
 MOST_LISTED = 64  # findings
+_MANIFEST = b'{"bytes":'  # its first member; an event has none of that name
 
 
 @dataclass(slots=True)
@@ -168,8 +170,17 @@ class FileCheck:
             self.findings.append(FileFinding(line, line, code, what))
 
 
-def verify_file(file: BinaryIO, find_key: FindKey, progress: Callable[[int], object]) -> FileCheck:
-    """Check every event, every link and the manifest, in constant memory; `progress` gets bytes read."""
+def verify_file(
+    file: BinaryIO,
+    find_key: FindKey,
+    progress: Callable[[int], object],
+    succession: Succession | None = None,
+) -> FileCheck:
+    """Check every event, every link and the manifest, in constant memory; `progress` gets bytes read.
+
+    `succession`: which keys have handed over, hence where each counts.
+    """
+    succession = succession or Succession()
     check = FileCheck()
     before: Link | None = None
     whose: tuple[str, str] | None = None
@@ -178,13 +189,14 @@ def verify_file(file: BinaryIO, find_key: FindKey, progress: Callable[[int], obj
         if manifest is not None:
             check.add(number, "after_manifest", "something stands behind the manifest")
             break
-        if line.startswith(b'{"bytes":'):  # first member of a manifest; an event has none of that name
+        if line.startswith(_MANIFEST):
             manifest = line
             continue
         check.summary.feed(line)
         progress(check.summary.size)
         try:
             link = prove(line.removesuffix(b"\n"), find_key)
+            succession.check_place(link.gateway, link.kid, link.epoch, link.seq)
             check.summary.add(link)
             check_successor(link, before)
             before = link
@@ -200,6 +212,11 @@ def verify_file(file: BinaryIO, find_key: FindKey, progress: Callable[[int], obj
     else:
         _check_manifest(check, manifest, find_key, whose)
     return check
+
+
+def event_lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines of a file that are, or should be, events; without their ends, in constant memory."""
+    return (line.removesuffix(b"\n") for line in _lines(file) if not line.startswith(_MANIFEST))
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:

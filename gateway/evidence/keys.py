@@ -2,17 +2,23 @@
 
 The trust file names every public key with its role and, for a gateway's key, its gateway:
 
-    {"v":1,"demo":false,"keys":[{"kid","alg":"EdDSA"|"X25519","public":hex,"role":…,"gw":…|null}]}
+    {"v":1,"demo":false,"keys":[{"kid","alg":"EdDSA"|"X25519","public":hex,"role":…,"gw":…|null,"revoked":true?}]}
+
+A revoked key signs nothing new, but it stays in the file: what it signed before is verified with it.
 
 A demo key is marked by its kid (prefix `demo-`), so the mark cannot be lost by copying a file; it
 counts only where the program was started for a demo.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -20,7 +26,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gateway.errors import ConfigError, ContractError
+from gateway.evidence.chain import prove
 from gateway.evidence.jws import FindKey, Signer
+from gateway.evidence.succession import KEY_ROTATED, Rotation, Succession, rotation
 
 DEMO_PREFIX = "demo-"
 
@@ -43,6 +51,7 @@ class TrustedKey:
     role: Role
     gateway: str | None
     public: bytes
+    revoked: bool = False  # nothing new that it signs is believed
 
     @property
     def demo(self) -> bool:
@@ -50,17 +59,50 @@ class TrustedKey:
         return self.kid.startswith(DEMO_PREFIX)
 
 
+class HandedOver:
+    """Rotations of event keys, and the file in which their events are kept, one a line, as they were signed.
+
+    The file proves itself: each line is an event that a key of before signed.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.succession = Succession()
+        self._path = path
+        self._writing = Lock()
+
+    def keep(self, found: Rotation, wire: bytes) -> bool:
+        """On disk, then known; whether it was news. Raises `OSError`: then it is not known."""
+        with self._writing:
+            if self.succession.to(found.gateway, found.new) is not None:
+                return False
+            if self._path is not None:
+                with self._path.open("ab") as file:
+                    file.write(wire + b"\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+            return self.succession.learn(found)
+
+
 class TrustStore:
     """Public keys by kid and role."""
 
-    def __init__(self, keys: Iterable[TrustedKey], *, allow_demo: bool = False) -> None:
+    def __init__(
+        self, keys: Iterable[TrustedKey], *, allow_demo: bool = False, handed_over: "HandedOver | None" = None
+    ) -> None:
+        """`handed_over`: keys that these have handed over to, and where that is kept."""
+        self.handed_over = handed_over or HandedOver(None)
         self._keys = {key.kid: key for key in keys}
         self._allow_demo = allow_demo
         self._loaded: dict[str, Ed25519PublicKey] = {}  # reading a key takes longer than finding it
 
     def find(self, role: Role, *, gateway: str | None = None) -> FindKey:
         """A lookup for `jws.verify`, which accepts only keys of `role` (and of `gateway`)."""
+        found = self._find(role, gateway)
+        if role is not Role.GATEWAY or gateway is None:
+            return found
+        return self.handed_over.succession.among(gateway, found)
 
+    def _find(self, role: Role, gateway: str | None) -> FindKey:
         def lookup(kid: str) -> Ed25519PublicKey:
             key = self._keys.get(kid)
             if key is None:
@@ -69,6 +111,8 @@ class TrustStore:
                 raise ContractError("demo_key", f"key {kid} was made for a demo; this is not one")
             if key.role is not role or (gateway is not None and key.gateway != gateway):
                 raise ContractError("wrong_role", f"key {kid} may not sign this")
+            if key.revoked:
+                raise ContractError("revoked_kid", f"key {kid} was revoked")
             loaded = self._loaded.get(kid)
             if loaded is None:
                 loaded = self._loaded[kid] = Ed25519PublicKey.from_public_bytes(key.public)
@@ -79,7 +123,7 @@ class TrustStore:
     def seal_key(self) -> tuple[str, X25519PublicKey] | None:
         """The center's newest sealing key, where there is one and it counts here."""
         for key in reversed(self._keys.values()):
-            if key.role is Role.SEAL and (self._allow_demo or not key.demo):
+            if key.role is Role.SEAL and not key.revoked and (self._allow_demo or not key.demo):
                 return key.kid, X25519PublicKey.from_public_bytes(key.public)
         return None
 
@@ -88,9 +132,16 @@ class TrustStore:
         return tuple(self._keys.values())
 
     def of_gateway(self, gateway: str | None) -> tuple[TrustedKey, ...]:
-        """All event keys of one gateway; None: of every gateway."""
-        return tuple(
-            k for k in self._keys.values() if k.role is Role.GATEWAY and gateway in (None, k.gateway)
+        """All event keys of one gateway, those they have handed over to included; None: of every gateway."""
+        own = [k for k in self._keys.values() if k.role is Role.GATEWAY and gateway in (None, k.gateway)]
+        known = {k.kid for k in own}
+        return (
+            *own,
+            *(
+                TrustedKey(one.new, Role.GATEWAY, one.gateway, one.public)
+                for one in self.handed_over.succession.all(gateway)
+                if one.new not in known
+            ),
         )
 
 
@@ -107,17 +158,59 @@ def load_trust(path: Path, *, allow_demo: bool) -> TrustStore:
         raise ConfigError(
             "trust_file", f"{path}: not a trust file ({exc}); write it anew by enrolment"
         ) from exc
-    return TrustStore(keys, allow_demo=allow_demo)
+    store = TrustStore(keys, allow_demo=allow_demo, handed_over=HandedOver(rotations_path(path)))
+    for wire in _kept_rotations(rotations_path(path)):
+        with suppress(
+            ContractError
+        ):  # of a gateway or key that is no longer here, or a line cut off by a power cut
+            store.handed_over.succession.learn(proven_rotation(wire, store))
+    return store
+
+
+def rotations_path(trust_file: Path) -> Path:
+    """Beside a trust file: the rotations of its keys."""
+    return trust_file.with_name(trust_file.name + ".rotations")
+
+
+def proven_rotation(wire: bytes, store: TrustStore) -> Rotation:
+    """The rotation in the bytes of an event, signed by a key that counts; raises `ContractError`."""
+    gateway = prove(wire, None).gateway
+    link = prove(wire, store.find(Role.GATEWAY, gateway=gateway))
+    if link.type != KEY_ROTATED:
+        raise ContractError("data", "not a rotation")
+    store.handed_over.succession.check_place(gateway, link.kid, link.epoch, link.seq)
+    return rotation(link.data, gateway=gateway, kid=link.kid, epoch=link.epoch, seq=link.seq)
+
+
+def _kept_rotations(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    except OSError as exc:
+        raise ConfigError("trust_file", f"{path}: cannot be read ({exc.strerror})") from exc
 
 
 def _trusted_key(entry: Mapping[str, object]) -> TrustedKey:
-    kid, public, gateway = entry["kid"], entry["public"], entry.get("gw")
+    kid, public, gateway, revoked = (
+        entry["kid"],
+        entry["public"],
+        entry.get("gw"),
+        entry.get("revoked", False),
+    )
     if not isinstance(kid, str) or not isinstance(public, str) or not isinstance(gateway, str | None):
         raise TypeError("kid, public and gw must be text")
+    if not isinstance(revoked, bool):
+        raise TypeError("revoked must be true or false")
     raw = bytes.fromhex(public)
     if len(raw) != 32:
         raise ValueError(f"public key of {kid} is not 32 bytes")
-    return TrustedKey(kid=kid, role=Role(str(entry["role"])), gateway=gateway, public=raw)
+    return TrustedKey(kid=kid, role=Role(str(entry["role"])), gateway=gateway, public=raw, revoked=revoked)
+
+
+def key_name(owner: str, public: bytes) -> str:
+    """A kid of owner and key: no two sides need to agree on a counter."""
+    return f"{owner}#{hashlib.sha256(public).hexdigest()[:8]}"
 
 
 def trust_document(keys: Iterable[TrustedKey], *, demo: bool) -> str:
@@ -129,6 +222,7 @@ def trust_document(keys: Iterable[TrustedKey], *, demo: bool) -> str:
             "public": key.public.hex(),
             "role": key.role.value,
             "gw": key.gateway,
+            **({"revoked": True} if key.revoked else {}),
         }
         for key in keys
     ]

@@ -8,7 +8,7 @@ rows cannot be purged. Severity is fixed per kind.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from gateway.envelope import GATEWAY_DEVICE
 from gateway.errors import StoreRefused
@@ -87,6 +87,13 @@ class Alarms:
         self._changed(key)
         await self._note(key, committed.id)
         log.warning("alarm raised", extra={"kind": kind, "about": _loggable(subject)})
+
+    async def forget(self, kind: str, *, but: Collection[str]) -> None:
+        """Clear those about what is not here any more: taken away while its alarm could not be cleared."""
+        for key in list(self.standing):
+            of, _, about = key.partition("/")
+            if of == kind and about not in but:
+                await self.clear(kind, about)
 
     async def clear(self, kind: str, subject: str) -> None:
         """What `raise_` named is over; nothing when it does not stand."""

@@ -20,6 +20,15 @@ watch       one that is dead is noticed
 
 from gateway.mqtt_bridge.connection import Connection, connect
 from gateway.mqtt_bridge.endpoint import Endpoint, Message
-from gateway.mqtt_bridge.failures import FAILURE, Closed, ConnectFailed
+from gateway.mqtt_bridge.failures import FAILURE, Closed, ConnectFailed, our_certificate
 
-__all__ = ["FAILURE", "Closed", "ConnectFailed", "Connection", "Endpoint", "Message", "connect"]
+__all__ = [
+    "FAILURE",
+    "Closed",
+    "ConnectFailed",
+    "Connection",
+    "Endpoint",
+    "Message",
+    "connect",
+    "our_certificate",
+]

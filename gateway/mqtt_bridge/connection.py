@@ -30,8 +30,11 @@ from gateway.mqtt_bridge.failures import (
     client_failed,
     disconnected,
     no_answer,
+    our_certificate,
     refused_by_broker,
+    refused_certificate,
 )
+from gateway.mqtt_bridge.line import Line
 
 CONNECT_TIMEOUT_S = 15.0
 CLOSE_TIMEOUT_S = 5.0
@@ -66,6 +69,7 @@ class Connection:
         self._queue: deque[_Outgoing] = deque()  # waiting for a slot
         self._acked_s = time.monotonic()  # last PUBACK, or when the first of `_out` was sent
         self._subscribed: dict[int, asyncio.Future[list[ReasonCode]]] = {}
+        self._line: Line | None = None  # kept for what it says at its end
         self._serving = False  # subscribed: somebody takes what comes in
         self._client = new_client(endpoint)
         self._drive = Drive(self._client, crowded=self._crowded, failed=self._failed)
@@ -97,9 +101,15 @@ class Connection:
 
     def _on_disconnect(self, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None) -> None:
         closed = disconnected(self.endpoint.where, code.value, str(code))
+        told = our_certificate(None if self._line is None else self._line.error)
         if not self._connected.done():
             self._connected.set_exception(
-                ConnectFailed("closed", f"{closed.text} before it was accepted", closed_before_connack=True)
+                # TLS 1.3 says what it thinks of our certificate only after its handshake.
+                refused_certificate(self.endpoint.where, told)
+                if told is not None
+                else ConnectFailed(
+                    "closed", f"{closed.text} before it was accepted", closed_before_connack=True
+                )
             )
         self._end(closed)
 
@@ -228,6 +238,7 @@ class Connection:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._loop.run_in_executor(None, self._dial)
                 self._drive.adopt()
+                self._line = self._drive.line
                 await self._connected
                 await self._subscribe(subscriptions, optional)
                 self._serving = True

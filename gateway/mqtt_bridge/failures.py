@@ -58,6 +58,32 @@ def refused_by_broker(where: str, reason: int, text: str) -> ConnectFailed:
     )
 
 
+# What a broker's TLS says of our certificate, in OpenSSL's words, and what to do about it.
+_OUR_CERTIFICATE = {
+    "CERTIFICATE_REVOKED": "the center has revoked this box; ask it why, and enrol with a new code",
+    "CERTIFICATE_EXPIRED": "it has expired; enrol with a new code (zhijiao enroll)",
+    "UNKNOWN_CA": "it comes from another authority; enrol with a new code (zhijiao enroll)",
+    "CERTIFICATE_REQUIRED": "none was shown; check [uplink] cert_file, or enrol (zhijiao enroll)",
+    "BAD_CERTIFICATE": "it cannot be used there; enrol with a new code (zhijiao enroll)",
+    "CERTIFICATE_UNKNOWN": "it cannot be used there; enrol with a new code (zhijiao enroll)",
+}
+
+
+def our_certificate(exc: Exception | None) -> str | None:
+    """What a TLS error says of our own certificate: a clause with the remedy; None where it is about something else."""
+    if not isinstance(exc, ssl.SSLError) or isinstance(exc, ssl.SSLCertVerificationError):
+        return None
+    reason = (exc.reason or "").upper().replace(" ", "_")
+    return next((told for word, told in _OUR_CERTIFICATE.items() if reason.endswith(word)), None)
+
+
+def refused_certificate(where: str, told: str) -> ConnectFailed:
+    """The broker takes TLS, and not our certificate."""
+    return ConnectFailed(
+        "certificate", f"{where}: the broker refuses the certificate of this gateway: {told}"
+    )
+
+
 def disconnected(where: str, reason: int, text: str) -> Closed:
     """The connection ended with this DISCONNECT reason."""
     code = {TAKEN_OVER: "taken_over", KEEP_ALIVE_TIMEOUT: "keepalive"}.get(reason, "closed")
@@ -78,6 +104,8 @@ def not_dialled(where: str, exc: OSError | UnicodeError) -> ConnectFailed:
                 f"{where}: the broker's certificate is not trusted ({exc.verify_message}); "
                 "check [uplink] ca_file, the broker's name and this machine's clock",
             )
+        case ssl.SSLError() if (told := our_certificate(exc)) is not None:
+            return refused_certificate(where, told)
         case ssl.SSLError():
             return ConnectFailed(
                 "tls", f"{where}: TLS failed ({exc.reason}); check cert_file, key_file and the port"

@@ -102,6 +102,11 @@ class Line:
         """Whether `recv` has something to say."""
         return self._at < len(self._in) or self._ended or self._error is not None
 
+    @property
+    def error(self) -> OSError | None:
+        """How it broke; None while it has not, or where the other side just closed."""
+        return self._error
+
     def flush(self) -> bool:
         """Send what was gathered, as far as the line takes it; whether all of it went."""
         try:

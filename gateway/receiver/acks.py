@@ -71,6 +71,10 @@ class AckSchedule:
         """What the ack that goes out now is about, by epoch."""
         return self._waiting.pop(gateway).touched
 
+    def drop(self, gateway: str) -> None:
+        """Somebody else tells this gateway."""
+        self._waiting.pop(gateway, None)
+
     def _wait(self, gateway: str, now_s: float) -> _Waiting:
         return self._waiting.setdefault(gateway, _Waiting(now_s))
 

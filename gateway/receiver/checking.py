@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from gateway.evidence.keys import TrustStore
+from gateway.evidence.succession import KEY_ROTATED
 from gateway.receiver import topics
 from gateway.receiver.topics import Topic
-from gateway.receiver.verify import Event, NoEvent, verify
+from gateway.receiver.verify import Event, NoEvent, Standing, verify
 
 MAX_THREADS = 4  # beyond, Python's lock is what they wait for
 SLICE = 16  # messages that a thread takes at a time
@@ -40,11 +41,19 @@ class Checker:
         loop = asyncio.get_running_loop()
         slices = [batch[start : start + SLICE] for start in range(0, len(batch), SLICE)]
         checked = [loop.run_in_executor(self._threads, _check, some, trust) for some in slices]
-        return [arrived for some in await asyncio.gather(*checked) for arrived in some]
+        arrived = [one for some in await asyncio.gather(*checked) for one in some]
+        if any(isinstance(one.event, Event) and one.event.type == KEY_ROTATED for one in arrived):
+            # Beside it may stand what the new key signed, looked at a moment too early.
+            return [check_one(one.text, one.wire, trust) if _waits(one) else one for one in arrived]
+        return arrived
 
     def close(self) -> None:
         """End the threads."""
         self._threads.shutdown()
+
+
+def _waits(one: Arrived) -> bool:
+    return isinstance(one.event, NoEvent) and one.event.standing is Standing.PARKED
 
 
 def _check(batch: Sequence[tuple[str, bytes]], trust: TrustStore) -> list[Arrived]:

@@ -10,8 +10,9 @@ Refused events and further envelopes of a known fact are left out. The view `acc
 whoever reads the file with another tool.
 """
 
-import sqlite3
 from dataclasses import dataclass, field
+
+from gateway.receiver.sql import Connection
 
 MOST_AT_ONCE = 1000
 
@@ -31,7 +32,7 @@ class Accepted:
     wire: bytes = field(repr=False)
 
 
-def by_arrival(connection: sqlite3.Connection, n: int, limit: int) -> list[Accepted]:
+def by_arrival(connection: Connection, n: int, limit: int) -> list[Accepted]:
     """What was committed after `n`; 0 for the beginning."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM accepted WHERE n > ? ORDER BY n LIMIT ?",  # noqa: S608
@@ -40,9 +41,7 @@ def by_arrival(connection: sqlite3.Connection, n: int, limit: int) -> list[Accep
     return [_accepted(row) for row in rows]
 
 
-def in_sequence(
-    connection: sqlite3.Connection, gateway: str, epoch: str, seq: int, limit: int
-) -> list[Accepted]:
+def in_sequence(connection: Connection, gateway: str, epoch: str, seq: int, limit: int) -> list[Accepted]:
     """Events after `seq` up to `upto`. Both of a fork are given together: `limit` may be passed by that."""
     rows = connection.execute(
         f"SELECT {_COLUMNS} FROM accepted WHERE gw = :gw AND epoch = :epoch AND seq > :seq AND seq <= upto "  # noqa: S608
@@ -53,6 +52,6 @@ def in_sequence(
     return [_accepted(row) for row in rows]
 
 
-def _accepted(row: tuple[int, str, str, int, str, int, bytes]) -> Accepted:
+def _accepted(row: tuple[int, str, str, int, str, int | bool, bytes]) -> Accepted:
     n, gateway, epoch, seq, name, understood, wire = row
     return Accepted(n, gateway, epoch, seq, name, bool(understood), wire)

@@ -1,12 +1,12 @@
 """What gateways say of themselves, kept: birth document, state, and which of their boxes is the live one."""
 
 import json
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.receiver.documents import Info, Status, read_status
 from gateway.receiver.notices import Notices
+from gateway.receiver.sql import Connection, marks
 from gateway.receiver.topics import Topic
 
 SESSIONS_KEPT = 8
@@ -33,7 +33,7 @@ class Directory:
     """The table `gateway` in one transaction."""
 
     def __init__(
-        self, connection: sqlite3.Connection, known: Mapping[str, GatewayState], notices: Notices, now_ms: int
+        self, connection: Connection, known: Mapping[str, GatewayState], notices: Notices, now_ms: int
     ) -> None:
         self.changed: dict[str, GatewayState] = {}
         self._connection = connection
@@ -92,16 +92,17 @@ class Directory:
     def _ensure(self, topic: Topic) -> None:
         if topic.gateway not in self._known and topic.gateway not in self.changed:
             self._connection.execute(
-                "INSERT OR IGNORE INTO gateway (gw, org, sessions) VALUES (?, ?, '[]')",
+                "INSERT INTO gateway (gw, org, sessions) VALUES (?, ?, '[]') ON CONFLICT (gw) DO NOTHING",
                 (topic.gateway, topic.org),
             )
 
 
-def load_directory(connection: sqlite3.Connection) -> dict[str, GatewayState]:
-    """All gateways that have spoken."""
+def load_directory(connection: Connection, gateways: Sequence[str]) -> dict[str, GatewayState]:
+    """Those of these gateways that have spoken."""
     found = {}
     for gw, org, session, sessions, text in connection.execute(
-        "SELECT gw, org, session, sessions, status FROM gateway"
+        f"SELECT gw, org, session, sessions, status FROM gateway WHERE gw IN ({marks(len(gateways))})",  # noqa: S608
+        gateways,
     ):
         state = GatewayState(gw, org, session, tuple(json.loads(sessions)))
         found[gw] = state if text is None else _with_status(state, read_status(text.encode()))

@@ -5,17 +5,16 @@ the disk, neighbours are read some at a time, and what this transaction adds is 
 batch costs a few statements instead of three for each event.
 """
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from gateway.evidence import canonical
 from gateway.receiver.cursor import Cursor
 from gateway.receiver.intervals import Ranges
+from gateway.receiver.sql import MANY, Connection, marks
 from gateway.receiver.verify import Event
 
 NEIGHBOURS_AT_ONCE = 64  # sequences in one reading; a repeated window comes in order
-IDS_AT_ONCE = 500  # parameters of one statement; every SQLite takes 999
 
 
 class Row(NamedTuple):
@@ -29,7 +28,7 @@ class Row(NamedTuple):
 class EventRows:
     """Reads and writes the rows of one transaction. Nothing is on disk before `flush`."""
 
-    def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
+    def __init__(self, connection: Connection, now_ms: int) -> None:
         self._connection = connection
         self._now_ms = now_ms
         self._at: dict[tuple[int, int], list[Row]] = {}  # (epoch's id, sequence) -> all rows there
@@ -74,11 +73,10 @@ class EventRows:
             if key is not None and key not in self._told:
                 wanted.setdefault(key[0], set()).add(key[1])
         for gateway, ids in wanted.items():
-            for some in _slices(list(ids), IDS_AT_ONCE):
+            for some in _slices(list(ids), MANY):
                 self._told.update(((gateway, key), False) for key in some)
-                marks = ",".join("?" * len(some))
                 found = self._connection.execute(
-                    f"SELECT id FROM fact WHERE gw = ? AND id IN ({marks})",  # noqa: S608
+                    f"SELECT id FROM fact WHERE gw = ? AND id IN ({marks(len(some))})",  # noqa: S608
                     (gateway, *some),
                 )
                 self._told.update(((gateway, bytes(row[0])), True) for row in found)

@@ -1,6 +1,5 @@
 """One batch of messages, each judged and stored, in one transaction of the database thread."""
 
-import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from gateway.receiver.ledger import Book, EpochState, Key, Ledger
 from gateway.receiver.lives import Life, Lived, Lives
 from gateway.receiver.notices import NOBODY, Notices, Raised
 from gateway.receiver.resends import Resend, Resends
+from gateway.receiver.sql import Connection
 from gateway.receiver.topics import Topic
 from gateway.receiver.unseal import Unsealer, sealed_in
 from gateway.receiver.verdict import Outcome, Verdict
@@ -48,7 +48,7 @@ class Judge:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         *,
         trust: TrustStore,
         unsealer: Unsealer | None,
@@ -58,6 +58,7 @@ class Judge:
         open_resends: Mapping[Key, Resend],
         lived: Lived,
         allow: Callable[[str], bool],
+        mine: Callable[[str], bool],
         now_ms: int,
     ) -> None:
         self._connection = connection
@@ -73,6 +74,7 @@ class Judge:
         self._resends = Resends(connection, open_resends, now_ms)
         self._gateways = gateways
         self._allow = allow
+        self._mine = mine
         self._now_ms = now_ms
         self._asked: set[str] = set()
         self._answers: list[tuple[str, str, dict[str, Json]]] = []
@@ -92,7 +94,7 @@ class Judge:
     def judge_released(self) -> Result:
         """The same for parked messages whose key is known now; no verdicts when none is left."""
         verdicts = []
-        for message in list(released(self._connection, self._is_trusted, RELEASED_AT_ONCE)):
+        for message in list(released(self._connection, self._is_released, RELEASED_AT_ONCE)):
             arrived = check_one(message.topic, message.wire, self._trust)
             if arrived.topic is not None:
                 self._waiting.unpark(message, arrived.topic.gateway)
@@ -289,7 +291,9 @@ class Judge:
     def _name(self, gateway: str) -> str:
         return gateway if self._is_named(gateway) else NOBODY
 
-    def _is_trusted(self, kid: str, gateway: str) -> bool:
+    def _is_released(self, kid: str, gateway: str) -> bool:
+        if not self._mine(gateway):
+            return False
         try:
             self._trust.find(Role.GATEWAY, gateway=gateway)(kid)
         except ContractError as exc:

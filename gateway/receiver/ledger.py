@@ -5,7 +5,6 @@ COMMIT has returned. A batch that fails leaves nothing behind, in memory or on d
 """
 
 import itertools
-import sqlite3
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from gateway.receiver.cursor import LOST_LIMIT, Cursor
 from gateway.receiver.data_rules import Claim, LostRange
 from gateway.receiver.event_rows import EventRows, Row
 from gateway.receiver.notices import Notices
+from gateway.receiver.sql import Connection, marks
 from gateway.receiver.verdict import Chain, Outcome, Verdict
 from gateway.receiver.verify import Event
 
@@ -77,7 +77,7 @@ Book: TypeAlias = Mapping[str, Mapping[str, EpochState]]  # gateway -> epoch -> 
 class Ledger:
     """Writes events and keeps the cursors of one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, book: Book, notices: Notices, now_ms: int) -> None:
+    def __init__(self, connection: Connection, book: Book, notices: Notices, now_ms: int) -> None:
         self.changed: dict[Key, EpochState] = {}
         self.touched: list[tuple[str, str, int]] = []  # what the next acks are about
         self._connection = connection
@@ -165,10 +165,11 @@ class Ledger:
 
     def _create(self, gateway: str, epoch: str) -> EpochState:
         row = self._connection.execute(
-            "INSERT INTO cursor (gw, epoch, seen_ms, upto, head, rejected_n, end_seq) VALUES (?, ?, ?, 0, ?, 0, 0)",
+            "INSERT INTO cursor (gw, epoch, seen_ms, upto, head, rejected_n, end_seq) "
+            "VALUES (?, ?, ?, 0, ?, 0, 0) RETURNING id",
             (gateway, epoch, self._now_ms, GENESIS),
-        )
-        return EpochState(row.lastrowid or 0, gateway, epoch)
+        ).fetchone()
+        return EpochState(int(row[0]), gateway, epoch)
 
     def _chain(self, event: Event, before: Sequence[Row], here: Sequence[Row], after: Sequence[Row]) -> Chain:
         """How the event, one of `here`, hangs on what is stored; a broken link on either side is an alarm."""
@@ -250,11 +251,13 @@ class Ledger:
     def refusals(self, gateway: str, epoch: str, first: int, limit: int) -> list[tuple[int, str, str]]:
         """(sequence, code, message) of refused events from `first` on, ascending; of a fork the first one."""
         rows = self._connection.execute(
-            "SELECT r.seq, r.code, r.message, min(r.n) FROM cursor c JOIN rejected r ON r.cursor = c.id "
-            "WHERE c.gw = ? AND c.epoch = ? AND r.seq >= ? GROUP BY r.seq ORDER BY r.seq LIMIT ?",
+            "SELECT r.seq, r.code, r.message FROM cursor c JOIN rejected r ON r.cursor = c.id "
+            "WHERE c.gw = ? AND c.epoch = ? AND r.seq >= ? AND r.n = "
+            "(SELECT min(o.n) FROM rejected o WHERE o.cursor = r.cursor AND o.seq = r.seq) "
+            "ORDER BY r.seq LIMIT ?",
             (gateway, epoch, first, limit),
         )
-        return [(int(seq), str(code), str(message)) for seq, code, message, _ in rows]
+        return [(int(seq), str(code), str(message)) for seq, code, message in rows]
 
     def known(self, gateway: str) -> dict[str, EpochState]:
         """The gateway's epochs in this transaction."""
@@ -282,16 +285,23 @@ def _loses(event: Event) -> LostRange | None:
     return data_rules.lost_range(event.data) if acts else None
 
 
-def load_book(connection: sqlite3.Connection) -> dict[str, dict[str, EpochState]]:
-    """All cursors as the disk holds them; what lies beyond `upto` is counted anew from the events."""
+def load_book(connection: Connection, gateways: Sequence[str]) -> dict[str, dict[str, EpochState]]:
+    """Their cursors as the disk holds them; what lies beyond `upto` is counted anew from the events."""
+    theirs = f"c.gw IN ({marks(len(gateways))})"
     states = {
         row[0]: EpochState(row[0], row[1], row[2], Cursor(row[3]), bytes(row[4]), row[5], (), row[6], row[7])
         for row in connection.execute(
-            "SELECT id, gw, epoch, upto, head, rejected_n, end_seq, end_hash FROM cursor ORDER BY id"
+            "SELECT id, gw, epoch, upto, head, rejected_n, end_seq, end_hash FROM cursor c "  # noqa: S608
+            f"WHERE {theirs} ORDER BY id",
+            gateways,
         )
     }
-    _load_beyond(connection, states)
-    for row, first, last in connection.execute("SELECT cursor, first, last FROM lost ORDER BY id"):
+    _load_beyond(connection, gateways, states)
+    for row, first, last in connection.execute(
+        f"SELECT l.cursor, l.first, l.last FROM lost l JOIN cursor c ON c.id = l.cursor "  # noqa: S608
+        f"WHERE {theirs} ORDER BY l.id",
+        gateways,
+    ):
         states[row].cursor.declared.add(first, last)
         states[row].cursor.lost.add(first, last)
     book: dict[str, dict[str, EpochState]] = {}
@@ -313,13 +323,14 @@ def _note_listed(rows: EventRows, state: EpochState) -> None:
         state.listed = Listed(upto, links.head(rows, state.id, state.cursor, upto))
 
 
-def _load_beyond(connection: sqlite3.Connection, states: Mapping[int, EpochState]) -> None:
+def _load_beyond(connection: Connection, gateways: Sequence[str], states: Mapping[int, EpochState]) -> None:
     for state in states.values():
         # The step that kept `upto` from going on; one that holds is taken when something next arrives.
         state.cursor.mistrust(state.cursor.upto + 1)
     rows = connection.execute(
-        "SELECT c.id, e.seq, e.n, e.hash, e.prevhash FROM cursor c JOIN event e ON e.cursor = c.id "
-        "AND e.seq > c.upto ORDER BY c.id, e.seq, e.n"
+        "SELECT c.id, e.seq, e.n, e.hash, e.prevhash FROM cursor c JOIN event e ON e.cursor = c.id "  # noqa: S608
+        f"AND e.seq > c.upto WHERE c.gw IN ({marks(len(gateways))}) ORDER BY c.id, e.seq, e.n",
+        gateways,
     )
     before: tuple[int, int, list[Row]] = (0, 0, [])
     for (key, seq), some in itertools.groupby(rows, key=lambda row: (int(row[0]), int(row[1]))):
@@ -340,7 +351,7 @@ def _hangs(before: Sequence[Row], here: Sequence[Row]) -> bool:
     return len(before) == len(here) == 1 and here[0].previous == before[0].hash
 
 
-def _newest_refusals(connection: sqlite3.Connection, state: EpochState) -> tuple[Refusal, ...]:
+def _newest_refusals(connection: Connection, state: EpochState) -> tuple[Refusal, ...]:
     rows = connection.execute(
         "SELECT e.seq, r.code, r.message FROM rejected r JOIN event e ON e.n = r.n WHERE e.cursor = ? "
         "ORDER BY r.n DESC LIMIT ?",

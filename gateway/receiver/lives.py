@@ -14,13 +14,13 @@ Where both are lacking there is no alarm: a machine that goes on delivers one so
 alarm would send somebody to a sound box.
 """
 
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from gateway.receiver.ledger import EpochState, Key
 from gateway.receiver.notices import Notices
+from gateway.receiver.sql import Connection, marks
 from gateway.receiver.verdict import Outcome, Verdict
 from gateway.receiver.verify import Event
 
@@ -56,7 +56,7 @@ Lived: TypeAlias = Mapping[str, Mapping[str, Life]]  # gateway -> epoch -> life
 class Lives:
     """The table `life` in one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, known: Lived, notices: Notices, now_ms: int) -> None:
+    def __init__(self, connection: Connection, known: Lived, notices: Notices, now_ms: int) -> None:
         self.changed: dict[Key, Life] = {}
         self._seen: list[Event] = []
         self._rivals: dict[tuple[str, str, str], list[Life]] = {}  # until a life changes
@@ -79,7 +79,9 @@ class Lives:
             elif _goes_on(event, state):
                 self._judge(event, state)
         self._connection.executemany(
-            "INSERT OR REPLACE INTO life (cursor, boot, mono_ms, turn, live_ms) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO life (cursor, boot, mono_ms, turn, live_ms) VALUES (?, ?, ?, ?, ?) ON CONFLICT (cursor) DO "
+            "UPDATE SET boot = excluded.boot, mono_ms = excluded.mono_ms, turn = excluded.turn, "
+            "live_ms = excluded.live_ms",
             [
                 (life.cursor, life.boot, life.mono_ms, life.turn, life.live_ms)
                 for life in self.changed.values()
@@ -173,12 +175,13 @@ def _mono_ms(event: Event) -> int:
     return int(str(event.message["monoms"]))
 
 
-def load_lives(connection: sqlite3.Connection) -> dict[str, dict[str, Life]]:
-    """All epochs of which something is known."""
+def load_lives(connection: Connection, gateways: Sequence[str]) -> dict[str, dict[str, Life]]:
+    """Their epochs of which something is known."""
     found: dict[str, dict[str, Life]] = {}
     for gw, epoch, *life in connection.execute(
-        "SELECT c.gw, c.epoch, l.cursor, l.boot, l.mono_ms, l.turn, l.live_ms "
-        "FROM life l JOIN cursor c ON c.id = l.cursor"
+        "SELECT c.gw, c.epoch, l.cursor, l.boot, l.mono_ms, l.turn, l.live_ms "  # noqa: S608
+        f"FROM life l JOIN cursor c ON c.id = l.cursor WHERE c.gw IN ({marks(len(gateways))})",
+        gateways,
     ):
         found.setdefault(gw, {})[epoch] = Life(*life)
     return found

@@ -10,11 +10,11 @@ Decided from above downwards, by what is stored alone: any order of arrival, and
 """
 
 import itertools
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.receiver.cursor import Cursor
 from gateway.receiver.event_rows import EventRows, Row
+from gateway.receiver.sql import Connection
 
 _NOBODY: Sequence[Row] = ()
 
@@ -43,7 +43,7 @@ def weigh_range(rows: EventRows, epoch: int, cursor: Cursor, first: int, last: i
             weigh(rows, epoch, cursor, seq)
 
 
-def load(connection: sqlite3.Connection, epoch: int, cursor: Cursor) -> None:
+def load(connection: Connection, epoch: int, cursor: Cursor) -> None:
     """Weigh all that is stored in declared places, as the disk holds it; `cursor.declared` is known."""
     for first, last in cursor.declared:
         query = (
@@ -61,7 +61,7 @@ def load(connection: sqlite3.Connection, epoch: int, cursor: Cursor) -> None:
             above = (seq, here)
 
 
-def _places(rows: Iterator[tuple[int, int, bytes, bytes | None]]) -> Iterator[tuple[int, list[Row]]]:
+def _places(rows: Iterable[tuple[int, int, bytes, bytes | None]]) -> Iterator[tuple[int, list[Row]]]:
     for seq, some in itertools.groupby(rows, key=lambda row: int(row[0])):
         yield seq, [Row(*row[1:]) for row in some]
 

@@ -1,12 +1,14 @@
-"""How the tables came to be: numbered steps, each applied once, in one transaction with its record.
+"""How the tables came to be: numbered steps, each applied once, all in one transaction with their record.
 
 Add a step at the end; never change one that was released. A file with steps this program does not
-know was written by a newer release: it is refused, not guessed at.
+know was written by a newer release: it is refused, not guessed at. The statements are SQLite's; `postgres`
+says them in its own words.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
-from peewee import IntegerField, Model, SqliteDatabase, TextField
+from peewee import Database, IntegerField, Model, SqliteDatabase, TextField
 
 from gateway.errors import StartError
 from gateway.receiver.models import TABLES
@@ -79,8 +81,18 @@ CREATE TABLE life (
 """
 
 
+# Which worker has which gateway (`leases`). A worker's row says that it lives; a lease lasts as long as that.
+_LEASES = (
+    "CREATE TABLE worker (name TEXT PRIMARY KEY, incarnation TEXT NOT NULL, until_ms INTEGER NOT NULL)",
+    "CREATE TABLE lease (gw TEXT PRIMARY KEY, holder TEXT NOT NULL, since_ms INTEGER NOT NULL)",
+)
+
+FIRST = "0001_first_tables"  # its row is there in every record
+_TURN = "SELECT pg_advisory_xact_lock(23115, hashtext(current_schema()))"
+
+
 class Migration(Model):
-    """Steps applied to this file."""
+    """Steps applied to this record."""
 
     name = TextField(primary_key=True)
     applied_ms = IntegerField()
@@ -89,68 +101,52 @@ class Migration(Model):
         table_name = "migration"
 
 
-def _first_tables(database: SqliteDatabase) -> None:
+def _first_tables(database: Database) -> None:
     database.create_tables(TABLES, safe=False)
-    database.execute_sql(_EVENTS_VIEW)
+    _run(database, (_EVENTS_VIEW,))
 
 
-def _requests_and_resends(database: SqliteDatabase) -> None:
-    for statement in _ASKING:
+def _run(database: Database, statements: Iterable[str]) -> None:
+    for statement in statements:
         database.execute_sql(statement)
 
 
-def _stuck_gaps(database: SqliteDatabase) -> None:
-    for statement in _STUCK_GAPS:
-        database.execute_sql(statement)
-
-
-def _facts_of_gateways(database: SqliteDatabase) -> None:
-    for statement in _FACTS:
-        database.execute_sql(statement)
-
-
-def _accepted_events(database: SqliteDatabase) -> None:
-    for statement in _ACCEPTED:
-        database.execute_sql(statement)
-
-
-def _lives(database: SqliteDatabase) -> None:
-    database.execute_sql(_LIVES)
-
-
-MIGRATIONS: Mapping[str, Callable[[SqliteDatabase], None]] = {
-    "0001_first_tables": _first_tables,
-    "0002_requests_and_resends": _requests_and_resends,
-    "0003_stuck_gaps": _stuck_gaps,
-    "0004_facts_of_gateways": _facts_of_gateways,
-    "0005_accepted_events": _accepted_events,
-    "0006_lives": _lives,
+MIGRATIONS: Mapping[str, Callable[[Database], None]] = {
+    FIRST: _first_tables,
+    "0002_requests_and_resends": partial(_run, statements=_ASKING),
+    "0003_stuck_gaps": partial(_run, statements=_STUCK_GAPS),
+    "0004_facts_of_gateways": partial(_run, statements=_FACTS),
+    "0005_accepted_events": partial(_run, statements=_ACCEPTED),
+    "0006_lives": partial(_run, statements=(_LIVES,)),
+    "0007_leases": partial(_run, statements=_LEASES),
 }
 
 
-def migrate(database: SqliteDatabase, now_ms: int) -> None:
-    """Bring the file up to date; raises `StartError` (store_newer, not_ours)."""
-    with database.bind_ctx([Migration, *TABLES]):
+def migrate(database: Database, name: str, now_ms: int) -> None:
+    """Bring the record up to date; raises `StartError` (store_newer, not_ours). `name`: what a person calls it."""
+    on_sqlite = isinstance(database, SqliteDatabase)
+    with database.bind_ctx([Migration, *TABLES]), database.atomic(*(("IMMEDIATE",) if on_sqlite else ())):
+        if not on_sqlite:
+            database.execute_sql(_TURN)  # several workers may start at once
         tables = set(database.get_tables())
         if tables and Migration._meta.table_name not in tables:  # noqa: SLF001 - peewee's documented face
-            raise StartError("not_ours", f"{database.database}: holds other tables; name another file")
+            raise StartError("not_ours", f"{name}: holds other tables; name another database")
         database.create_tables([Migration])
-        applied = check_known(database)
-        for name, step in MIGRATIONS.items():
-            if name not in applied:
-                with database.atomic():
-                    step(database)
-                    Migration.create(name=name, applied_ms=now_ms)
+        applied = check_known(database, name)
+        for step, apply in MIGRATIONS.items():
+            if step not in applied:
+                apply(database)
+                Migration.create(name=step, applied_ms=now_ms)
 
 
-def check_known(database: SqliteDatabase) -> set[str]:
-    """The steps applied to this file; raises `StartError` (store_newer) for one that is not known."""
+def check_known(database: Database, name: str) -> set[str]:
+    """The steps applied to this record; raises `StartError` (store_newer) for one that is not known."""
     with database.bind_ctx([Migration]):
         applied = {str(row.name) for row in Migration.select()}
     unknown = sorted(applied - MIGRATIONS.keys())
     if unknown:
         raise StartError(
             "store_newer",
-            f"{database.database}: written by a newer release (step {unknown[-1]}); install that release",
+            f"{name}: written by a newer release (step {unknown[-1]}); install that release",
         )
     return applied

@@ -7,7 +7,7 @@ Bounded by construction: everything that an unproven message can make a row of (
 or count in (`tally`, `alarm`: only names of gateways that the trust file knows, else one common row).
 """
 
-from peewee import BlobField, BooleanField, CompositeKey, IntegerField, Model, TextField
+from peewee import AutoField, BlobField, BooleanField, CompositeKey, IntegerField, Model, TextField
 
 
 class Gateway(Model):
@@ -30,7 +30,7 @@ class Gateway(Model):
 class Cursor(Model):
     """How far an epoch is settled. Stored and lost beyond `upto` follow from the rows of `event` and `lost`."""
 
-    id = IntegerField(primary_key=True)
+    id = AutoField()
     gw = TextField()
     epoch = TextField()
     seen_ms = IntegerField()  # when the center first heard of it
@@ -94,7 +94,7 @@ class Fact(Model):
 class Lost(Model):
     """Ranges that a gateway declared lost, signed."""
 
-    id = IntegerField(primary_key=True)
+    id = AutoField()
     cursor = IntegerField(index=True)
     first = IntegerField()
     last = IntegerField()
@@ -108,7 +108,7 @@ class Lost(Model):
 class Parked(Model):
     """Messages whose key may still become known. Place and gateway are what they say, proven by nothing."""
 
-    id = IntegerField(primary_key=True)
+    id = AutoField()
     digest = BlobField(unique=True)  # SHA-256 of the wire bytes: a repeat is one row
     topic = TextField()
     gw = TextField()
@@ -127,7 +127,7 @@ class Parked(Model):
 class Quarantine(Model):
     """Messages that take no sequence; the newest of each gateway."""
 
-    id = IntegerField(primary_key=True)
+    id = AutoField()
     gw = TextField()
     topic = TextField()
     code = TextField()

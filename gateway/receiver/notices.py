@@ -4,9 +4,10 @@ Whoever is named here is a gateway that the trust file knows; everybody else sha
 so that invented names cannot fill the disk.
 """
 
-import sqlite3
 from collections import Counter
 from dataclasses import dataclass
+
+from gateway.receiver.sql import Connection
 
 NOBODY = "?"  # the gateway of messages from names that the trust file does not know
 
@@ -25,7 +26,7 @@ class Raised:
 class Notices:
     """Collects during a transaction; `finish` writes."""
 
-    def __init__(self, connection: sqlite3.Connection, now_ms: int) -> None:
+    def __init__(self, connection: Connection, now_ms: int) -> None:
         self.raised: list[Raised] = []
         self._connection = connection
         self._now_ms = now_ms
@@ -52,14 +53,14 @@ class Notices:
         """Write, at the end of the transaction; `raised` names what is new."""
         self._connection.executemany(
             "INSERT INTO tally (gw, epoch, name, n) VALUES (?, ?, ?, ?) "
-            "ON CONFLICT (gw, epoch, name) DO UPDATE SET n = n + excluded.n",
+            "ON CONFLICT (gw, epoch, name) DO UPDATE SET n = tally.n + excluded.n",
             [(*key, number) for key, number in self._counts.items()],
         )
         for (gateway, epoch, kind, code), seqs in self._alarms.items():
             total = self._connection.execute(
                 "INSERT INTO alarm (gw, epoch, kind, code, first_seq, last_seq, first_ms, last_ms, n) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (gw, epoch, kind, code) DO UPDATE SET "
-                "last_seq = excluded.last_seq, last_ms = excluded.last_ms, n = n + excluded.n RETURNING n",
+                "last_seq = excluded.last_seq, last_ms = excluded.last_ms, n = alarm.n + excluded.n RETURNING n",
                 (gateway, epoch, kind, code, seqs[0], seqs[-1], self._now_ms, self._now_ms, len(seqs)),
             ).fetchone()[0]
             if total == len(seqs):

@@ -6,7 +6,6 @@ declared lost is gone, but said so. Time: how many events can be placed by more 
 """
 
 import hashlib
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -16,8 +15,7 @@ from pathlib import Path
 from gateway.errors import ContractError
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
-from gateway.receiver import lost_places
-from gateway.receiver.corrected_time import (
+from gateway.evidence.corrected_time import (
     CLOCK_SYNCED,
     Corrected,
     Pairing,
@@ -25,9 +23,11 @@ from gateway.receiver.corrected_time import (
     TimeQuality,
     pairing_of,
 )
+from gateway.receiver import lost_places
 from gateway.receiver.cursor import Cursor
 from gateway.receiver.database import open_for_reading
 from gateway.receiver.intervals import Range, Ranges
+from gateway.receiver.sql import Reading, marks
 
 RANGES_LISTED = 16  # of each kind, in a report
 ALARMS = ("store_rollback", "center_rollback", "chain_mismatch", "duplicate_identity")
@@ -123,7 +123,7 @@ class ListedEvent:
         }
 
 
-def report(path: Path) -> list[EpochReport]:
+def report(path: Path | str) -> list[EpochReport]:
     """All epochs, oldest first; raises `StartError` where the database cannot be read."""
     connection = open_for_reading(path)
     try:
@@ -136,7 +136,7 @@ def report(path: Path) -> list[EpochReport]:
         connection.close()
 
 
-def events(path: Path) -> Iterator[ListedEvent]:
+def events(path: Path | str) -> Iterator[ListedEvent]:
     """Every stored event in order of gateway, epoch and sequence, with its corrected time; raises `StartError`."""
     connection = open_for_reading(path)
     try:
@@ -152,7 +152,7 @@ def events(path: Path) -> Iterator[ListedEvent]:
             understood,
             code,
             wire,
-        ) in connection.execute(
+        ) in connection.each(
             "SELECT c.gw, c.epoch, e.seq, e.type, e.event_id, e.time_ms, e.received_ms, e.understood, r.code, "
             "e.wire FROM cursor c JOIN event e ON e.cursor = c.id LEFT JOIN rejected r ON r.n = e.n "
             "ORDER BY c.gw, c.id, e.seq, e.n"
@@ -173,7 +173,7 @@ def events(path: Path) -> Iterator[ListedEvent]:
         connection.close()
 
 
-def quarantined(path: Path) -> int:
+def quarantined(path: Path | str) -> int:
     """Messages kept aside because nobody can vouch for them."""
     connection = open_for_reading(path)
     try:
@@ -182,7 +182,7 @@ def quarantined(path: Path) -> int:
         connection.close()
 
 
-def _pairings(connection: sqlite3.Connection) -> dict[str, Pairings]:
+def _pairings(connection: Reading) -> dict[str, Pairings]:
     """By gateway: a boot may span epochs. What was refused pairs nothing."""
     found: dict[str, list[Pairing]] = {}
     for gw, wire in connection.execute(
@@ -197,7 +197,7 @@ def _pairings(connection: sqlite3.Connection) -> dict[str, Pairings]:
 
 
 def _epoch(
-    connection: sqlite3.Connection,
+    connection: Reading,
     pairings: Pairings,
     key: int,
     gw: str,
@@ -210,7 +210,7 @@ def _epoch(
     held, forked, times = Ranges(), Ranges(), Counter[str]()
     before: tuple[int, set[bytes]] = (0, set())
     here: tuple[int, set[bytes]] = (0, set())
-    for seq, stored_hash, previous, wire in connection.execute(
+    for seq, stored_hash, previous, wire in connection.each(
         "SELECT seq, hash, prevhash, wire FROM event WHERE cursor = ? ORDER BY seq, n", (key,)
     ):
         if seq == here[0]:
@@ -257,7 +257,7 @@ def _epoch(
     )
 
 
-def _disputed(connection: sqlite3.Connection, key: int) -> Ranges:
+def _disputed(connection: Reading, key: int) -> Ranges:
     """Places that are lost although something is stored there."""
     cursor = Cursor()
     for first, last in connection.execute("SELECT first, last FROM lost WHERE cursor = ?", (key,)):
@@ -270,17 +270,16 @@ def _numbers(ranges: Ranges) -> tuple[int, ...]:
     return tuple(number for first, last in ranges for number in range(first, last + 1))
 
 
-def _tally(connection: sqlite3.Connection, gw: str, epoch: str, name: str) -> int:
+def _tally(connection: Reading, gw: str, epoch: str, name: str) -> int:
     found = connection.execute(
         "SELECT coalesce(sum(n), 0) FROM tally WHERE gw = ? AND epoch = ? AND name = ?", (gw, epoch, name)
     ).fetchone()
     return int(found[0])
 
 
-def _alarms(connection: sqlite3.Connection, gw: str, epoch: str) -> dict[str, int]:
-    marks = ",".join("?" * len(ALARMS))
+def _alarms(connection: Reading, gw: str, epoch: str) -> dict[str, int]:
     rows = connection.execute(
-        f"SELECT kind, sum(n) FROM alarm WHERE gw = ? AND epoch = ? AND kind IN ({marks}) GROUP BY kind",  # noqa: S608
+        f"SELECT kind, sum(n) FROM alarm WHERE gw = ? AND epoch = ? AND kind IN ({marks(len(ALARMS))}) GROUP BY kind",  # noqa: S608
         (gw, epoch, *ALARMS),
     )
     return {str(kind): int(n) for kind, n in rows}

@@ -10,8 +10,7 @@ declared lost. It is on disk before its command goes out, so a restart neither f
     wait    30 s, doubled up to 15 min, from the start again as soon as something arrives
 """
 
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -24,6 +23,7 @@ from gateway.evidence.canonical import Json
 from gateway.receiver import data_rules
 from gateway.receiver.documents import checked
 from gateway.receiver.intervals import Range, Ranges
+from gateway.receiver.sql import Connection, marks
 from gateway.uuid7 import uuid7
 
 GAP_AGE_MS = 10 * 60 * 1000
@@ -37,6 +37,14 @@ ENDED = frozenset({"done", "failed", "rejected", "expired", "interrupted"})
 BY = "receiver"
 
 Key: TypeAlias = tuple[str, str]  # gateway, epoch
+_COLUMNS = (
+    *("gw", "epoch", "since_ms", "rollback", "cmdid", "first", "last", "session", "attempts", "next_ms"),
+    *("missing", "answer", "seen_ms"),
+)
+_PUT = (
+    f"INSERT INTO resend ({', '.join(_COLUMNS)}) VALUES ({marks(len(_COLUMNS))}) "  # noqa: S608
+    f"ON CONFLICT (gw, epoch) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS[2:])}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +76,7 @@ class Answer:
 class Resends:
     """The table `resend` in one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, known: Mapping[Key, Resend], now_ms: int) -> None:
+    def __init__(self, connection: Connection, known: Mapping[Key, Resend], now_ms: int) -> None:
         self.changed: dict[Key, Resend | None] = {}  # None: gone
         self.commands: list[tuple[str, dict[str, Json]]] = []  # (gateway, content without signature)
         self._connection = connection
@@ -173,25 +181,23 @@ class Resends:
             self._connection.execute("DELETE FROM resend WHERE gw = ? AND epoch = ?", key)
             return
         self._connection.execute(
-            "INSERT OR REPLACE INTO resend (gw, epoch, since_ms, rollback, cmdid, first, last, session, attempts, "
-            "next_ms, missing, answer, seen_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            _PUT,
             (
-                *key, row.since_ms, row.rollback, row.cmdid, row.first, row.last, row.session, row.attempts,
+                *key, row.since_ms, int(row.rollback), row.cmdid, row.first, row.last, row.session, row.attempts,
                 row.next_ms, row.missing, row.answer, row.seen_ms,
             ),
         )  # fmt: skip
 
 
-def load_resends(connection: sqlite3.Connection) -> dict[Key, Resend]:
-    """All rows."""
+def load_resends(connection: Connection, gateways: Sequence[str]) -> dict[Key, Resend]:
+    """Their rows."""
     return {
         (row[0], row[1]): Resend(
             since_ms=row[2], rollback=bool(row[3]), cmdid=row[4], first=row[5], last=row[6], session=row[7],
             attempts=row[8], next_ms=row[9], missing=row[10], answer=row[11], seen_ms=row[12],
         )
         for row in connection.execute(
-            "SELECT gw, epoch, since_ms, rollback, cmdid, first, last, session, attempts, next_ms, missing, answer, "
-            "seen_ms FROM resend"
+            f"SELECT {', '.join(_COLUMNS)} FROM resend WHERE gw IN ({marks(len(gateways))})", gateways  # noqa: S608
         )
     }  # fmt: skip
 

@@ -60,7 +60,6 @@ class Service:
             await _wait(stop, random.uniform(0, min(MOST_BACKOFF_S, 2.0 ** min(attempt, 6) / 4)))  # noqa: S311
 
     async def _serve(self, connection: Connection, stop: asyncio.Event) -> None:
-        self.receiver.ack_everybody()  # the broker may have forgotten what it retained
         waiting: asyncio.Queue[Message] = asyncio.Queue(MAX_WAITING)
         stopping = asyncio.create_task(_until(stop), name="receiver-stop")
         working = [
@@ -71,6 +70,7 @@ class Service:
                 ("speak", self._speak(connection)),
                 ("look", self._look_after()),
                 ("watch", self._watch(connection)),
+                ("beat", self._beat()),
             )
         ]
         try:
@@ -91,6 +91,7 @@ class Service:
                 saying = self._publish(connection, self.receiver.acks_pending())
                 if saying:
                     await asyncio.wait(saying, timeout=2.0)
+            await self._give_back()
             await connection.close()
 
     async def _meet(self, connection: Connection, waiting: "asyncio.Queue[Message]") -> None:
@@ -105,6 +106,8 @@ class Service:
                 message.done()
 
     async def _take(self, waiting: "asyncio.Queue[Message]") -> None:
+        await self.receiver.beat()  # a worker has nobody before
+        self.receiver.ack_everybody()  # the broker may have forgotten what it retained
         while True:
             batch = [await waiting.get()]
             if waiting.qsize() < MAX_BATCH:
@@ -136,7 +139,20 @@ class Service:
     async def _look_after(self) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            await self.receiver.look_after()
+            for verdict in await self.receiver.look_after():
+                self.on_verdict(verdict)
+
+    async def _beat(self) -> None:
+        """A worker has gateways only while it hears them."""
+        while True:
+            await asyncio.sleep(self.receiver.beat_s or IDLE_S)
+            await self.receiver.beat()
+
+    async def _give_back(self) -> None:
+        try:
+            await self.receiver.give_back()
+        except StoreRefused as exc:  # then they are free when the lease ends
+            log.warning("leases not given back", extra={"code": exc.code, "cause": str(exc)})
 
     async def _watch(self, connection: Connection) -> None:
         """Give up a connection that is dead: nobody else would notice, and no ack would ever go out again."""

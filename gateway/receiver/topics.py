@@ -40,6 +40,12 @@ def parse(text: str) -> Topic | None:
     return Topic(match[1], match[2], channel, name)
 
 
+def gateway_of(text: str) -> str:
+    """The gateway of a topic; nothing where it is not one of the contract."""
+    match = _TOPIC.fullmatch(text)
+    return "" if match is None else match[2]
+
+
 def root(org: str, gateway: str) -> str:
     """What all topics of a gateway begin with, up to and with the slash."""
     return f"cc/v1/{org}/{gateway}/"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.errors import ConfigError, StoreRefused
-from gateway.evidence.keys import TrustStore, load_trust
+from gateway.evidence.keys import TrustStore, load_trust, rotations_path
 from gateway.receiver.receiver import Receiver
 from gateway.receiver.verdict import Verdict
 
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 2.0
 Mark: TypeAlias = tuple[int, int, int] | None  # what tells one state of a file from another
+Marks: TypeAlias = tuple[Mark, ...]  # of the file, and of the rotations beside it
 
 
 class TrustFile:
@@ -26,7 +27,7 @@ class TrustFile:
     def __init__(self, path: Path, *, allow_demo: bool) -> None:
         self._path = path
         self._allow_demo = allow_demo
-        self._mark: Mark = None
+        self._mark: Marks = ()
 
     def load(self) -> TrustStore:
         """Read it; raises `ConfigError`."""
@@ -68,15 +69,19 @@ class TrustFile:
         except StoreRefused as exc:
             # The keys are in force; what is parked stays parked until the disk takes it.
             log.error("parked messages stay parked", extra={"code": exc.code, "cause": str(exc)})  # noqa: TRY400
-            self._mark = None
+            self._mark = ()
             return
         log.info("trust file read", extra={"released": len(verdicts)})
         for verdict in verdicts:
             on_verdict(verdict)
 
-    def _look(self) -> Mark:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+    def _look(self) -> Marks:
+        return _mark(self._path), _mark(rotations_path(self._path))
+
+
+def _mark(path: Path) -> Mark:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

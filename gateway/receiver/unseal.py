@@ -22,15 +22,15 @@ def sealed_in(event: Event) -> Mapping[str, Json] | None:
 
 
 class Unsealer:
-    """Holds the center's private sealing key."""
+    """Holds the center's private sealing keys: the one that gateways seal to now, and those before it."""
 
-    def __init__(self, key: X25519PrivateKey) -> None:
-        self._key = key
+    def __init__(self, *keys: X25519PrivateKey) -> None:
+        self._keys = keys
 
     @classmethod
-    def load(cls, path: Path) -> "Unsealer":
-        """From a PEM file; raises `ConfigError`."""
-        return cls(load_unsealer(path))
+    def load(cls, *paths: Path) -> "Unsealer":
+        """From PEM files; raises `ConfigError`."""
+        return cls(*(load_unsealer(path) for path in paths))
 
     def open(self, event: Event) -> dict[str, Json]:
         """What the gateway sealed: it may identify a person.
@@ -41,9 +41,20 @@ class Unsealer:
         sealed = sealed_in(event)
         if sealed is None or event.id is None:
             raise ContractError("sealed", "event holds no sealed field")
+        return self.open_field(sealed, event.gateway, event.id)
+
+    def open_field(self, sealed: Mapping[str, Json], gateway: str, event_id: str) -> dict[str, Json]:
+        """The same of a field by itself, and whose it is. Raises `ContractError` (code `sealed`)."""
         enc, ct = sealed.get("enc"), sealed.get("ct")
         if not (isinstance(enc, str) and isinstance(ct, str)):
             raise ContractError("sealed", "sealed field without enc and ct")
         parts = hpke.Sealed(from_b64url(enc), from_b64url(ct))
-        plain = hpke.unseal(parts, self._key, info=INFO, aad=f"{event.gateway}|{event.id}".encode())
-        return canonical.decode(plain)
+        refusal = ContractError("sealed", "no sealing key is here")
+        for key in self._keys:
+            try:
+                plain = hpke.unseal(parts, key, info=INFO, aad=f"{gateway}|{event_id}".encode())
+            except ContractError as exc:
+                refusal = exc
+            else:
+                return canonical.decode(plain)
+        raise refusal

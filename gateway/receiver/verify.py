@@ -22,6 +22,7 @@ from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX
 from gateway.evidence import jws
 from gateway.evidence.canonical import Json
 from gateway.evidence.keys import Role, TrustStore
+from gateway.evidence.succession import KEY_ROTATED, rotation
 from gateway.receiver.topics import GATEWAY_FORM, ORG_FORM, Topic
 
 _SOURCE = re.compile(rf"/cc/({ORG_FORM})/({GATEWAY_FORM})/e/([0-9a-f]{{8}})", re.ASCII)
@@ -104,8 +105,26 @@ def verify(topic: Topic, wire: bytes, trust: TrustStore) -> Event | NoEvent:
         return NoEvent(Standing.QUARANTINED, exc.code, str(exc), epoch, seq)
     if seq is None:
         return NoEvent(Standing.QUARANTINED, "sequence", "sequence is not 16 digits from 1 on", epoch)
+    try:
+        trust.handed_over.succession.check_place(topic.gateway, kid, epoch, seq)
+    except ContractError as exc:
+        return NoEvent(Standing.QUARANTINED, exc.code, str(exc), epoch, seq)
     name = _type(message)
-    return _event(topic, epoch, seq, name, kid, payload, wire, message)
+    event = _event(topic, epoch, seq, name, kid, payload, wire, message)
+    if event.type == KEY_ROTATED and event.rejection is None:
+        return _learned(event, trust)
+    return event
+
+
+def _learned(event: Event, trust: TrustStore) -> Event | NoEvent:
+    """A key has handed over: on disk before the event is, so that a center never stores what it then cannot follow."""
+    found = rotation(event.data, gateway=event.gateway, kid=event.kid, epoch=event.epoch, seq=event.seq)
+    try:
+        trust.handed_over.keep(found, event.wire)
+    except OSError:
+        why = "the rotation of a key could not be kept"
+        return NoEvent(Standing.PARKED, "unknown_kid", why, event.epoch, event.seq, event.kid)
+    return event
 
 
 def _event(
@@ -118,7 +137,7 @@ def _event(
     wire: bytes,
     message: dict[str, Json],
 ) -> Event:
-    known, understood, rejection = _judge(topic, seq, name, message)
+    known, understood, rejection = _judge(topic, seq, name, kid, message)
     return Event(
         org=topic.org,
         gateway=topic.gateway,
@@ -140,11 +159,14 @@ def _event(
 
 
 def _judge(
-    topic: Topic, seq: int, name: str | None, message: dict[str, Json]
+    topic: Topic, seq: int, name: str | None, kid: str, message: dict[str, Json]
 ) -> tuple[bool, bool, Rejection | None]:
     """(known, understood, why it is rejected)."""
     try:
-        return *_check(topic, seq, name, message), None
+        known, understood = _check(topic, seq, name, message)
+        if name == KEY_ROTATED and known:
+            rotation(_object(message["data"]), gateway=topic.gateway, kid=kid, epoch="", seq=seq)
+        return known, understood, None
     except ContractError as exc:
         return False, False, Rejection(exc.code, str(exc))
 
@@ -172,6 +194,10 @@ def _check(topic: Topic, seq: int, name: str | None, message: dict[str, Json]) -
         return False, False
     event_data.check(name, data)
     return True, attributes.all_known(message) and event_data.understood(name, data)
+
+
+def _object(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, dict) else {}
 
 
 def _epoch(message: Mapping[str, Json], topic: Topic) -> str:

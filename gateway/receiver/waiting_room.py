@@ -5,12 +5,12 @@ sends it again.
 """
 
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gateway.evidence.canonical import MAX_BYTES
 from gateway.receiver.notices import NOBODY, Notices
+from gateway.receiver.sql import Connection
 from gateway.receiver.topics import Topic
 from gateway.receiver.verify import NoEvent
 
@@ -34,7 +34,7 @@ class ParkedMessage:
 class WaitingRoom:
     """`parked` and `quarantine` in one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, notices: Notices, now_ms: int) -> None:
+    def __init__(self, connection: Connection, notices: Notices, now_ms: int) -> None:
         self.parked_changed: set[str] = set()  # gateways
         self._connection = connection
         self._notices = notices
@@ -50,8 +50,8 @@ class WaitingRoom:
             return False
         digest = hashlib.sha256(wire).digest()
         fresh = self._connection.execute(
-            "INSERT OR IGNORE INTO parked (digest, topic, gw, epoch, seq, kid, size, received_ms, wire) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO parked (digest, topic, gw, epoch, seq, kid, size, received_ms, wire) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING",
             (digest, text, topic.gateway, why.epoch, why.seq, why.kid, len(wire), self._now_ms, wire),
         ).rowcount
         if fresh:
@@ -80,9 +80,9 @@ class WaitingRoom:
         for gateway in self._quarantined:
             limit = QUARANTINED_NAMELESS if gateway == NOBODY else QUARANTINED_PER_GATEWAY
             self._connection.execute(
-                "DELETE FROM quarantine WHERE gw = ?1 AND id <= "
-                "(SELECT id FROM quarantine WHERE gw = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-                (gateway, limit),
+                "DELETE FROM quarantine WHERE gw = :gw AND id <= "
+                "(SELECT id FROM quarantine WHERE gw = :gw ORDER BY id DESC LIMIT 1 OFFSET :keep)",
+                {"gw": gateway, "keep": limit},
             )
 
     def _room(self, gateway: str, size: int) -> bool:
@@ -90,11 +90,12 @@ class WaitingRoom:
             row = self._connection.execute("SELECT count(*) FROM parked WHERE gw = ?", (gateway,)).fetchone()
             self._levels[gateway] = row[0]
         if self._bytes is None:
-            self._bytes = self._connection.execute("SELECT coalesce(sum(size), 0) FROM parked").fetchone()[0]
+            row = self._connection.execute("SELECT coalesce(sum(size), 0) FROM parked").fetchone()
+            self._bytes = int(row[0])
         return self._levels[gateway] < PARKED_PER_GATEWAY and self._bytes + size <= PARKED_BYTES
 
 
-def blocked_at(connection: sqlite3.Connection, gateway: str) -> dict[str, int]:
+def blocked_at(connection: Connection, gateway: str) -> dict[str, int]:
     """Per epoch the lowest parked sequence at which nothing is stored."""
     rows = connection.execute(
         "SELECT p.epoch, min(p.seq) FROM parked p WHERE p.gw = ? AND NOT EXISTS "
@@ -105,13 +106,13 @@ def blocked_at(connection: sqlite3.Connection, gateway: str) -> dict[str, int]:
     return {str(epoch): int(seq) for epoch, seq in rows}
 
 
-def parked_gateways(connection: sqlite3.Connection) -> list[str]:
+def parked_gateways(connection: Connection) -> list[str]:
     """Who has parked messages."""
     return [str(row[0]) for row in connection.execute("SELECT DISTINCT gw FROM parked")]
 
 
 def released(
-    connection: sqlite3.Connection, is_known: Callable[[str, str], bool], limit: int
+    connection: Connection, is_known: Callable[[str, str], bool], limit: int
 ) -> Iterator[ParkedMessage]:
     """At most `limit` parked messages whose (kid, gateway) is known now, in order of arrival."""
     known = [

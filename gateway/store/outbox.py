@@ -229,6 +229,14 @@ class Outbox:
         ]
         return min((value for value in found if value is not None), default=None)
 
+    def waiting_within(self, first_n: int, last_n: int) -> list[int]:
+        """Every waiting `n` of a range, in order."""
+        found: list[int] = []
+        for lane in (URGENT_LANE, REST_LANE):
+            query = "SELECT n FROM waiting WHERE lane = ? AND n BETWEEN ? AND ?"
+            found += [int(row[0]) for row in self._execute(query, (lane, first_n, last_n))]
+        return sorted(found)
+
     def lowest_waiting_from(self, n: int) -> int | None:
         """The lowest waiting `n` that is not below `n`, over both lanes."""
         return self.lowest_waiting(n, 1 << 62)

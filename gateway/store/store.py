@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -20,7 +20,7 @@ from gateway.envelope import Draft
 from gateway.errors import StoreRefused
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
-from gateway.store import diary, starting
+from gateway.store import diary, rekeying, starting
 from gateway.store.database import PAGE_SIZE, StoreDamaged
 from gateway.store.db_thread import Announce, DbThread, Kind, Told
 from gateway.store.epochs import EpochView
@@ -58,6 +58,7 @@ class Store:
         self.started: Started | None = None
         self.committed_total = 0  # events of this run
         self._settings = settings
+        self._signer = signer
         self._opened = opened
         self._database = opened.database
         self._room = opened.room
@@ -161,6 +162,25 @@ class Store:
             count += issued
             if not left:
                 return Left(count, opened)
+
+    async def take_up_keys(self, believed: Collection[str], stamp: Stamp, make: MakeEvent) -> Left:
+        """After an enrolment: the running epoch is signed by the present key alone, and what waits under a key
+        that is not among `believed` is issued again (`rekeying`). Nothing where the keys are those of before.
+        """
+        before = self.tail.epoch
+        disowned = await self._db.run(
+            lambda: rekeying.take_up(self._outbox, self._ledger, self._signer.kid, believed, stamp, make)
+        )
+        opened = self.tail.epoch != before
+        if opened:
+            await self.testify()
+        count = 0
+        for epoch in disowned:
+            left = REISSUED
+            while left:
+                left, issued = await self._db.run(partial(self._reissue, epoch, stamp))
+                count += issued
+        return Left(count, opened)
 
     def _switch(self, epoch: str, reason: str, stamp: Stamp, opening: MakeDraft) -> bool:
         last = self._outbox.lineage()[-1]
@@ -282,6 +302,11 @@ class Store:
         """The center has these ranges of `n`; how many waited."""
         fixed = list(ranges)
         return await self._db.run(lambda: self._outbox.settle(fixed))
+
+    def retain(self, *, days: int, fix_days: int) -> None:
+        """How long settled events stay, from the next pass on."""
+        self._retention = Retention(days=days, fix_days=fix_days)
+        self._purged_day = None  # a pass is due, whatever the day
 
     async def purge(self, now_ms: int | None) -> int:
         """Delete settled events that may go (`retention`), in steps; how many went. None: the clock is not trusted."""

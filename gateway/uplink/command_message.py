@@ -75,7 +75,8 @@ def verified(wire: bytes, gateway: str, topic_name: str, find: FindByRole) -> tu
 def read_command(message: Mapping[str, Json], name: str, cmdid: str) -> Command:
     """The members; raises `Refusal` (malformed)."""
     session, expires, args = message.get("session"), message.get("expires"), message.get("args")
-    if message.get("v") != 1 or not isinstance(session, str) or not isinstance(args, dict):
+    whole = type(message.get("v")) is int  # true equals 1
+    if message.get("v") != 1 or not whole or not isinstance(session, str) or not isinstance(args, dict):
         raise Refusal("malformed", "v is not 1, or session or args are missing")
     try:
         expires_ms = parse_iso_ms(expires if isinstance(expires, str) else "")

@@ -9,8 +9,9 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from gateway import __version__
 from gateway.clock import Clock, ClockQuality, iso_ms
@@ -29,6 +30,7 @@ from gateway.uplink.command_message import (
     read_command,
     verified,
 )
+from gateway.uplink.requests import RequestFailed
 from gateway.uplink.resend import resend
 from gateway.uplink.seldom import Seldom
 from gateway.uplink.topics import Topics
@@ -39,7 +41,8 @@ WAITING = 32  # commands not begun yet; further ones stay with the broker until 
 UNTOLD = 64  # answers that no broker has taken yet
 PURGE_EVERY_S = 3600.0
 
-Run = Callable[[Command], Awaitable[dict[str, Json]]]
+Tell = Callable[[dict[str, Json]], None]  # how far it is, on `rsp/{name}`: published, not kept
+Run = Callable[[Command, Tell], Awaitable[dict[str, Json]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,9 @@ class Commands:
         metrics: Metrics,
         find_key: FindByRole,
         put_back: Callable[[], object],
+        orders: Mapping[str, Run],
     ) -> None:
+        """`orders`: what other rooms carry out, by name."""
         self.session = ""  # of the last status; a command must name it
         self._topics = topics
         self._store = store
@@ -78,7 +83,7 @@ class Commands:
         self._purged_s: float | None = None
         self._seldom = Seldom()
         self._working: asyncio.Future[None] | None = None
-        self._built: dict[str, Run] = {"ping": self._ping, "resend": self._resend}
+        self._built: Mapping[str, Run] = {"ping": self._ping, "resend": self._resend, **orders}
 
     @property
     def built(self) -> tuple[str, ...]:
@@ -163,9 +168,13 @@ class Commands:
             command = read_command(content, name, cmdid)
             check_valid_now(command, self.session, self._clock.now())
             run = self._built.get(name, _unsupported)
-            return _answer(name, cmdid, "done", await run(command), None)
+            return _answer(name, cmdid, "done", await run(command, partial(self._tell, name, cmdid)), None)
         except Refusal as exc:
             return _answer(name, cmdid, exc.status, None, (exc.code, str(exc)))
+        except ContractError as exc:  # what it asks for cannot be; its text names places, never values
+            return _answer(name, cmdid, "rejected", None, (exc.code, str(exc)))
+        except RequestFailed as exc:
+            return _answer(name, cmdid, "failed", None, (exc.code, str(exc)))
         except StoreRefused as exc:
             return _answer(name, cmdid, "failed", None, (exc.code, str(exc)))
 
@@ -180,6 +189,12 @@ class Commands:
         self._untold[answer.cmdid] = answer
         while len(self._untold) > UNTOLD:
             del self._untold[next(iter(self._untold))]  # its outcome is stored: a repeat is answered
+
+    def _tell(self, name: str, cmdid: str, progress: dict[str, Json]) -> None:
+        """Not kept, and not repeated: whoever missed it sees the outcome."""
+        if self._connection is not None and not self._connection.closed.done():
+            answer = _answer(name, cmdid, book.RUNNING, progress, None)
+            self._connection.publish(self._topics.response(name), answer.wire)
 
     def _publish(self, answer: Answer) -> None:
         if self._connection is None or self._connection.closed.done():
@@ -206,15 +221,15 @@ class Commands:
 
     # -- what is built --------------------------------------------------------------------------------
 
-    async def _ping(self, _command: Command) -> dict[str, Json]:
+    async def _ping(self, _command: Command, _tell: Tell) -> dict[str, Json]:
         now = self._clock.now()
         return {"ts": iso_ms(now.wall_ms), "mono": str(now.mono_ms), "clockq": now.quality.value}
 
-    async def _resend(self, command: Command) -> dict[str, Json]:
+    async def _resend(self, command: Command, _tell: Tell) -> dict[str, Json]:
         return await resend(self._store, command.args, self._put_back)
 
 
-async def _unsupported(command: Command) -> dict[str, Json]:
+async def _unsupported(command: Command, _tell: Tell) -> dict[str, Json]:
     raise Refusal("unsupported", f"{command.name[:64]} is not built in version {__version__}")
 
 

@@ -1,6 +1,7 @@
 """What the gateway asks of the center, and its signed answers (contract, 1).
 
     req/{name}  {"v":1,"reqid",…}                                        not signed: asking harms nobody
+    req/roster-part  the same with "gw", "name" and "jws"                signed: the answer speaks of persons
     res/{name}  {"v":1,"gw","name","reqid",…,"ts","jws"}                 signed with the ack key
 
 An answer counts when it is verified, for this gateway, of this name, and to a question that waits. Every
@@ -10,6 +11,7 @@ question has a deadline.
 import asyncio
 import json
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.clock import Clock, parse_iso_ms
@@ -17,7 +19,7 @@ from gateway.envelope import sequence
 from gateway.errors import ContractError
 from gateway.evidence import jws
 from gateway.evidence.canonical import Json
-from gateway.evidence.jws import FindKey
+from gateway.evidence.jws import FindKey, Signer
 from gateway.metrics import Metrics
 from gateway.mqtt_bridge import Connection, Message
 from gateway.uplink.acks import Rejection, read_rejections
@@ -56,11 +58,14 @@ class RejectedPage:
 class Requests:
     """The questions of one gateway. Lives as long as the gateway."""
 
-    def __init__(self, *, topics: Topics, clock: Clock, metrics: Metrics, ack_key: FindKey) -> None:
+    def __init__(
+        self, *, topics: Topics, clock: Clock, metrics: Metrics, ack_key: FindKey, signer: Signer
+    ) -> None:
         self._topics = topics
         self._clock = clock
         self._metrics = metrics
         self._ack_key = ack_key
+        self._signer = signer
         self._connection: Connection | None = None
         self._waiting: dict[str, _Question] = {}
         self._seldom = Seldom()
@@ -98,6 +103,11 @@ class Requests:
         except (KeyError, TypeError, ValueError) as exc:
             raise self._malformed("rejected", str(exc)) from exc
 
+    async def ask_roster_part(self, wanted: Mapping[str, Json]) -> dict[str, Json]:
+        """A part of a page of the roster, sealed for the key named in `wanted`; raises `RequestFailed`."""
+        answer, _ = await self._ask("roster-part", wanted, signed=True)
+        return answer
+
     def take(self, message: Message) -> None:
         """A message on `res/#`."""
         received_ms = self._clock.now().mono_ms
@@ -121,7 +131,9 @@ class Requests:
             raise ContractError("unasked", "answer to nothing that was asked")
         return question, answer
 
-    async def _ask(self, name: str, members: dict[str, Json]) -> tuple[dict[str, Json], int]:
+    async def _ask(
+        self, name: str, members: Mapping[str, Json], *, signed: bool = False
+    ) -> tuple[dict[str, Json], int]:
         connection = self._connection
         if connection is None or connection.closed.done():
             raise RequestFailed("offline", "not connected to the center's broker")
@@ -130,7 +142,11 @@ class Requests:
         reqid = uuid7(self._clock.now().wall_ms)
         answer: asyncio.Future[tuple[dict[str, Json], int]] = asyncio.get_running_loop().create_future()
         self._waiting[reqid] = _Question(name, answer)
-        document = json.dumps({"v": 1, "reqid": reqid, **members}, separators=(",", ":")).encode()
+        content: dict[str, Json] = {"v": 1, "reqid": reqid, **members}
+        if signed:
+            document = self._signer.sign_object({**content, "gw": self._topics.gateway, "name": name})
+        else:
+            document = json.dumps(content, separators=(",", ":")).encode()
         connection.publish(self._topics.request(name), document)
         try:
             async with asyncio.timeout(DEADLINE_S):

@@ -85,6 +85,10 @@ class Sender:
         self._counters: dict[int, Callable[[], None]] = {}  # of PUBACKs, by reason code
         self._seldom = Seldom()
 
+    def cap_drain(self, per_s: int) -> None:
+        """Another cap from now on."""
+        self._cap = DrainCap(per_s)
+
     def begin(self) -> None:
         """The store has started: what it holds now is a backlog, and old."""
         self._first_fresh = self._store.tail.next_n

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.clock import Clock, Stamp
@@ -27,7 +27,7 @@ from gateway.uplink.announcer import Announcer
 from gateway.uplink.backoff import Backoff
 from gateway.uplink.center import Center
 from gateway.uplink.command_message import FindByRole
-from gateway.uplink.commands import Commands
+from gateway.uplink.commands import Commands, Run
 from gateway.uplink.documents import SEALS
 from gateway.uplink.identity import IdentityWatch
 from gateway.uplink.refused_pages import RefusedPages
@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 DOUBLED_BACKOFF_S = 60.0  # at least, while another machine has our identity
 EARLY_CLOSES = 2  # so many in a row before something else is tried
+NOBODY_THERE = frozenset({"refused", "timeout", "dns", "unreachable", "server_unavailable"})
 _SESSIONS = "uplink_sessions"  # note: our newest ones, to tell ours from another machine's after a restart
 
 
@@ -51,6 +52,7 @@ class Uplink:
         self,
         *,
         endpoint: Endpoint,
+        places: Sequence[tuple[str, int]] = (),
         auto_version: bool,
         ack_mode: str,
         topics: Topics,
@@ -66,7 +68,12 @@ class Uplink:
         on_settled: Callable[[Sequence[tuple[int, int]]], None],
         on_rejected: Callable[[int], None],
         opening: Callable[[Stamp, dict[str, Json]], Draft],
+        orders: Mapping[str, Run],
     ) -> None:
+        """`orders`: commands of the center that other rooms carry out, by name.
+
+        `places`: host and port of each broker, in order of preference; none: that of `endpoint`.
+        """
         self.session = ""
         self.state = "connecting"
         self.since_ms = clock.now().wall_ms
@@ -74,6 +81,7 @@ class Uplink:
         self.detail: str | None = None
         self.endpoint = endpoint
         self.ack_mode = ack_mode
+        self._places = list(places)
         self._auto_version = auto_version
         self._topics = topics
         self._store = store
@@ -103,7 +111,7 @@ class Uplink:
             on_rejected=on_rejected,
             opening=opening,
         )
-        self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key)
+        self.requests = Requests(topics=topics, clock=clock, metrics=metrics, ack_key=ack_key, signer=signer)
         commands = Commands(
             topics=topics,
             store=store,
@@ -111,6 +119,7 @@ class Uplink:
             metrics=metrics,
             find_key=find_key,
             put_back=sender.put_back,
+            orders=orders,
         )
         self._rooms = Rooms(
             topics=topics,
@@ -173,6 +182,24 @@ class Uplink:
             settled = self._rooms.sender.settled_total > settled_before
             backoff.ended(now_s, lasted_s=now_s - began_s, settled=settled)
             await asyncio.sleep(await self._pause_s() or backoff.wait_s(now_s))
+
+    async def move_to(self, endpoint: Endpoint) -> None:
+        """Another broker, or the same in another way: leave the one, orderly, and connect anew."""
+        self.endpoint = endpoint
+        connection = self._connection
+        if connection is None or connection.closed.done():
+            return
+        await self.say_goodbye()
+        self._said_goodbye = False  # of that connection
+        await connection.close()
+
+    def reconnect(self, places: Sequence[tuple[str, int]]) -> None:
+        """Connect anew, with the certificate that is on disk now, and know brokers by `places` from now on."""
+        if (self.endpoint.host, self.endpoint.port) in self._places:  # else somebody chose another one
+            self._go_to(places[0])
+        self._places = list(places)
+        if self._connection is not None:
+            self._connection.give_up("renewed", "connecting anew with the renewed certificate")
 
     async def say_goodbye(self) -> None:
         """Let the last events out and say `offline`, where there is somebody to say it to. At most 3 s."""
@@ -268,7 +295,18 @@ class Uplink:
             self.since_ms = self._clock.now().wall_ms
         self.state, self.code, self.detail = "offline", code, text
 
+    def _go_to(self, place: tuple[str, int]) -> None:
+        self.endpoint = replace(self.endpoint, host=place[0], port=place[1])
+
+    def _try_next_place(self) -> None:
+        """Nobody was there: the next broker, round and round."""
+        here = (self.endpoint.host, self.endpoint.port)
+        if len(self._places) > 1 and here in self._places:
+            self._go_to(self._places[(self._places.index(here) + 1) % len(self._places)])
+
     def _learn_from(self, failure: ConnectFailed) -> None:
+        if failure.code in NOBODY_THERE:
+            self._try_next_place()
         if failure.closed_subscribing:  # it may be our own status that it does not let us read
             self._closed_subscribing += 1
         if not self._auto_version:

@@ -3,7 +3,7 @@
 A page includes `bar.html` and hands it a `Bar` as `bar`. A new page stands in `PAGES`, in the order of the bar.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from gateway.access.model import PEOPLE, Principal, Role
@@ -23,11 +23,13 @@ PAGES = (
     Page("/staff/entry", "entry.title", frozenset({Role.STAFF, Role.ADMIN})),
     Page("/staff/rollcall", "rollcall.title", frozenset({Role.STAFF, Role.ADMIN, Role.AUDITOR})),
     Page("/staff/persons", "bar.persons", frozenset({Role.STAFF, Role.ADMIN})),
+    Page("/setup", "bar.setup", frozenset({Role.TECHNICIAN, Role.ADMIN})),
     Page("/devices", "bar.devices", frozenset({Role.TECHNICIAN, Role.ADMIN})),
     Page("/evidence", "bar.evidence", frozenset({Role.AUDITOR, Role.ADMIN})),
     Page("/", "bar.status", PEOPLE),
 )
 # Where each role begins; who is not named here, or whose page is not there, begins at the status.
+SETS_UP = frozenset({Role.TECHNICIAN, Role.ADMIN})
 FIRST = {Role.STAFF: "/staff", Role.AUDITOR: "/evidence"}
 
 
@@ -56,6 +58,7 @@ class Bars:
 
     def __init__(self, paths: Collection[str] = ()) -> None:
         self.paths = frozenset(paths)
+        self.setting_up: Callable[[], bool] = lambda: False  # the first run is not over
 
     def of(self, who: Principal, path: str) -> Bar:
         """For somebody on a page."""
@@ -70,6 +73,8 @@ class Bars:
     def first(self, role: Role) -> str:
         """Where somebody begins after signing in."""
         path = FIRST.get(role, "/")
+        if role in SETS_UP and self.setting_up():
+            path = "/setup"
         return path if path in self.paths else "/"
 
     def _pages(self, role: Role) -> Iterable[Page]:

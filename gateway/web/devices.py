@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 
+from drivers.forms import form_of, kinds_with_a_form
 from gateway.devices.console import Console
 from gateway.devices.history import Change
 from gateway.devices.live_test import TestView
@@ -51,6 +52,22 @@ class DevicesRenderer:
             "console_device.html", console, snapshot, lang, bar=bar, device=device, changes=changes
         )
 
+    def new(self, console: Console, kind: str, snapshot: Snapshot, bar: Bar, lang: Lang) -> str:
+        """The form of a kind that no search finds; of no kind, the choice of one."""
+        chosen = kind if form_of(kind) else ""
+        return self._render(
+            "console_new.html",
+            console,
+            snapshot,
+            lang,
+            bar=bar,
+            kind=chosen,
+            kinds=kinds_with_a_form(),
+            fields=[(one, "") for one in form_of(chosen)],
+            ports=[one.name for one in console.searched().ports],
+            script_texts=self._script_texts(lang),
+        )
+
     def report(self, console: Console, snapshot: Snapshot, by: str, lang: Lang) -> str:
         """What is signed when the box is handed over."""
         return self._render("console_report.html", console, snapshot, lang, by=by, judged=judged)
@@ -84,18 +101,25 @@ class DevicesRenderer:
         device: str | None,
         **values: object,
     ) -> str:
-        t = Speaker(self._catalogue, lang)
+        found = None if device is None else _view(console, device)
         return self._render(
             template,
             console,
             snapshot,
             lang,
-            one=None if device is None else _view(console, device),
+            one=found,
             regions=self.regions(console, snapshot, lang, device),
-            script_texts=json.dumps({"failed": t("console.failed")}, ensure_ascii=False),
+            script_texts=self._script_texts(lang),
+            fields=() if device is None else console.form(device),
+            kind="" if found is None else found.kind,
+            ports=[one.name for one in console.searched().ports],
             change_levels=CHANGE_LEVELS,
             **values,
         )
+
+    def _script_texts(self, lang: Lang) -> str:
+        t = Speaker(self._catalogue, lang)
+        return json.dumps({"failed": t("console.failed")}, ensure_ascii=False)
 
     def _render(
         self, template: str, console: Console, snapshot: Snapshot, lang: Lang, **values: object

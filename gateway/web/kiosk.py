@@ -33,7 +33,7 @@ class KioskRenderer:
     def regions(self, screen: ScreenView, around: Around) -> dict[str, str]:
         """Inner HTML of each region by its element id."""
         time, day = self.screens.clock(around)
-        context: Mapping[str, object] = {"screen": screen, "time": time, "day": day}
+        context: Mapping[str, object] = {"screen": screen, "time": time, "day": day, "center": around.center}
         return {name: template.render(context) for name, template in self._regions.items()}
 
     def update(self, regions: Mapping[str, str]) -> str:

@@ -68,6 +68,7 @@ class Around:
     printer: bool = False
     shown_session: str | None = None
     left_s: float | None = None
+    center: str | None = None  # its name
 
 
 class Screens:

@@ -31,6 +31,7 @@ class Frame:
     gateway: str
     org: str
     version: str
+    center: str | None
     demo: bool
     today: date
     now_ms: int

@@ -148,8 +148,8 @@ async def bench_library(folder: Path, count: int, *, profile: bool) -> None:
         receiver = await Receiver.open(settings(path))
         profiler = cProfile.Profile()
         if profile:
-            transact: Any = receiver._database._transact
-            receiver._database._transact = partial(profiler.runcall, transact)  # type: ignore[method-assign]
+            transact: Any = receiver._turns.database._transact
+            receiver._turns.database._transact = partial(profiler.runcall, transact)  # type: ignore[method-assign]
         began = time.perf_counter()
         cpu = time.process_time()
         for start in range(0, len(made), batch):

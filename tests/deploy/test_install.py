@@ -148,6 +148,7 @@ def test_everything_has_its_place_owner_and_mode(installed: Box) -> None:
         ("usr/lib/systemd/system/zhijiao.service", 0o644, root),
         ("usr/lib/systemd/journald.conf.d/zhijiao.conf", 0o644, root),
         ("usr/lib/udev/rules.d/60-zhijiao.rules", 0o644, root),
+        ("usr/share/polkit-1/rules.d/50-zhijiao.rules", 0o644, root),
         ("usr/lib/zhijiao/releases", 0o755, root),
         ("usr/share/doc/zhijiao/README.md", 0o644, root),
         ("etc/zhijiao", 0o750, root),

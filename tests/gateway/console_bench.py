@@ -92,7 +92,9 @@ class Cleared:
 class ConsoleBench:
     """The console and what it changes."""
 
-    def __init__(self, folder: Path, added: Mapping[str, Added] | None = None) -> None:
+    def __init__(
+        self, folder: Path, added: Mapping[str, Added] | None = None, *, terminals_come: bool = False
+    ) -> None:
         self.records, self.alarms, self.built = Records(), Cleared(), list[Waiting]()
         anything: Any = None
         self.running = RunningDevices(cast("Any", Task), self._build)
@@ -126,6 +128,7 @@ class ConsoleBench:
             gateway="gw-370102-01",
             now_ms=lambda: 1_795_000_000_000,
             changed=lambda: None,
+            terminals_come=terminals_come,
         )
 
     def _build(self, device: DeviceConfig, task: object) -> Driver:

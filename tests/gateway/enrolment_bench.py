@@ -1,6 +1,7 @@
 """Modules, a disk and a center for tests of enrolment: all in memory, each able to lose its power at any step."""
 
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, TypeVar
@@ -163,24 +164,30 @@ class Keeper:
         rows: Sequence[Reference],
         device: str,
         *,
-        note: tuple[str, str | None] | None = None,
+        notes: Mapping[str, str | None] | None = None,
     ) -> None:
         del device
         if self.refusal is not None:
             raise self.refusal
-        self._fuse.step(lambda: self._write(facts, rows, note))
+        self._fuse.step(lambda: self._write(facts, rows, notes or {}))
         self.book.take(rows)
 
     def _write(
-        self, facts: Sequence[Fact], rows: Sequence[Reference], note: tuple[str, str | None] | None
+        self, facts: Sequence[Fact], rows: Sequence[Reference], notes: Mapping[str, str | None]
     ) -> None:
         self._disk.facts += facts
         self._disk.rows.update((one.id, one) for one in rows)
-        if note is not None:
-            self._disk.notes[note[0]] = note[1] or ""
+        for key, value in notes.items():
+            self._disk.notes.pop(key, None)
+            if value is not None:
+                self._disk.notes[key] = value
 
     async def module_at(self, device: str) -> str | None:
         return self._disk.notes.get(f"module:{device}")
+
+    async def expected_at(self, device: str) -> Sequence[str]:
+        found: list[str] = json.loads(self._disk.notes.get(f"expected:{device}", "[]"))
+        return found
 
 
 def person(ref: str, references: Iterable[DeviceReference] = (), **changes: Any) -> Person:

@@ -1,6 +1,5 @@
 """Machines that make events by their own clocks, and a center that is opened again for every delivery."""
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,15 @@ from gateway.evidence.canonical import Json
 from gateway.receiver.receiver import Receiver
 from gateway.receiver.verdict import Outcome
 from gateway.uuid7 import uuid7
-from tests.gateway.receiver_fixtures import GW, KEY, ORG, Time, message, receiving
+from tests.gateway.receiver_fixtures import (
+    GW,
+    KEY,
+    ORG,
+    Time,
+    looking,
+    message,
+    receiving,
+)
 
 
 @dataclass
@@ -95,13 +102,13 @@ class Center:
         self.seen += sum(v.outcome is Outcome.ACCEPTED for v in verdicts)
 
     def alarms(self) -> list[tuple[str, int]]:
-        with sqlite3.connect(self.path) as db:
+        with looking(self.path) as db:
             assert db.execute("SELECT count(*) FROM event").fetchone()[0] == self.seen
             found = db.execute("SELECT epoch, n FROM alarm WHERE kind = 'duplicate_identity' ORDER BY epoch")
             return found.fetchall()
 
     def kinds(self) -> set[str]:
-        with sqlite3.connect(self.path) as db:
+        with looking(self.path) as db:
             return {row[0] for row in db.execute("SELECT DISTINCT kind FROM alarm")}
 
 

@@ -1,7 +1,12 @@
-"""A center and one gateway's keys for tests of the receiver: clocks that stand still, events on demand."""
+"""A center and one gateway's keys for tests of the receiver: clocks that stand still, events on demand.
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+A test that asks for `on_both` runs on SQLite and on PostgreSQL; `record` and `looking` find its record there.
+"""
+
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +19,11 @@ from gateway.evidence import canonical, jws
 from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer
 from gateway.evidence.keys import Role, TrustedKey, TrustStore
+from gateway.receiver.postgres import PostgresConnection
 from gateway.receiver.receiver import Receiver, ReceiverSettings
+from gateway.receiver.sql import Connection
 from gateway.uuid7 import uuid7
+from tests.postgres import PostgresServer
 
 ORG, GW, EPOCH = "370102", "gw-370102-01", "5f0c2a91"
 ROOT = f"cc/v1/{ORG}/{GW}/"
@@ -27,6 +35,29 @@ TRUSTED = (
     TrustedKey(ACK.kid, Role.ACK, None, ACK.public.public_bytes_raw()),
 )
 TRUST = TrustStore(TRUSTED)
+
+
+SERVER: PostgresServer | None = None  # where the records of this test are; None: in SQLite files
+
+
+def record(path: Path) -> str:
+    """What `--db` is for this test."""
+    if SERVER is None:
+        return str(path)
+    return SERVER.url("r_" + hashlib.sha256(str(path).encode()).hexdigest()[:24])
+
+
+@contextmanager
+def looking(path: Path) -> Iterator[Connection]:
+    """The record from outside, to look and to change it."""
+    if SERVER is None:
+        with closing(sqlite3.connect(path)) as db, db:
+            yield db
+        return
+    import psycopg
+
+    with psycopg.connect(record(path)) as raw:
+        yield PostgresConnection(raw)
 
 
 @dataclass(slots=True)
@@ -48,7 +79,7 @@ async def receiving(
     """A receiver whose time is `time`."""
     clock = time or Time()
     settings = ReceiverSettings(
-        database=str(path),
+        database=record(path),
         trust=trust,
         ack_signer=ACK,
         wall_ms=lambda: clock.wall_ms,

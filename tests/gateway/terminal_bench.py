@@ -44,7 +44,7 @@ class Listener:
         sealer = Sealer(GATEWAY, bytes(32), ("center-1", CENTER.public_key()))
         self.ingest = Ingest(store, clock, sealer, self.metrics, GATEWAY)
         self.roster = Roster()
-        desk = TerminalDesk([KIOSK], directory=self.roster, ingest=self.ingest, clock=clock)
+        desk = TerminalDesk(lambda: [KIOSK], directory=self.roster, ingest=self.ingest, clock=clock)
         view = DeviceView(id="terminal-1", kind="terminal.zk_adms", state="unknown", since_ms=0, port="")
         self.task = DeviceTask(
             view, ingest=self.ingest, alarms=None, clock=clock, metrics=self.metrics,  # type: ignore[arg-type]

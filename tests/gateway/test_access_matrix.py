@@ -16,6 +16,7 @@ from gateway.api.routes import all_routes, is_for_this_machine, roles_of
 from gateway.checkin.persons import PersonView
 from tests.gateway.console_bench import ConsoleBench
 from tests.gateway.memory_access import KIOSK_TOKEN, MemoryAccess, app_of, cookies
+from tests.gateway.setup_bench import SetupBench
 from tests.ui.scripted import ScriptedGateway, healthy
 from tests.ui.staff_script import Office as ScriptedOffice
 
@@ -122,6 +123,7 @@ def door(tmp_path: Path) -> Door:
         persons=Nobody(),
         staff=staff,
         console=ConsoleBench(tmp_path).console,
+        first_run=SetupBench(tmp_path).first_run,
     )
     return Door(whole, access)
 

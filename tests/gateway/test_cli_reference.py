@@ -25,6 +25,7 @@ COMMANDS = {
     "outbox verify": "outbox_verify",
     "outbox export": "outbox_export",
     "outbox repair": "outbox_repair",
+    "receive": "receive",
     "verify": "verify",
     "backup": "backup",
     "restore": "restore",
@@ -39,6 +40,14 @@ COMMANDS = {
     "kiosk token": "kiosk_token",
     "kiosk list": "kiosk_list",
     "kiosk revoke": "kiosk_revoke",
+    "enroll": "enroll",
+    "rotate-key": "rotate_key",
+    "center command": "center_command",
+    "center init": "center_init",
+    "center token": "center_token",
+    "center list": "center_list",
+    "center revoke": "center_revoke",
+    "center certificate": "center_certificate",
 }
 
 
@@ -61,7 +70,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-@pytest.mark.parametrize("command", ["outbox", "roster", "user", "kiosk"])
+@pytest.mark.parametrize("command", ["outbox", "roster", "user", "kiosk", "center"])
 def test_every_part_is_on_the_page(command: str) -> None:
     parts = {f"{command} {name}" for name in children(parser_of(command))}
     assert {name for name in COMMANDS if name.startswith(command)} == parts
@@ -101,6 +110,7 @@ def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
         ("roster",),
         ("user",),
         ("kiosk",),
+        ("center",),
     ):
         told = zhijiao(*words)
         assert told.code == EXIT_USAGE
@@ -108,8 +118,13 @@ def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", sorted(COMMANDS.keys() - {"verify", "probe", "simulate"})
-)  # which has none
+    "command",
+    sorted(  # the others have none
+        name
+        for name in COMMANDS.keys() - {"verify", "probe", "simulate", "receive"}
+        if not name.startswith("center ")
+    ),
+)
 def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path) -> None:
     words: list[object] = [*command.split(), "--config", tmp_path / "absent.toml"]
     if command in {"backup", "outbox export", "diagnose"}:
@@ -120,6 +135,8 @@ def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path)
         "list"
     ):
         words.append("name-1")
+    if command == "enroll":
+        words.append("code")
     if command == "user add":
         words += ["--role", "staff"]
     told = zhijiao(*words)

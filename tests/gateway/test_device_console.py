@@ -97,9 +97,7 @@ Act = Callable[[Console], Awaitable[None]]
         (lambda c: c.add(BY, device="idcard-2", port="/dev/b", kiosk="kiosk-9"), "unknown_kiosk"),
         (lambda c: c.add(BY, device="idcard-2", port="/dev/bad", kiosk=None), "out_of_range"),
         (lambda c: c.move(BY, device="idcard-9", kiosk=None), "unknown_device"),
-        (lambda c: c.move(BY, device="terminal-1", kiosk="kiosk-1"), "terminal"),
         (lambda c: c.replace(BY, device="idcard-1", port="/dev/f"), "other_kind"),
-        (lambda c: c.remove(BY, device="terminal-1"), "terminal"),
     ],
 )
 async def test_what_cannot_be_is_refused_and_nothing_has_changed(

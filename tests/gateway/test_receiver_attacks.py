@@ -1,9 +1,9 @@
 """What a hostile, newer or unlucky gateway can do to the center: each claim was tried against the library."""
 
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.clock import ManualClock
@@ -26,11 +26,14 @@ from tests.gateway.receiver_fixtures import (
     TRUSTED,
     Time,
     chain,
+    looking,
     message,
     receiving,
     status,
 )
 from tests.gateway.test_receiver_resends import asked, span, told
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 OTHER = "gw-370102-02"
 OTHER_KEY = Signer(f"{OTHER}#1", Ed25519PrivateKey.from_private_bytes(bytes([8]) * 32))
@@ -170,7 +173,7 @@ async def test_an_answer_told_often_fills_no_table(tmp_path: Path) -> None:
         (command,) = await asked(receiver)
         for _ in range(50):
             await receiver.accept(*told(command, unavailable=[span(5, 5)]))
-    with sqlite3.connect(tmp_path / "c.db") as db:
+    with looking(tmp_path / "c.db") as db:
         assert db.execute("SELECT count(*) FROM lost").fetchone()[0] == 1
 
 
@@ -280,7 +283,7 @@ async def test_two_live_epochs_of_one_gateway_are_a_second_machine(tmp_path: Pat
         for pair in zip(one, other, strict=True):
             for event in pair:
                 await receiver.accept(*message(event))
-    with sqlite3.connect(tmp_path / "c.db") as db:
+    with looking(tmp_path / "c.db") as db:
         kinds = {row[0] for row in db.execute("SELECT kind FROM alarm")}
     assert "duplicate_identity" in kinds
 
@@ -293,7 +296,7 @@ async def test_a_signed_event_on_another_classs_topic_takes_its_place(tmp_path: 
         verdict = await receiver.accept(f"{ROOT}evt/tracker", events[1].wire)
         assert verdict.outcome is Outcome.ACCEPTED, "the topic is the broker's word; it can refuse nothing"
         assert last_ack(receiver).upto == 3
-    with sqlite3.connect(tmp_path / "c.db") as db:
+    with looking(tmp_path / "c.db") as db:
         assert db.execute("SELECT first_seq, code FROM alarm WHERE kind = 'misplaced'").fetchall() == [
             (2, "class")
         ]

@@ -2,7 +2,6 @@
 
 import json
 import random
-import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +22,9 @@ from gateway.receiver.report import report
 from gateway.receiver.verdict import Chain, Outcome, Verdict
 from gateway.uplink.acks import EpochAck, read_ack
 from gateway.uuid7 import uuid7
+from tests.gateway.receiver_fixtures import looking, record
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 ORG, GW, EPOCH = "370102", "gw-370102-01", "5f0c2a91"
 KEY = Signer("gw-370102-01#1", Ed25519PrivateKey.from_private_bytes(bytes([7]) * 32))
@@ -72,7 +74,7 @@ def message(event: Sealed) -> tuple[str, bytes]:
 
 @asynccontextmanager
 async def receiving(path: Path, trust: TrustStore = TRUST) -> AsyncIterator[Receiver]:
-    receiver = await Receiver.open(ReceiverSettings(database=str(path), trust=trust, ack_signer=ACK))
+    receiver = await Receiver.open(ReceiverSettings(database=record(path), trust=trust, ack_signer=ACK))
     try:
         yield receiver
     finally:
@@ -101,7 +103,7 @@ async def test_any_order_with_repeats_comes_out_whole(tmp_path: Path, seed: int)
         assert outcomes.count(Outcome.DUPLICATE) == len(events[::3])
         ack = ack_of(receiver)
         assert (ack.upto, ack.head, ack.sack) == (40, events[-1].hash.hex(), ())
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert epoch.complete
     assert epoch.intact
 
@@ -126,7 +128,7 @@ async def test_how_messages_are_batched_changes_nothing(tmp_path: Path, seed: in
         async with receiving(path) as receiver:
             ack = ack_of(receiver)
         verdicts = [(v.outcome, v.code, v.chain, v.fork, v.repeated) for v in told]
-        found.append((verdicts, ack, report(path), _rows(path)))
+        found.append((verdicts, ack, report(record(path)), _rows(path)))
     assert found[0] == found[1]
     outcomes = {verdict[0] for verdict in found[0][0]}
     assert outcomes == {Outcome.DUPLICATE, Outcome.ACCEPTED, Outcome.REJECTED}
@@ -134,15 +136,15 @@ async def test_how_messages_are_batched_changes_nothing(tmp_path: Path, seed: in
 
 
 def _rows(path: Path) -> list[list[tuple[object, ...]]]:
-    with sqlite3.connect(path) as db:
+    with looking(path) as db:
         return [
             db.execute(query).fetchall()
             for query in (
                 "SELECT n, cursor, seq, hash, prevhash, event_id, type, understood FROM event ORDER BY n",
                 "SELECT * FROM fact ORDER BY id",
-                "SELECT gw, epoch, kind, code, first_seq, last_seq, n FROM alarm",
-                "SELECT * FROM tally",
-                "SELECT gw, epoch, upto, head, end_seq FROM cursor",
+                "SELECT gw, epoch, kind, code, first_seq, last_seq, n FROM alarm ORDER BY 1, 2, 3, 4",
+                "SELECT * FROM tally ORDER BY 1, 2, 3",
+                "SELECT gw, epoch, upto, head, end_seq FROM cursor ORDER BY id",
             )
         ]
 
@@ -172,7 +174,7 @@ async def test_what_came_early_is_in_the_sack_and_survives_a_restart(tmp_path: P
         assert (ack_of(receiver).upto, ack_of(receiver).sack) == (2, ((5, 6), (9, 9)))
         verdict = await receiver.accept(*message(events[4]))
         assert verdict.outcome is Outcome.DUPLICATE
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.missing, epoch.complete, epoch.intact) == (4, False, True)
 
 
@@ -206,7 +208,7 @@ async def test_two_events_in_one_place_are_a_fork_and_both_are_kept(tmp_path: Pa
         await receiver.accept_many([message(event) for event in one])
         verdict = await receiver.accept(*message(other[2]))
         assert verdict.fork
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.stored, epoch.forks, epoch.intact) == (4, 1, False)
 
 
@@ -268,17 +270,17 @@ async def test_a_range_declared_lost_is_passed_and_told(tmp_path: Path) -> None:
         await receiver.accept_many([message(event) for event in events[:2] + events[5:]])
         await receiver.accept(*message(opening))
         await receiver.accept(topic("system"), told.wire)
-    old = next(epoch for epoch in report(tmp_path / "c.db") if epoch.epoch == EPOCH)
+    old = next(epoch for epoch in report(record(tmp_path / "c.db")) if epoch.epoch == EPOCH)
     assert (old.upto, old.lost, old.missing, old.complete) == (9, 3, 0, False)
 
 
 async def test_an_altered_row_is_found_by_the_report(tmp_path: Path) -> None:
     async with receiving(tmp_path / "c.db") as receiver:
         await receiver.accept_many([message(event) for event in chain(4)])
-    with sqlite3.connect(tmp_path / "c.db") as db:
+    with looking(tmp_path / "c.db") as db:
         wire = db.execute("SELECT wire FROM event WHERE seq = 3").fetchone()[0]
         db.execute("UPDATE event SET wire = ? WHERE seq = 3", (wire.replace(b'"n":3', b'"n":4'),))
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.altered, epoch.intact) == (1, False)
 
 

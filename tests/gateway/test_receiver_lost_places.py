@@ -2,7 +2,6 @@
 
 import itertools
 import random
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,18 @@ from gateway.receiver.report import Completeness, report
 from gateway.receiver.verdict import Chain, Outcome
 from gateway.uplink.acks import read_ack
 from gateway.uuid7 import uuid7
-from tests.gateway.receiver_fixtures import ACK, EPOCH, GW, KEY, ORG, chain, message, receiving
+from tests.gateway.receiver_fixtures import (
+    ACK,
+    EPOCH,
+    GW,
+    KEY,
+    ORG,
+    chain,
+    looking,
+    message,
+    receiving,
+    record,
+)
 
 LATER = "00000002"
 
@@ -53,10 +63,11 @@ def declaration(first: int, last: int) -> list[tuple[str, bytes]]:
 
 def lost_now(receiver: Receiver) -> tuple[int, tuple[tuple[int, int], ...], str]:
     """`upto`, `lost` and `head` of the epoch, as the gateway reads them."""
-    state = receiver._book[GW][EPOCH]
+    state = receiver._turns.memory.book[GW][EPOCH]
     return state.cursor.upto, tuple(state.cursor.lost), state.head.hex()
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_an_event_that_does_not_hang_on_its_neighbours_leaves_the_place_lost(tmp_path: Path) -> None:
     events, path = chain(10), tmp_path / "c.db"
     foreign = placed(7, bytes([9]) * 32, 7)
@@ -68,7 +79,7 @@ async def test_an_event_that_does_not_hang_on_its_neighbours_leaves_the_place_lo
         assert lost_now(receiver) == (10, ((7, 7),), events[9].hash.hex())
         assert (await receiver.accept(*message(foreign))).outcome is Outcome.DUPLICATE
         assert [event.wire for event in await receiver.events_after(0)][-1] == foreign.wire, "kept"
-    (old, _) = report(path)
+    (old, _) = report(record(path))
     assert (old.lost, old.lost_ranges, old.missing) == (1, ((7, 7),), 0)
     assert old.completeness is Completeness.DECLARED
     async with receiving(path) as receiver:
@@ -77,13 +88,14 @@ async def test_an_event_that_does_not_hang_on_its_neighbours_leaves_the_place_lo
         verdict = await receiver.accept(*message(events[6]))
         assert (verdict.chain, verdict.fork) == (Chain.OK, True)
         assert lost_now(receiver) == (10, (), events[9].hash.hex()), "its own event proves itself"
-    with sqlite3.connect(path) as db:
+    with looking(path) as db:
         kinds = {row[0] for row in db.execute("SELECT kind FROM alarm WHERE epoch = ?", (EPOCH,))}
     assert {"chain_broken", "fork", "range_lost"} <= kinds
-    (old, _) = report(path)
+    (old, _) = report(record(path))
     assert (old.lost, old.stored, old.forks) == (0, 11, 1)
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_the_ack_lets_nobody_settle_what_is_not_here(tmp_path: Path) -> None:
     """A gateway that found the true 7 again must not lose it to another one in its place."""
     events = chain(10)

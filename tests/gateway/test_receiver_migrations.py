@@ -18,6 +18,8 @@ INSERT INTO old_fact SELECT id, n, envelopes FROM fact;
 DROP TABLE fact;
 ALTER TABLE old_fact RENAME TO fact;
 ALTER TABLE resend DROP COLUMN seen_ms;
+DROP TABLE worker;
+DROP TABLE lease;
 DELETE FROM migration WHERE name > '0003';
 """
 

@@ -13,7 +13,7 @@ from gateway.cli.main import main
 from gateway.clock import ClockQuality, ManualClock, iso_ms
 from gateway.envelope import GENESIS, Draft, Place, Sealed, seal, sequence
 from gateway.evidence.canonical import Json
-from gateway.receiver.corrected_time import Corrected, Pairing, Pairings, TimeQuality
+from gateway.evidence.corrected_time import Corrected, Pairing, Pairings, TimeQuality
 from gateway.receiver.report import Completeness, events, report
 from gateway.uuid7 import uuid7
 from tests.gateway.receiver_fixtures import (
@@ -27,6 +27,7 @@ from tests.gateway.receiver_fixtures import (
     info,
     message,
     receiving,
+    record,
     status,
 )
 
@@ -143,6 +144,7 @@ def booted_at_1970() -> list[Sealed]:
     return made
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_events_of_1970_are_listed_with_their_true_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,42 +152,46 @@ async def test_events_of_1970_are_listed_with_their_true_time(
     async with receiving(tmp_path / "c.db") as receiver:
         for event, name in zip(made, ("system", "identity", "identity", "clock", "identity"), strict=True):
             await receiver.accept(f"{ROOT}evt/{name}", event.wire)
-    listed = list(events(tmp_path / "c.db"))
+    listed = list(events(record(tmp_path / "c.db")))
     assert [event.time_ms for event in listed] == [1000, 2000, 3000, 13_000, 14_000]
     assert [event.corrected.ms for event in listed] == [
         TRUE_MS + at for at in (1000, 2000, 3000, 13_000, 14_000)
     ]
     assert {event.corrected.quality for event in listed} == {TimeQuality.PAIRED}
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.time, epoch.times) == ("paired", {"paired": 5})
-    assert zhijiao("receive", "--db", str(tmp_path / "c.db"), "--events") == 0
+    assert zhijiao("receive", "--db", record(tmp_path / "c.db"), "--events") == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["corrected_ms"] for line in lines] == [event.corrected.ms for event in listed]
     assert "subject" not in lines[0]
     assert "wire" not in lines[0]
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_without_the_pairing_the_time_is_unknown_and_the_epoch_complete(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with receiving(tmp_path / "c.db") as receiver:
         for event, name in zip(booted_at_1970(), ("system", "identity", "identity"), strict=False):
             await receiver.accept(f"{ROOT}evt/{name}", event.wire)
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.complete, epoch.intact, epoch.time) == (True, True, "unknown")
-    assert zhijiao("receive", "--db", str(tmp_path / "c.db"), "--report") == 0, "time is a verdict of its own"
+    assert zhijiao("receive", "--db", record(tmp_path / "c.db"), "--report") == 0, (
+        "time is a verdict of its own"
+    )
     assert "time unknown at worst (unknown 3)" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_the_three_verdicts_on_completeness_and_their_exit_codes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     db, time, made = tmp_path / "c.db", Time(), chain(90)
-    ask = ["receive", "--db", str(db), "--report"]
+    ask = ["receive", "--db", record(db), "--report"]
     async with receiving(db, time) as receiver:
         await receiver.accept_many([message(event) for event in made if event.seq % 2])
         await receiver.accept(*info(time, (EPOCH, 90, made[89].hash)))
-    (epoch,) = report(db)
+    (epoch,) = report(record(db))
     assert epoch.completeness is Completeness.INCOMPLETE
     assert (epoch.missing, epoch.end) == (45, 90)
     assert epoch.missing_ranges == tuple((seq, seq) for seq in range(2, 34, 2))
@@ -200,18 +206,19 @@ async def test_the_three_verdicts_on_completeness_and_their_exit_codes(
         told = {"v": 1, "cmdid": json.loads(wire)["cmdid"], "status": "done"}
         told |= {"result": {"sent": [], "unavailable": [[sequence(2), sequence(90)]]}}
         await receiver.accept(f"{ROOT}rsp/resend", json.dumps(told).encode())
-    (epoch,) = report(db)
+    (epoch,) = report(record(db))
     assert epoch.completeness is Completeness.DECLARED
     assert (epoch.missing, epoch.lost, epoch.lost_ranges[:2]) == (0, 45, ((2, 2), (4, 4)))
     assert zhijiao(*ask, "--json") == 1
     assert json.loads(capsys.readouterr().out)["completeness"] == "incomplete-but-declared"
     async with receiving(db, time) as receiver:
         await receiver.accept_many([message(event) for event in made])
-    (epoch,) = report(db)
+    (epoch,) = report(record(db))
     assert epoch.completeness is Completeness.COMPLETE
     assert zhijiao(*ask) == 0
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_forks_and_rollbacks_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     db, time, made, twins = tmp_path / "c.db", Time(), chain(6), chain(6)
     async with receiving(db, time) as receiver:
@@ -219,10 +226,10 @@ async def test_forks_and_rollbacks_are_named(tmp_path: Path, capsys: pytest.Capt
         await receiver.accept(*status(time, acked=sequence(8)))
         forgotten: Json = {"epoch": EPOCH, "last_seq": 2, "last_hash": made[1].hash.hex()}
         await receiver.accept(*message(chain(1, epoch="00000002", previous=forgotten)[0]))
-    epoch = next(epoch for epoch in report(db) if epoch.epoch == EPOCH)
+    epoch = next(epoch for epoch in report(record(db)) if epoch.epoch == EPOCH)
     assert (epoch.forks, epoch.fork_seqs) == (1, (4,))
     assert epoch.alarms == {"center_rollback": 1, "store_rollback": 1}
-    assert zhijiao("receive", "--db", str(db), "--report") == 2
+    assert zhijiao("receive", "--db", record(db), "--report") == 2
     out = capsys.readouterr().out
     assert "forks at #4" in out
     assert "ALARM center_rollback, 1 times" in out
@@ -230,10 +237,11 @@ async def test_forks_and_rollbacks_are_named(tmp_path: Path, capsys: pytest.Capt
     assert "NOT INTACT" in out
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_a_stated_end_beyond_all_reason_costs_nothing(tmp_path: Path) -> None:
     db, time = tmp_path / "c.db", Time()
     async with receiving(db, time) as receiver:
         await receiver.accept_many([message(event) for event in chain(3)])
         await receiver.accept(*info(time, (EPOCH, 10**15, bytes(32))))
-    (epoch,) = report(db)
+    (epoch,) = report(record(db))
     assert (epoch.missing, epoch.missing_ranges) == (10**15 - 3, ((4, 10**15),))

@@ -24,6 +24,7 @@ from tests.gateway.receiver_fixtures import (
     message,
     opened,
     receiving,
+    record,
     request,
 )
 
@@ -33,6 +34,7 @@ def rejected_request(first: int, **changes: Json) -> tuple[str, bytes]:
     return request("rejected", **{**content, **changes})
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_refusals_are_listed_from_where_the_gateway_asks_and_paged(tmp_path: Path) -> None:
     bad = range(20, 160, 2)  # 70 of them
     time = Time()
@@ -55,6 +57,7 @@ async def test_refusals_are_listed_from_where_the_gateway_asks_and_paged(tmp_pat
         assert receiver.messages_due() == [], "an answer was given twice"
 
 
+@pytest.mark.usefixtures("on_both")
 async def test_an_epoch_without_refusals_gets_an_empty_answer(tmp_path: Path) -> None:
     async with receiving(tmp_path / "c.db") as receiver:
         await receiver.accept_many([message(event) for event in chain(3)])
@@ -99,7 +102,7 @@ async def tally(receiver: Receiver) -> dict[str, int]:
         rows = connection.execute("SELECT name, n FROM tally WHERE gw = ?", (GW,))  # type: ignore[attr-defined]
         return dict(rows.fetchall())
 
-    return await receiver._database.run(read)
+    return await receiver._turns.database.run(read)
 
 
 async def test_the_time_is_told_with_the_question_s_own_clock(tmp_path: Path) -> None:
@@ -158,7 +161,7 @@ async def test_over_a_broker_the_time_comes_before_the_backlog_is_stored(
         await asyncio.gather(*[gateway.publish(*message(event)) for event in made[start : start + 32]])
     await gateway.publish(*request("time", reqid="t-1", mono="5"))
     receiver = await Receiver.open(
-        ReceiverSettings(database=str(tmp_path / "c.db"), trust=TRUST, ack_signer=ACK)
+        ReceiverSettings(database=record(tmp_path / "c.db"), trust=TRUST, ack_signer=ACK)
     )
     stop, all_stored, stored = asyncio.Event(), asyncio.Event(), 0
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,15 @@ from tests.gateway.receiver_fixtures import (
     Time,
     chain,
     info,
+    looking,
     message,
     opened,
     receiving,
+    record,
     status,
 )
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 
 async def asked(receiver: Receiver) -> list[dict[str, Any]]:
@@ -195,9 +198,9 @@ async def test_what_is_unavailable_is_lost_and_said_so(tmp_path: Path) -> None:
         assert await asked(receiver) == []
         ack = read_ack(receiver.acks_pending()[0][1], GW, lambda _kid: ACK.public)[0]
         assert (ack.upto, ack.lost) == (20, ((6, 7),))
-    with sqlite3.connect(tmp_path / "c.db") as db:
+    with looking(tmp_path / "c.db") as db:
         assert db.execute("SELECT first, last, reason FROM lost").fetchall() == [(6, 7, "unavailable")]
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.lost, epoch.missing, epoch.complete) == (2, 0, False)
 
 
@@ -232,7 +235,7 @@ async def test_nothing_is_lost_by_an_answer_to_what_we_did_not_ask(tmp_path: Pat
         time.pass_s(600)
         (command,) = await asked(receiver)
         assert (await receiver.accept(*falsify(command))).outcome is Outcome.IGNORED
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.lost, epoch.missing) == (0, 4)
 
 
@@ -248,7 +251,7 @@ async def test_only_a_command_that_is_done_makes_ranges_lost(tmp_path: Path, sta
         time.pass_s(30)
         (again,) = await asked(receiver)
         assert (again["cmdid"] == command["cmdid"]) == (state in {"accepted", "running"})
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.lost, epoch.missing) == (0, 4)
 
 
@@ -265,7 +268,7 @@ async def test_a_restart_neither_forgets_nor_repeats(tmp_path: Path) -> None:
     async with receiving(tmp_path / "c.db", time) as receiver:
         assert await asked(receiver) == []
         await receiver.accept(*told(command, unavailable=[span(5, 8)]))  # and so did the command
-    (epoch,) = report(tmp_path / "c.db")
+    (epoch,) = report(record(tmp_path / "c.db"))
     assert (epoch.lost, epoch.missing) == (4, 0)
 
 
@@ -282,6 +285,7 @@ async def test_a_new_session_is_asked_at_once_with_the_same_command(tmp_path: Pa
         assert (second["session"], second["cmdid"]) == ("session-2", first["cmdid"])
 
 
+@pytest.mark.parametrize("on_both", ["sqlite"], indirect=True)  # a file that is put back
 async def test_a_restored_center_says_so_once_and_asks_at_once_for_all_it_forgot(tmp_path: Path) -> None:
     """The backup knows events 1…6 of the running epoch and 1…3 of the one before; both were acked to their end."""
     time, old, new = Time(), chain(9, epoch="00000001"), chain(12)
@@ -304,10 +308,10 @@ async def test_a_restored_center_says_so_once_and_asks_at_once_for_all_it_forgot
         }
         await receiver.accept_many([message(event) for event in old[3:] + new[6:]])
         assert await asked(receiver) == []
-    with sqlite3.connect(tmp_path / "backup.db") as db:
+    with looking(tmp_path / "backup.db") as db:
         alarms = db.execute("SELECT epoch, n FROM alarm WHERE kind = 'center_rollback'").fetchall()
     assert alarms == [(EPOCH, 1)]
-    assert all(epoch.complete and epoch.intact for epoch in report(tmp_path / "backup.db"))
+    assert all(epoch.complete and epoch.intact for epoch in report(record(tmp_path / "backup.db")))
 
 
 async def test_a_center_that_lost_everything_asks_for_as_much_as_a_gateway_sends_at_a_time(
@@ -321,7 +325,7 @@ async def test_a_center_that_lost_everything_asks_for_as_much_as_a_gateway_sends
 
 
 def rows(path: Path) -> list[Any]:
-    with sqlite3.connect(path) as db:
+    with looking(path) as db:
         return db.execute("SELECT * FROM resend").fetchall()
 
 
@@ -345,7 +349,7 @@ async def test_over_a_broker_the_command_reaches_the_gateway_and_its_answer_the_
             if event.seq not in (5, 6, 7):
                 await gateway.publish(*message(event))
         await gateway.publish(*status(time, last_seq=sequence(9)))
-        while not receiver._resends:  # noqa: ASYNC110 - the gap has been seen
+        while not receiver._turns.memory.resends:  # noqa: ASYNC110 - the gap has been seen
             await asyncio.sleep(0.01)
         time.pass_s(600)
         arrived = await gateway.incoming.get()

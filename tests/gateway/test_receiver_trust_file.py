@@ -66,7 +66,7 @@ async def test_a_key_that_was_taken_away_counts_no_more(tmp_path: Path) -> None:
     async with receiving(tmp_path / "c.db") as receiver, following(path, receiver, []):
         assert (await receiver.accept(*message(events[0]))).outcome is Outcome.ACCEPTED
         write(path, ACK_KEY_LINE)
-        await until(lambda: not receiver._trust.of_gateway(GW))
+        await until(lambda: not receiver._turns.trust.of_gateway(GW))
         assert (await receiver.accept(*message(events[1]))).outcome is Outcome.PARKED
 
 
@@ -83,7 +83,7 @@ async def test_a_broken_or_missing_file_leaves_the_keys_of_before(tmp_path: Path
             await until(lambda: not asked.is_set())
             assert (await receiver.accept(*message(event))).outcome is Outcome.ACCEPTED
         write(path, ACK_KEY_LINE)  # it is still looked at
-        await until(lambda: not receiver._trust.of_gateway(GW))
+        await until(lambda: not receiver._turns.trust.of_gateway(GW))
 
 
 async def test_the_running_program_believes_a_key_that_was_added(

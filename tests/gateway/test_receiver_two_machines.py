@@ -7,7 +7,12 @@ import pytest
 from gateway.clock import ClockQuality
 from gateway.receiver.report import report
 from tests.gateway.machines import NEW, OLD, Center, Machine
-from tests.gateway.receiver_fixtures import Time
+from tests.gateway.receiver_fixtures import (
+    Time,
+    record,
+)
+
+pytestmark = pytest.mark.usefixtures("on_both")
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ async def test_a_copied_card_in_a_second_machine_is_told_once_and_reported(
         await center.takes(*two.makes(1, every_s=60))
         await center.takes(*one.makes(1, every_s=60))
     assert center.alarms() == [(OLD, 1)], "it stands; it is not told by each event"
-    old, new = report(center.path)
+    old, new = report(record(center.path))
     assert (old.alarms, new.alarms) == ({"duplicate_identity": 1}, {})
     assert (old.complete, old.intact, new.complete, new.intact) == (True, True, True, True)
 

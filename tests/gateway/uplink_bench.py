@@ -5,7 +5,7 @@ The store, the sender and every room are the real ones; only devices and page ar
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +27,7 @@ from gateway.store.opening import StoreSettings
 from gateway.store.outbox import URGENT_LANE, Row
 from gateway.store.store import MakeDraft, Store, open_store
 from gateway.store.tail import Committed
+from gateway.uplink.commands import Run
 from gateway.uplink.sender import Sender
 from gateway.uplink.topics import Topics
 from gateway.uplink.uplink import Uplink
@@ -86,6 +87,7 @@ async def uplink_on(
     version: str = "3.1.1",
     keepalive_s: int = 30,
     drain_cap_per_s: int = 0,
+    orders: Mapping[str, Run] | None = None,
 ) -> AsyncIterator[Bench]:
     """A running uplink; ends with the block."""
     clock = clock or SystemClock()
@@ -135,6 +137,7 @@ async def uplink_on(
         on_settled=lambda _ranges: None,
         on_rejected=lambda _n: None,
         opening=opening,
+        orders=orders or {},
     )
     running = asyncio.create_task(uplink.run())
     try:

@@ -56,8 +56,10 @@ function lose(changed) {
   setTimeout(() => connect(changed), RETRY_MS);
 }
 
-export async function send(address, values) {
+// What is wrong with one field is said at the field.
+export async function send(address, values, form = null) {
   told.hidden = true;
+  if (form !== null) for (const said of form.querySelectorAll(".field-wrong")) unmark(said);
   let text = JSON.parse(body.dataset.texts).failed;
   try {
     const answer = await fetch(address, {
@@ -66,7 +68,15 @@ export async function send(address, values) {
       body: JSON.stringify(values),
     });
     if (answer.ok) return true;
-    if (answer.status === 409) text = (await answer.json()).text;
+    if (answer.status === 409) {
+      const refused = await answer.json();
+      text = refused.text;
+      const field = form === null || !refused.field ? null : form.elements.namedItem(refused.field);
+      if (field !== null) {
+        mark(field, text);
+        return false;
+      }
+    }
   } catch {
     // the line is down: said as any other failure
   }
@@ -74,4 +84,23 @@ export async function send(address, values) {
   told.hidden = false;
   told.scrollIntoView({ block: "nearest" });
   return false;
+}
+
+function mark(field, text) {
+  const said = document.createElement("span");
+  said.className = "field-wrong";
+  said.id = `${field.id}-wrong`;
+  said.textContent = text;
+  said.setAttribute("role", "alert");
+  field.setAttribute("aria-invalid", "true");
+  field.setAttribute("aria-describedby", said.id);
+  field.after(said);
+  field.focus();
+}
+
+function unmark(said) {
+  const field = said.previousElementSibling;
+  field.removeAttribute("aria-invalid");
+  field.removeAttribute("aria-describedby");
+  said.remove();
 }

@@ -1,0 +1,1 @@
+"""The box's own address: what NetworkManager says of it, and a change that undoes itself unless it is kept."""
