@@ -45,6 +45,7 @@ SIGNED_UP = ("info", "req/roster-part")  # of what a gateway says, events aside
 STATES = ("online", "offline", "lost")
 ANSWERS = ("accepted", "running", "done", "failed", "rejected", "expired", "interrupted")
 MOST_EPOCHS, MOST_RANGES, MOST_REJECTED = 8, 256, 64
+MOST_ANSWERED = 1024  # ranges of one kind in an answer to a resend
 LABEL = nullable(Text(least=0))
 
 # -- up ------------------------------------------------------------------------------------------------------
@@ -144,7 +145,7 @@ def _response(result: Shape) -> Object:
 
 
 PONG = _response(nullable(Object({"ts": TIME, "mono": MONO}, always={"clockq": Code("synced", "holdover")})))
-_RANGES = ListOf(ListOf(Sequence(1), least=2, most=2))
+_RANGES = ListOf(ListOf(Sequence(1), least=2, most=2), most=MOST_ANSWERED)
 RESENT = _response(nullable(Object(optional={"sent": _RANGES, "unavailable": _RANGES, "next": Sequence(1)})))
 OTHER_RESPONSE = _response(Anything())
 

@@ -41,8 +41,8 @@ class PartRequest:
 def read_part(payload: bytes, gateway: str, find_key: FindKey) -> PartRequest:
     """Verify and parse; raises `ContractError`."""
     message, _, _ = jws.open_message(payload, find_key)
-    if message.get("gw") != gateway:
-        raise ContractError("foreign", "request is of another gateway")
+    if (message.get("gw"), message.get("name")) != (gateway, "roster-part"):
+        raise ContractError("foreign", "request is of another gateway or name")
     checked(messages.ASK_PART, message)
     version, page, offset = (int(str(message[name])) for name in ("version", "page", "offset"))
     return PartRequest(str(message["reqid"]), version, page, offset, bytes.fromhex(str(message["key"])))
