@@ -20,6 +20,11 @@ SESSION = "01a200c6-44c0-7000-8000-0000000000aa"
 TIME = "2026-11-22T01:02:02.000Z"
 
 
+def example_key(what: str) -> Ed25519PrivateKey:
+    """The key that is the SHA-256 of these words: known to everybody, trusted by nobody."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(what.encode()).digest())
+
+
 def event_id(number: int) -> str:
     """Of the event with this number, or of whatever else needs one."""
     return f"01a200c6-4000-7000-8000-{number:012x}"
@@ -30,8 +35,7 @@ def hash_of(what: str) -> str:
     return hashlib.sha256(what.encode()).hexdigest()
 
 
-_NEXT_KEY = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(hash_of("zhijiao test gateway key 2")))
-SEALED: Json = {
+SEALED: dict[str, Json] = {
     "kid": "center-seal#1",
     "enc": "l2r3vnO2gNDVaHvAcXGJAOHrKgFHjMvMYtWGmQnZ2kA",
     "ct": "cm5vdGhpbmcgaXMgaW4gaGVyZSB0aGF0IGFueWJvZHkgY291bGQgcmVhZA",
@@ -205,9 +209,11 @@ EVENTS: Mapping[str, tuple[str, str, dict[str, Json]]] = {
         },
     ),
     "audit.enrolled": (f"person/{PERSON}", KIOSK, {**_ENROLMENT, "outcome": "enrolled"}),
-    # The last one: after it the key that signs these counts no more.
+    # Last: what comes behind it in this epoch the next key signs.
     "system.key_rotated": (
         f"gateway/{GATEWAY}", GATEWAY_DEVICE,
-        rotation_data(GATEWAY, f"{GATEWAY}#1", f"{GATEWAY}#3f9a01bc", _NEXT_KEY, [BEFORE]),
+        rotation_data(
+            GATEWAY, f"{GATEWAY}#1", f"{GATEWAY}#2", example_key("zhijiao test gateway key 2"), [BEFORE]
+        ),
     ),
 }  # fmt: skip

@@ -3,10 +3,6 @@
 The events stand in one chain of one epoch, one of each type, and verify.
 """
 
-import hashlib
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from gateway.clock import ClockQuality, Stamp, iso_ms
 from gateway.contract.example_events import (
     BEFORE,
@@ -15,26 +11,22 @@ from gateway.contract.example_events import (
     EVENTS,
     GATEWAY,
     ORG,
+    SEALED,
     SESSION,
     START_MONO_MS,
     START_MS,
     STEP_MS,
     TIME,
     event_id,
+    example_key,
     hash_of,
 )
 from gateway.contract.messages import CHANNELS
 from gateway.envelope import GENESIS, Draft, Place, Sealed, seal, sequence
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
-from gateway.evidence.jws import Signer, b64url
+from gateway.evidence.jws import Signer
 from gateway.evidence.keys import Role, TrustedKey
-
-
-def example_key(what: str) -> Ed25519PrivateKey:
-    """The key that is the SHA-256 of these words: known to everybody, trusted by nobody."""
-    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(what.encode()).digest())
-
 
 EVENT_KEY = Signer(f"{GATEWAY}#1", example_key("zhijiao test gateway key 1"))
 ACK_KEY = Signer("center-ack#1", example_key("zhijiao test center ack key 1"))
@@ -131,16 +123,16 @@ def _contents(last: Sealed) -> dict[str, dict[str, Json]]:
         "res_rejected": {
             **down, "name": "rejected", "reqid": event_id(0x101), "epoch": EPOCH, "rejected": [refusal], "more": False,
         },
-        "req_roster_part": {
-            "v": 1, "reqid": event_id(0x103), "gw": GATEWAY, "name": "roster-part", "version": 7, "page": 0,
-            "offset": 0, "key": hash_of("a key of this fetch"),
-        },
-        "res_roster_part": {
-            **down, "name": "roster-part", "reqid": event_id(0x103), "version": 7, "page": 0, "offset": 0, "size": 812,
-            "enc": b64url(bytes.fromhex(hash_of("an encapsulated key"))), "ct": b64url(b"sealed for the gateway"),
-        },
         "req_time": {"v": 1, "reqid": event_id(0x102), "mono": "123456000"},
         "res_time": {**down, "name": "time", "reqid": event_id(0x102), "mono": "123456000"},
+        "req_roster_part": {
+            "v": 1, "reqid": event_id(0x103), "gw": GATEWAY, "name": "roster-part", "version": 7, "page": 0,
+            "offset": 0, "key": hash_of("a key for this fetch alone"),
+        },
+        "res_roster_part": {
+            **down, "name": "roster-part", "reqid": event_id(0x103), "version": 7, "page": 0, "offset": 0, "size": 40,
+            "enc": SEALED["enc"], "ct": SEALED["ct"],
+        },
         "cmd_ping": {**command, "name": "ping", "cmdid": event_id(0x201), "args": {}},
         "rsp_ping": {
             "v": 1, "cmdid": event_id(0x201), "status": "done", "error": None,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.contract.forms import (
+    B64,
     CLAIM,
     COUNT,
     DAY,
@@ -40,7 +41,7 @@ ALARM: Mapping[str, Object] = {
             "code": nullable(Code()), "refused": COUNT, "class": Code(), "reason": Code(), "epoch": EPOCH,
             "seq": Sequence(), "center": Sequence(), "local": Sequence(), "kid": Text(most=128), "issued_again": COUNT,
             "lost": ListOf(SPAN), "lost_ranges": COUNT, "kept": COUNT, "tail_unknown": Bool(), "rows": COUNT,
-            "tracker": TRACKER, "sign": Code(), "silent_s": COUNT,
+            "tracker": TRACKER, "sign": Code(), "silent_s": COUNT, "days_left": Whole(),
         },
         note="Which of the optional members stand there depends on kind.",
     ),
@@ -81,11 +82,9 @@ SYSTEM: Mapping[str, Object] = {
     "system.stopping": Object(),
     "system.updated": Object(note="Kept for updates over the network."),
     "system.key_rotated": Object(
-        required={
-            "old": NAME, "kid": NAME, "alg": Code("EdDSA"), "public": HASH,
-            "proof": Text("[A-Za-z0-9_-]{86}", "a signature of the new key in base64url"), "epochs": ListOf(EPOCH),
-        },
-        note="From the event after it on the new key signs; the old one counts in `epochs` and up to here in this one.",
+        {"old": NAME, "kid": NAME, "public": HASH, "proof": B64, "epochs": ListOf(EPOCH)},
+        always={"alg": Code("EdDSA")},
+        note="old signs it; proof is a signature of the new key, public, over its use, gw, old and kid.",
     ),
     "system.degraded": Object(always={"level": Code("normal", "degraded", "essential"), "reserve_bytes": Whole()}),
     "system.roster_applied": Object(
@@ -123,11 +122,11 @@ AUDIT: Mapping[str, Object] = {
                 "center_named", "network_tried", "network_kept", "network_undone", "settings_changed",
                 "settings_rolled_back",
             ),
-            "name": NAME, "role": nullable(Code()), "source": nullable(TEXT), **_WHO,
+            "name": TEXT, "role": nullable(Code()), "source": nullable(TEXT), **_WHO,
             "via": Code("command", "page", "center"), "uid": nullable(COUNT),
         },
         optional={
-            "kind": nullable(Code()), "kiosk": nullable(DEVICE), "before": nullable(NAME), "settings": TEXT,
+            "kind": nullable(Code()), "kiosk": nullable(DEVICE), "before": nullable(TOLD), "settings": nullable(TOLD),
             "reason": nullable(Code()),
         },
     ),

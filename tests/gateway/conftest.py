@@ -1,4 +1,4 @@
-"""Fixtures of the center's side; and whatever a test makes the gateway say is held against the published contract."""
+"""Whatever a test makes the gateway say keeps to the published contract; and both databases of a center."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,6 @@ from gateway.contract.event_data import DATA
 from gateway.envelope import Draft, check
 from gateway.ingest import ingest
 from tests.gateway import receiver_fixtures
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def on_both(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Run a test of the receiver on both kinds of database: `receiver_fixtures.record` says where."""
-    if request.param == "postgresql":
-        receiver_fixtures.SERVER = request.getfixturevalue("postgres")
-    try:
-        yield
-    finally:
-        receiver_fixtures.SERVER = None
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +32,14 @@ def said() -> Iterator[list[str]]:
         patch.setattr(ingest, "check", seen)
         yield wrong
     assert not wrong, "not what the contract publishes: " + "; ".join(sorted(set(wrong))[:5])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def on_both(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Run a test of the receiver on both kinds of database: `receiver_fixtures.record` says where."""
+    if request.param == "postgresql":
+        receiver_fixtures.SERVER = request.getfixturevalue("postgres")
+    try:
+        yield
+    finally:
+        receiver_fixtures.SERVER = None
