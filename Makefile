@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 APT := mosquitto chromium dbus-daemon fonts-noto-cjk network-manager polkitd postgresql udev shellcheck
+APT_VM := qemu-system-x86 busybox-static cpio kmod bluez dbus-daemon
 UV ?= uv
 
-.PHONY: help run test check unit coverage e2e drills ui fuzz bench lock format clean apt
+.PHONY: help run test test-vm check unit coverage e2e drills ui fuzz bench lock format clean apt
 
 help:  ## list the commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -17,6 +18,10 @@ run: $(VENV)/.demo  ## a whole center on this machine, no hardware, no configura
 
 test: apt $(VENV)/.dev  ## everything: lint, types, unit, end to end, browser
 	@./.ci/test
+
+test-vm: $(VENV)/.dev  ## Bluetooth with the real bluetoothd on a Linux of its own in QEMU: minutes, 70 MB fetched once
+	@$(MAKE) -s apt APT="$(APT_VM)"
+	@./tests/vm/run ./tests/vm/tests
 
 check: $(VENV)/.dev  ## lint, types and import contracts
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

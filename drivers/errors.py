@@ -19,8 +19,9 @@ class DriverError(Exception):
 
 class LinkUnavailable(DriverError):  # noqa: N818 - named for the condition, as the supervisor reads it
     """The port or address cannot be opened. Codes: absent, in_use, permission, not_a_port, open_failed; of a
-    terminal: not_heard; of a port server: no_server; of a question: away, busy; of Bluetooth: those of
-    links/ble_troubles.py, scan_failed, not_near, no_slot, in_line, connect_failed, no_uart."""
+    terminal: not_heard; of a port server: no_server; of a line that several share: address_taken, other_speed;
+    of a question: away, busy; of Bluetooth: those of links/ble_troubles.py, scan_failed, not_near, no_slot, in_line,
+    connect_failed, no_uart."""
 
 
 class LinkLost(DriverError):  # noqa: N818 - named for the condition

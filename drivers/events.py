@@ -45,6 +45,27 @@ class CardRefused:
     sha256: str | None = None  # its hash; None where nothing came, or so little that it could be guessed
 
 
+class BadgeForm(StrEnum):
+    """In which form a badge's number came."""
+
+    WIEGAND_26 = "wiegand26"  # 26 bits, both parity bits right
+    BITS = "bits"  # any other bits: nobody here knows what they are divided into, or their parity
+    TEXT = "text"  # characters, as the reader or converter tells them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadgeRead:
+    """An access badge was presented. Whose it is, nothing here knows."""
+
+    form: BadgeForm
+    number: str = field(repr=False)  # of bits the digits 0 and 1, parity among them; else the characters
+
+    @property
+    def length(self) -> int:
+        """Bits, or characters."""
+        return len(self.number)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceReady:
     """The device answered for the first time since the link was opened."""
@@ -54,4 +75,4 @@ class DeviceReady:
     serial: str | None = None
 
 
-DeviceEvent: TypeAlias = CardRead | CardRefused
+DeviceEvent: TypeAlias = CardRead | CardRefused | BadgeRead

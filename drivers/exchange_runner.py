@@ -10,6 +10,7 @@ Obeys:
     for, as long as it would have been, and dropped;
   * a timeout is thrown into the exchange, which decides whether to ask again;
   * a device that talks before it answers (`More`) has the time of the question for all of it together;
+  * where several share a line, each question waits for its turn and keeps it until it is answered or given up;
   * every wait has an end, and memory is the decoder's one frame plus the link's buffer.
 
 Leaves out: what requests and replies mean, opening and closing the link, what to do about errors.
@@ -35,6 +36,18 @@ class Encodable(Protocol):
 
     def to_bytes(self) -> bytes:
         """The frame on the wire."""
+        ...
+
+
+class Turn(Protocol):
+    """Whose turn it is on a line that several share."""
+
+    async def acquire(self) -> object:
+        """Wait for it."""
+        ...
+
+    def release(self) -> None:
+        """Give it up."""
         ...
 
 
@@ -76,10 +89,14 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         noise: Callable[[Discarded], None],
         gap_s: float | None = None,
         encode: Callable[[RequestT], bytes] | None = None,
+        turn: Turn | None = None,
     ) -> None:
         """`gap_s`: a frame whose bytes pause for so long is given up, for devices that talk on their own:
-        what they say next would be swallowed as the rest of it. `encode`: where a request is sealed on its way."""
+        what they say next would be swallowed as the rest of it. `encode`: where a request is sealed on its way.
+        `turn`: where others ask on the same line."""
         self._encode = encode or (lambda request: request.to_bytes())
+        self._turn = turn
+        self._has_turn = False
         self._link = link
         self._gap_s = gap_s
         self._due = self._granted_s = 0.0  # until when the last question may be answered
@@ -102,6 +119,7 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
             return await self._play(exchange)
         finally:
             exchange.close()
+            self._end_turn()
             self._running = False
 
     def distrust(self) -> None:
@@ -112,6 +130,7 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         try:
             step = next(exchange)
             while True:
+                await self._mind_turn(step)
                 try:
                     answer = await self._perform(step)
                 except ReplyTimeout as timeout:
@@ -124,6 +143,19 @@ class ExchangeRunner(Generic[RequestT, ReplyT]):
         except RemoteProtocolError:
             self._doubtful = True
             raise
+
+    async def _mind_turn(self, step: Ask[RequestT] | Pause | More) -> None:
+        if self._turn is None or isinstance(step, More):
+            return
+        self._end_turn()
+        if isinstance(step, Ask):
+            await self._turn.acquire()
+            self._has_turn = True
+
+    def _end_turn(self) -> None:
+        if self._turn is not None and self._has_turn:
+            self._has_turn = False
+            self._turn.release()
 
     async def _perform(self, step: Ask[RequestT] | Pause | More) -> ReplyT | None:
         if isinstance(step, Pause):

@@ -46,14 +46,30 @@ class _Stage(Enum):
     REFUSED = auto()
 
 
+class Paces:
+    """How many events each card may make now: `burst` in quick succession, then one in `REPEAT_S`."""
+
+    def __init__(self, burst: int) -> None:
+        self._burst = float(burst)
+        # card -> how many events it may make, and when that was so
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def allowed(self, card: bytes, now: float) -> float:
+        """From 1 on it may make one."""
+        left, as_of = self._left.get(card, (self._burst, now))
+        return min(self._burst, left + (now - as_of) / REPEAT_S)
+
+    def spend(self, card: bytes, now: float) -> None:
+        """It made one."""
+        remember(self._left, card, (self.allowed(card, now) - 1, now))
+
+
 class Presentations:
     """The memory of one reader. Times are monotonic seconds."""
 
     def __init__(self, *, gone_after_s: float, burst: int) -> None:
         self._gone_after_s = gone_after_s
-        self._burst = burst
-        # card -> how many events it may make, and when that was so
-        self._paces: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+        self._paces = Paces(burst)
         self._looked_at: float | None = None
         self._begin()
 
@@ -102,7 +118,7 @@ class Presentations:
             self._read_at = now + self._recheck_s
             self._recheck_s = min(2 * self._recheck_s, RECHECK_LIMIT_S)
             return False
-        allowed = self._allowed(card, now)
+        allowed = self._paces.allowed(card, now)
         if allowed >= 1:
             return True
         if card == UNREADABLE:
@@ -113,12 +129,12 @@ class Presentations:
 
     def stored(self, card: bytes, now: float) -> None:
         """Its event is on disk."""
-        _remember(self._paces, card, (self._allowed(card, now) - 1, now))
+        self._paces.spend(card, now)
         if card == UNREADABLE:
             self._stage = _Stage.REFUSED
             return
         self._stage = _Stage.COUNTED
-        _remember(self._counted, card, None)
+        remember(self._counted, card, None)
         self._read_at = now + RECHECK_S
         self._recheck_s = 2 * RECHECK_S
 
@@ -129,16 +145,12 @@ class Presentations:
     def _was_blind(self, now: float) -> bool:
         return self._looked_at is not None and now - self._looked_at > BLIND_S
 
-    def _allowed(self, card: bytes, now: float) -> float:
-        """How many events the card may make now."""
-        left, as_of = self._paces.get(card, (float(self._burst), now))
-        return min(float(self._burst), left + (now - as_of) / REPEAT_S)
-
 
 ValueT = TypeVar("ValueT")
 
 
-def _remember(known: OrderedDict[bytes, ValueT], card: bytes, value: ValueT) -> None:
+def remember(known: OrderedDict[bytes, ValueT], card: bytes, value: ValueT) -> None:
+    """Keep it as the newest; of more than `CARDS_KNOWN` the oldest is forgotten."""
     known[card] = value
     known.move_to_end(card)
     while len(known) > CARDS_KNOWN:

@@ -3,6 +3,9 @@
 First the port is only listened to. Then each kind's own driver introduces itself, as it does at every start: it asks
 who the device is, and is stopped as soon as it was answered. No setting, no template, no enrolment is touched.
 
+Readers on an OSDP line are asked at the end, all of them at once and then one by one (osdp_probe.py); a converter of
+badges (`badge.line`) says nothing until somebody holds a badge to it, and cannot be asked.
+
 The order: a question that another family could misread comes last, the commonest speed of a kind before the others.
 """
 
@@ -11,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from drivers import osdp_probe
 from drivers.driver import EventsRefused, Settings
 from drivers.errors import DeviceFault, DeviceMismatch, DriverError, LinkLost, LinkUnavailable
 from drivers.events import DeviceEvent, DeviceReady
@@ -19,6 +23,7 @@ from drivers.links.serial_port import SerialSettings
 from drivers.listening import Listened
 from drivers.registry import build
 from drivers.terminals import Record
+from firmware_protocols.osdp.exchanges import Introduction
 from firmware_protocols.tracking import TrackerReport
 
 LISTEN_S = 0.6
@@ -33,6 +38,7 @@ class Question:
     settings: Mapping[str, int | str] = field(default_factory=dict)
 
 
+OSDP = "reader.osdp"
 QUESTIONS: Sequence[Question] = (
     Question("idcard.sam", {"baud": 115200}),
     Question("face.efaa_xor16", {"baud": 115200}),
@@ -42,6 +48,7 @@ QUESTIONS: Sequence[Question] = (
     Question("idcard.sam", {"baud": 57600}),
     Question("finger.zfm", {"family": "grow", "baud": 115200}),
     Question("finger.zfm", {"family": "synochip", "baud": 115200}),
+    *(Question(OSDP, {"baud": baud}) for baud in osdp_probe.BAUDS),
 )
 
 
@@ -56,6 +63,16 @@ class Answer:
     serial: str | None = None
     code: str | None = None  # of one that is unfit
     hint: str | None = None
+
+    @property
+    def needs_key(self) -> bool:
+        """Whether it is served with a key that only a file holds."""
+        return self.question.kind == OSDP and "channel" not in self.question.settings
+
+    @property
+    def of_a_line(self) -> bool:
+        """Whether others may stand at the same port: the port alone does not say which one it is."""
+        return self.question.kind == OSDP
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +119,7 @@ class _Listener:
 
 
 async def probe(port: str, *, step: Step = lambda _done, _of: None, ask_s: float = ASK_S) -> Finding:
-    """Find out what stands at a port. Ends at the first sure answer; at most `LISTEN_S` + 8 questions of `ask_s`."""
+    """Find out what stands at a port. Ends at the first sure answer; at most `LISTEN_S`, and `ask_s` a question."""
     try:
         talks = await _listen(port)
     except DriverError as exc:
@@ -111,6 +128,11 @@ async def probe(port: str, *, step: Step = lambda _done, _of: None, ask_s: float
     for number, question in enumerate(QUESTIONS):
         step(number, len(QUESTIONS))
         try:
+            if question.kind == OSDP:
+                readers = await _ask_line(port, question, ask_s)
+                if readers:
+                    return Finding(port, readers, talks)
+                continue
             answer = await _ask(port, question, ask_s)
         except (LinkLost, LinkUnavailable) as exc:
             return Finding(port, unsure, talks, exc.code, str(exc))
@@ -132,6 +154,28 @@ async def _listen(port: str) -> int:
         return count
     finally:
         await link.close()
+
+
+async def _ask_line(port: str, question: Question, ask_s: float) -> list[Answer]:
+    """Every reader that answers on an OSDP line."""
+    baud = int(question.settings["baud"])
+    link = wired("probe", port, SerialSettings(baud=baud))
+    try:
+        async with asyncio.timeout(ask_s):
+            found = await osdp_probe.readers_on(link)
+    except TimeoutError:
+        return []
+    return [_on_line(baud, address, told) for address, told in found]
+
+
+def _on_line(baud: int, address: int, told: Introduction) -> Answer:
+    settings: dict[str, int | str] = {"baud": baud, "address": address}
+    if not told.capabilities.secures:
+        settings["channel"] = "clear"
+    ready = osdp_probe.introduced(told.identity)
+    return Answer(
+        Question(OSDP, settings), sure=True, model=ready.model, firmware=ready.firmware, serial=ready.serial
+    )
 
 
 async def _ask(port: str, question: Question, ask_s: float) -> Answer | None:

@@ -14,6 +14,7 @@ from drivers.settings import nearest
 
 REGISTRY: Mapping[str, str] = MappingProxyType(
     {
+        "badge.line": "drivers.badge_line:BadgeLine",
         "beacon.ble": "drivers.beacon_listener:BeaconListener",
         "face.efaa_xor16": "drivers.face_module:FaceModule",
         "finger.zfm": "drivers.fingerprint_reader:FingerprintReader",

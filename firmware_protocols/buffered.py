@@ -6,16 +6,14 @@ passed over by the search, what turns out to be none (`_is_false`) without a pie
 """
 
 import re
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Generic, TypeVar
 
 from firmware_protocols.framing import Discarded
 from firmware_protocols.running import Running, RunningXor
+from firmware_protocols.searching import FrameT, SearchingDecoder
 
-FrameT = TypeVar("FrameT")
 ANY = rb"[\x00-\xff]"
-_SLICE = 4096  # bytes taken into the buffer at a time, so that one huge read does not grow it
+_LONGEST_BEGINNING = 16  # bytes that an expression for a beginning looks at, at most
 
 
 def beginning(*octets: bytes) -> bytes:
@@ -26,25 +24,19 @@ def beginning(*octets: bytes) -> bytes:
     return octets[0] + whole
 
 
-class BufferedDecoder(ABC, Generic[FrameT]):
+class BufferedDecoder(SearchingDecoder[FrameT]):
     """Base of a `FrameDecoder` whose frames begin with `sync`."""
 
     def __init__(
         self, sync: bytes, beginnings: re.Pattern[bytes], running: type[Running] = RunningXor
     ) -> None:
         """`beginnings`: where a frame can begin, also one that the end of the buffer cuts off."""
+        super().__init__(beginnings)
         self._sync = sync
-        self._beginnings = beginnings
         self._running = running()  # for `_is_false`
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[FrameT | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        found: list[FrameT | Discarded] = []
-        for start in range(0, len(data), _SLICE):
-            self._buffer += data[start : start + _SLICE]
-            found.extend(self._drain())
-        return iter(found)
+        self._doubt = (
+            0  # bytes that a frame claimed which was none: others that claim them are asked `_is_false`
+        )
 
     def flush(self) -> Iterator[FrameT | Discarded]:
         """Give up on an unfinished frame (the line went quiet); yield what it held."""
@@ -54,10 +46,6 @@ class BufferedDecoder(ABC, Generic[FrameT]):
             found.append(self._discard(reason, self._next_start() or len(self._buffer)))
             found.extend(self._drain())
         return iter(found)
-
-    @abstractmethod
-    def _drain(self) -> Iterator[FrameT | Discarded]:
-        """What the buffer holds that is complete; the beginning of a frame stays in it."""
 
     def _is_begun(self) -> bool:
         """Whether the buffer begins with what counts as a frame that was begun."""
@@ -71,35 +59,32 @@ class BufferedDecoder(ABC, Generic[FrameT]):
         """Where the next frame can begin, behind the one at the beginning; the length of the buffer when none does."""
         return self._start_from(int(self._is_begun()))
 
-    def _start_from(self, at: int) -> int:
-        found = self._beginnings.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
-
     def _refused(self, reason: str, end: int) -> Iterator[Discarded]:
         """A frame to `end` that is none, and the noise behind it, up to where another may begin.
 
         One that begins inside it and is known to be false goes with it.
         """
-        at = self._next_start()
+        self._doubt = max(self._doubt, end)
+        at = self._start_before(end, int(self._is_begun()))
         while at < end and self._is_false(at):
-            at = self._start_from(at + 1)
-        yield self._discard(reason, min(at, end))
-        if at > end and (noise := self._noise_length()):
-            yield self._discard("noise", noise)
+            at = self._start_before(end, at + 1)
+        yield self._discard(reason, at)
+        if at == end and self._buffer and self._beginnings.match(self._buffer) is None:
+            noise = self._noise_length()
+            if noise:
+                yield self._discard("noise", noise)
+
+    def _start_before(self, end: int, at: int) -> int:
+        """Where the next frame can begin from `at` on; `end` when none does before: what is behind is not searched."""
+        found = self._beginnings.search(self._buffer, at, end + _LONGEST_BEGINNING)
+        return end if found is None else min(found.start(), end)
 
     def _noise_length(self) -> int:
         """Of what the buffer begins with and is no frame."""
         return self._next_start()
 
-    def _discard(self, reason: str, length: int) -> Discarded:
-        return Discarded(reason, length, self._taken(length))
-
-    def _taken(self, length: int) -> bytes:
-        """The first bytes, which leave the buffer."""
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return data
-
     def _forget(self, length: int) -> None:
         del self._buffer[:length]
         self._running.forget(length)
+        if self._doubt:
+            self._doubt = max(0, self._doubt - length)

@@ -4,6 +4,7 @@ Each one is tested against check values printed in a specification, not against 
 Leaves out: where a protocol starts and stops summing, which is written in its own family.
 """
 
+from binascii import crc_hqx
 from functools import reduce
 from operator import xor
 
@@ -29,3 +30,8 @@ def sum8(data: bytes | bytearray | memoryview) -> int:
 def twos_complement8(data: bytes | bytearray | memoryview) -> int:
     """The byte that brings the sum of all bytes and itself to 0 modulo 256."""
     return -sum(data) & 0xFF
+
+
+def crc_xmodem(data: bytes | bytearray | memoryview) -> int:
+    """CRC-16/XMODEM: 1021, begins with 0, nothing inverted. Check value of 123456789: 31C3."""
+    return crc_hqx(data, 0)

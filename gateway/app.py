@@ -41,10 +41,12 @@ from gateway.metrics import Metrics
 from gateway.network.trial import TRIAL, Network, network_manager
 from gateway.office import Office
 from gateway.orders.from_center import NOTE, FromCenter, laid_over
+from gateway.orders.identity import identity_orders
 from gateway.orders.orders import Orders
 from gateway.orders.settings import Settings, kept_in
 from gateway.serving import Told, serve_pages
 from gateway.setup.first_run import FirstRun
+from gateway.setup.left_by_commands import LeftByCommands
 from gateway.snapshot import Viewer
 from gateway.starting_time import worked_through
 from gateway.store.opening import StoreSettings
@@ -155,6 +157,15 @@ class _Gateway:
             answers=live.center_answers,
             keep=lambda text: self.store.run(lambda box: box.note(NOTE, text)),
         )
+        self.certificate = CertificateCare(
+            config.gateway.state_dir,
+            config.uplink.cert_file,
+            clock=clock,
+            time=time.certificate_time,
+            alarms=self.alarms,
+            metrics=metrics,
+            renewed=self._renewed,
+        )
         self.uplink = Uplink(
             endpoint=endpoint_of(config, time),
             places=places_of(config, read_enrolled(config.gateway.state_dir)),
@@ -173,7 +184,11 @@ class _Gateway:
             on_settled=self._settled,
             on_rejected=self.activity.rejected,
             opening=self._opening,
-            orders={**orders.by_name(), **self.settings.by_name()},
+            orders={
+                **orders.by_name(),
+                **self.settings.by_name(),
+                **identity_orders(config.gateway.state_dir, keys.signer.kid, self.certificate.renew_now),
+            },
         )
         self.viewer = Viewer(
             config,
@@ -197,17 +212,6 @@ class _Gateway:
             show=self._show_levels,
             touch=self.viewer.touch,
         )
-        self.certificate = None
-        if config.uplink.cert_file is not None:
-            self.certificate = CertificateCare(
-                config.gateway.state_dir,
-                config.uplink.cert_file,
-                clock=clock,
-                time=time.certificate_time,
-                alarms=self.alarms,
-                metrics=metrics,
-                renewed=self._renewed,
-            )
         if options.listener is not None:
             self.activity.listen(options.listener)
         for device in config.devices:
@@ -347,14 +351,16 @@ class _Gateway:
         services = {
             "uplink": self.uplink.run(),
             **self.care.tasks(),
+            "certificate": self.certificate.run(),
             **self.office.services(),
             **self.tracking.services(),
             "network": self.network.run(),
+            "setup": LeftByCommands(
+                self.config.gateway.state_dir, store=self.store, name=self.office.name, network=self.network
+            ).run(),
             "clock": self.time.run(self._clock_notice, self._ask_time),
             "watchdog": watchdog(self.notifier, {"store": self.store.ping}),
         }
-        if self.certificate is not None:
-            services["certificate"] = self.certificate.run()
         if self.config.api.enabled:
             services["page"] = self._serve_page()
         return at_devices, [core.create_task(work, name=name) for name, work in services.items()]

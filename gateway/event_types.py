@@ -13,7 +13,7 @@ URGENT_CLASSES = frozenset({"checkin", "alarm"})
 
 _FIRST_SET = """
 checkin: opened completed rejected abandoned pending_review missed unassessed
-identity: card_read card_refused finger_matched finger_refused face_matched face_refused enrolled erased
+identity: card_read card_refused badge_read finger_matched finger_refused face_matched face_refused enrolled erased
 tracker: fix status bound unbound approval_ended
 alarm: raised cleared
 presence: entered left

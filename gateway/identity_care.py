@@ -21,6 +21,7 @@ from gateway.config.enrolled import EnrolledFacts, read_enrolled
 from gateway.errors import GatewayError
 from gateway.ingest.alarms import Alarms
 from gateway.metrics import Metrics
+from gateway.provisioning import EnrolmentRefused
 from gateway.provisioning.keys import at
 from gateway.provisioning.renewal import Lifetime, is_enrolled, lifetime, renew
 from gateway.store.rekeying import NEW_KEYS
@@ -59,7 +60,7 @@ class CertificateCare:
     def __init__(
         self,
         state_dir: Path,
-        certificate: Path,
+        certificate: Path | None,
         *,
         clock: Clock,
         time: TellTime,
@@ -67,7 +68,9 @@ class CertificateCare:
         metrics: Metrics,
         renewed: Callable[[EnrolledFacts], object],
     ) -> None:
-        """`renewed` is told the facts that hold now, when a new certificate is on disk."""
+        """`certificate`: the one in use; None: there is nothing to care for. `renewed` is told the facts that hold
+        now, when a new one is on disk.
+        """
         self._state_dir = state_dir
         self._certificate = certificate
         self._clock = clock
@@ -80,6 +83,8 @@ class CertificateCare:
 
     async def run(self) -> None:
         """Look once a minute, and when a try is allowed again."""
+        if self._certificate is None:
+            return
         loop = asyncio.get_running_loop()
         while True:
             await self.look()
@@ -88,6 +93,8 @@ class CertificateCare:
 
     async def look(self) -> None:
         """One look: how long it holds, renew it where it is due, raise or clear the alarm."""
+        if self._certificate is None:
+            return
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(None, lifetime, self._certificate)
         latest = max(self._now(), self._shown())
@@ -95,6 +102,21 @@ class CertificateCare:
             await self._try(found.ends - latest)
             found = await loop.run_in_executor(None, lifetime, self._certificate)
         await self._tell(found)
+
+    async def renew_now(self) -> str:
+        """Renew it, due or not; until when the new one holds. Raises `GatewayError`: the present one still counts."""
+        loop = asyncio.get_running_loop()
+        enrolled = await loop.run_in_executor(None, is_enrolled, self._state_dir, self._certificate)
+        if not enrolled or self._certificate is None:
+            raise EnrolmentRefused("not_enrolled", "the certificate does not come from an enrolment")
+        # Shielded: a renewal that was begun is finished, its new key is on disk already.
+        facts = await asyncio.shield(loop.run_in_executor(None, renew, self._state_dir, self._time))
+        self._refused = None
+        self._metrics.renewals.labels(result="renewed").inc()
+        log.info("certificate renewed")
+        self._renewed(facts)
+        found = await loop.run_in_executor(None, lifetime, self._certificate)
+        return "" if found is None else f"{found.ends:%Y-%m-%dT%H:%M:%S.000Z}"
 
     async def _try(self, left: timedelta) -> None:
         loop = asyncio.get_running_loop()
@@ -104,18 +126,12 @@ class CertificateCare:
         pause_s = max(TRY_LEAST_S, min(TRY_EVERY_S, left.total_seconds() / SHARE))
         self._not_before = loop.time() + pause_s * jitter
         try:
-            # Shielded: a renewal that was begun is finished, its new key is on disk already.
-            facts = await asyncio.shield(loop.run_in_executor(None, renew, self._state_dir, self._time))
+            await self.renew_now()
         except GatewayError as exc:
             if exc.code != self._refused:
                 log.warning("certificate not renewed", extra={"code": exc.code, "remedy": str(exc)})
             self._refused = exc.code
             self._metrics.renewals.labels(result="failed").inc()
-            return
-        self._refused = None
-        self._metrics.renewals.labels(result="renewed").inc()
-        log.info("certificate renewed")
-        self._renewed(facts)
 
     async def _tell(self, found: Lifetime | None) -> None:
         left = None if found is None else found.ends - self._now()

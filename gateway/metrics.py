@@ -204,7 +204,10 @@ class Metrics:
 
         self.device_up = self._gauge("device_up", "1 while the device answers, else 0.", "device")
         self.device_frames_discarded = self._counter(
-            "device_frames_discarded_total", "Pieces of input that were no frame.", device=(), reason=()
+            "device_frames_discarded_total",
+            "Pieces of input that nobody could use: no frame, or nobody asked.",
+            device=(),
+            reason=(),
         )
         self.device_lost = self._counter("device_lost_total", "Times that the device was lost.", device=())
         self.enrolments = self._counter(

@@ -34,6 +34,7 @@ __all__ = [
     "Pki",
     "find_mosquitto",
     "free_port",
+    "not_run",
     "skip_or_fail",
     "wait_port",
 ]
@@ -54,7 +55,11 @@ class BrokerError(Exception):
 
 def skip_or_fail(missing: str, package: str) -> NoReturn:
     """Skip for want of a program, naming its Debian package; on CI (CI=true) that is a failure."""
-    reason = f"{missing} is not installed: apt-get install --no-install-recommends {package}"
+    not_run(f"{missing} is not installed: apt-get install --no-install-recommends {package}")
+
+
+def not_run(reason: str) -> NoReturn:
+    """Skip for this reason, which says what to do; on CI (CI=true) that is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

@@ -48,6 +48,7 @@ PEERS: Mapping[str, Mapping[str, str]] = {
 # What a driver imports to be reached.
 LINKS = {
     "wired": "serial, port server",
+    "place_on": "serial, port server; several on one line",
     "line_to": "serial, port server, Bluetooth LE",
     "Listener": "TCP, it calls",
     "radio_of_the_loop": "Bluetooth LE",

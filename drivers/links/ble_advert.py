@@ -1,4 +1,4 @@
-"""What was heard of a Bluetooth LE device, and which of it somebody wants to hear.
+"""What was heard of a Bluetooth LE device, which of it somebody wants to hear, and what is to be sent.
 
 An advertisement is unsigned: it is a hint that a device is near, and no proof. What its bytes mean is told by
 firmware_protocols.ble. Names and payloads stay out of `repr`: wearables are named after people.
@@ -32,6 +32,14 @@ class Advert:
     service_data: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     service_uuids: frozenset[str] = frozenset()
     device: object = field(default=None, repr=False, compare=False)  # what the door connects to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """What is to be sent; with the structures' headers 31 bytes at most."""
+
+    manufacturer: Mapping[int, bytes] = field(default_factory=dict)  # by the company's number
+    service: Mapping[str, bytes] = field(default_factory=dict)  # by the service's uuid
 
 
 class Wanted(Protocol):

@@ -8,7 +8,8 @@ Obeys:
   * stopping and disconnecting never raise: after a restart of bluetoothd bleak's own `stop` does
     ("No discovery started"), and there is nothing left to be stopped.
 
-Leaves out: pairing, passive scanning, choosing among adapters (bleak takes the first that is switched on).
+Leaves out: pairing, passive scanning, choosing among adapters (bleak takes any that is switched on, and
+another one after the next start).
 """
 
 import asyncio
@@ -30,7 +31,7 @@ from bleak.exc import (
 
 from drivers.errors import DeviceFault, DriverError, LinkLost, LinkUnavailable
 from drivers.links.ble_advert import Advert
-from drivers.links.ble_troubles import TROUBLES, unavailable
+from drivers.links.ble_troubles import NOT_STARTED, TROUBLES, unavailable
 
 START_S = 15.0  # StartDiscovery answers within a second; a hung controller never does
 STOP_S = 5.0
@@ -218,6 +219,8 @@ def _dbus_code(exc: BaseException, table: Mapping[str, str]) -> str | None:
     match exc:
         case BleakBluetoothNotAvailableError():
             return _REASONS.get(exc.reason)
+        case BleakDBusError() if exc.dbus_error.startswith(NOT_STARTED):
+            return "no_bluetoothd"
         case BleakDBusError():
             return table.get(exc.dbus_error)
         case TimeoutError():

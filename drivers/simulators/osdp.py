@@ -72,6 +72,14 @@ class SimulatedOsdpReader:
         """Keys of its keypad."""
         self._waiting.append(r.Keys(0, keys))
 
+    def say(self, message: Message) -> None:
+        """Anything at all, at the next poll."""
+        self._waiting.append(message)
+
+    def leave(self) -> None:
+        """Whoever was not read has gone."""
+        self._waiting.clear()
+
     def tampered(self, *, opened: bool) -> None:
         """Somebody opens its case, or closes it again."""
         self.tamper = int(opened)
@@ -95,12 +103,15 @@ class SimulatedOsdpReader:
         try:
             while True:
                 for found in decoder.feed(await wire.receive()):
-                    if not isinstance(found, Discarded) and found.address in {self.address, EVERYBODY}:
-                        await self._handle(found, wire)
+                    if not isinstance(found, Discarded):
+                        await self.hear(found, wire)
         except LinkLost:
             return
 
-    async def _handle(self, frame: Frame, wire: Wire) -> None:
+    async def hear(self, frame: Frame, wire: Wire) -> None:
+        """Answer one command, unless it is for another reader of the line."""
+        if frame.address not in {self.address, EVERYBODY}:
+            return
         self.asked[frame.code] += 1
         kind = self.faults.next(frame.code)
         if kind is FaultKind.ASK_AGAIN or self.busy:
@@ -184,7 +195,7 @@ class SimulatedOsdpReader:
     ) -> Frame:
         return replace(
             to,
-            address=self.address,
+            address=to.address,  # everybody's, where everybody was asked
             sequence=to.sequence if sequence is None else sequence,
             code=message.code,
             data=message.to_data(),

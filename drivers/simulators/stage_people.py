@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import islice
 
+from drivers.simulators.badge_line import FAULTS as OF_A_LINE
+from drivers.simulators.badge_line import SimulatedConverter
 from drivers.simulators.cards import (
     Card,
     cards,
@@ -169,6 +171,18 @@ def osdp_stage(reader: SimulatedOsdpReader, port: Port) -> Stage:
         **fault_word(reader.faults, NO_DIALECT, on), **unplug_word(socket),
     }  # fmt: skip
     return Stage("reader.osdp", words, socket.serve, kept=lambda: int(not reader.said_everything))
+
+
+def badge_line_stage(converter: SimulatedConverter, port: Port) -> Stage:
+    """`card`: the access card of person n, the same as at an OSDP reader."""
+    socket = Socket(converter, port)
+
+    def card(step: Step) -> Act:
+        bits = WiegandCard(SITE + _person(step, "card")).to_bits()
+        return _soon(lambda: converter.present(bits))
+
+    words = {"card": card, **fault_word(converter.faults, OF_A_LINE, {}), **unplug_word(socket)}
+    return Stage("badge.line", words, socket.serve, kept=lambda: int(not converter.said_everything))
 
 
 def _person(step: Step, key: str) -> int:

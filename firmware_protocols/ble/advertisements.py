@@ -4,6 +4,9 @@
     AltBeacon   manufacturer data of any company, begins BE AC
     Eddystone   service data of FEAA: UID, URL, TLM, EID     big-endian
 
+An Eddystone-EID is the encrypted time: 8 bytes that change every 2^K seconds, K from 0 to 15, so nine hours at the
+longest. Whose they are only tells a resolver that holds the beacon's key. They are shown, and never name anybody.
+
 A structure whose length runs over the end stops the walk; what was whole before it counts, and nothing behind it.
 A beacon that is not whole is no beacon. Where the host's stack has the structures parsed already, `manufacturer` and
 `service` take its parts.

@@ -23,6 +23,12 @@ NAMES: Mapping[int, str] = MappingProxyType(
         0xFF: "manufacturer data",
     }
 )
+NOTES: Mapping[str, str] = MappingProxyType(
+    {
+        "eid": "no identity: it changes within hours, and only who holds the beacon's key knows whose it is",
+        "tlm": "of the beacon that sends another frame under the same address",
+    }
+)
 
 
 def decode(data: bytes, direction: str | None) -> Json:
@@ -50,7 +56,8 @@ def _field(one: Structure) -> Field:
     # A name may be a person's ("Zhang's band"); so may be what is not understood.
     personal = found is None and one.type not in {FLAGS, TX_POWER, 0x02, 0x03, 0x06, 0x07, 0x19}
     value = one.data.hex() if found is None else ", ".join(f"{key} {it}" for key, it in found.items())
-    return Field(one.offset, 2 + len(one.data), name, value, personal=personal)
+    note = NOTES.get(str(found["frame"]), "") if found is not None else ""
+    return Field(one.offset, 2 + len(one.data), name, value, note, personal=personal)
 
 
 def _rest(data: bytes, walked: Walked) -> list[Field]:

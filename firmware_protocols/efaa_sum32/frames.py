@@ -8,13 +8,10 @@ Leaves out: what commands and replies mean.
 Source: README.md beside the package, section efaa-sum32.
 """
 
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Self
 
 from firmware_protocols.checksums import sum8
-from firmware_protocols.efaa_xor16.envelope import Decoder, Layout, check, seal
-from firmware_protocols.errors import LocalProtocolError
+from firmware_protocols.efaa_xor16.envelope import Decoder, Layout, PlainFrame
 from firmware_protocols.running import RunningSum
 
 HEADER_SIZE = 7
@@ -42,42 +39,22 @@ FROM_MODULE = _SUM(HEADER_SIZE, 2, _refuse_from_module, octets=(rb"\x00", *_SIZE
 FROM_HOST = _SUM(HEADER_SIZE, 2, _refuse_from_host, octets=(rb"[\x10-\xff]", *_SIZE))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message of either direction. Its data may be somebody's template and stays out of repr."""
+class Frame(PlainFrame):
+    """One message of either direction."""
 
-    msg_id: int
-    data: bytes = field(default=b"", repr=False)
-
-    def to_bytes(self) -> bytes:
-        """The frame on the wire."""
-        if not 0 <= self.msg_id <= 0xFF:
-            raise LocalProtocolError("range", f"message {self.msg_id} is no byte")
-        if len(self.data) > MAX_DATA:
-            raise LocalProtocolError("length", f"{len(self.data)} data bytes; {MAX_DATA} are carried at most")
-        return seal(bytes([self.msg_id]), self.data, FROM_HOST)
-
-    @classmethod
-    def from_bytes(cls, frame: bytes) -> Self:
-        """Exactly one frame of either direction; raises `RemoteProtocolError` when it is none."""
-        from_module = len(frame) > 2 and frame[2] < FIRST_COMMAND
-        check(frame, FROM_MODULE if from_module else FROM_HOST)
-        return cls._parse(frame)
-
-    @classmethod
-    def _parse(cls, frame: bytes) -> Self:
-        return cls(frame[2], bytes(frame[HEADER_SIZE:-1]))
+    __slots__ = ()
+    from_module, from_host, most_data = FROM_MODULE, FROM_HOST, MAX_DATA
 
 
 class ModuleDecoder(Decoder[Frame]):
     """Finds what the module sends."""
 
     def __init__(self) -> None:
-        super().__init__(FROM_MODULE, Frame._parse)  # noqa: SLF001 - the same file
+        super().__init__(FROM_MODULE, Frame.parse)
 
 
 class HostDecoder(Decoder[Frame]):
     """Finds what the host sends. Used by the simulator."""
 
     def __init__(self) -> None:
-        super().__init__(FROM_HOST, Frame._parse)  # noqa: SLF001 - the same file
+        super().__init__(FROM_HOST, Frame.parse)

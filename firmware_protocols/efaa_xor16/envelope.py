@@ -12,12 +12,13 @@ Source: README.md beside the package, section efaa-xor16.
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import ClassVar, Self, TypeVar
 
 from firmware_protocols.buffered import BufferedDecoder, beginning
 from firmware_protocols.checksums import xor8
-from firmware_protocols.errors import RemoteProtocolError
+from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND
+from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
 from firmware_protocols.running import Running, RunningXor
 
@@ -81,6 +82,39 @@ def check(frame: bytes, layout: Layout) -> None:
         raise RemoteProtocolError("trailing", f"{len(frame) - end} surplus bytes after the frame")
 
 
+@dataclass(frozen=True, slots=True)
+class PlainFrame:
+    """One message of either direction, as a family lays it out. Its data may be a person's and stays out of repr."""
+
+    from_module: ClassVar[Layout]
+    from_host: ClassVar[Layout]
+    most_data: ClassVar[int]  # bytes
+    msg_id: int
+    data: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        """The frame on the wire."""
+        if not 0 <= self.msg_id <= 0xFF:
+            raise LocalProtocolError("range", f"message {self.msg_id} is no byte")
+        if len(self.data) > self.most_data:
+            raise LocalProtocolError(
+                "length", f"{len(self.data)} data bytes; {self.most_data} are carried at most"
+            )
+        return seal(bytes([self.msg_id]), self.data, self.from_host)
+
+    @classmethod
+    def from_bytes(cls, frame: bytes) -> Self:
+        """Exactly one frame of either direction; raises `RemoteProtocolError` when it is none."""
+        from_module = len(frame) > 2 and frame[2] < FIRST_COMMAND
+        check(frame, cls.from_module if from_module else cls.from_host)
+        return cls.parse(frame)
+
+    @classmethod
+    def parse(cls, frame: bytes) -> Self:
+        """One that was found right."""
+        return cls(frame[2], bytes(frame[cls.from_host.header_size : -1]))
+
+
 class Decoder(BufferedDecoder[FrameT]):
     """Finds the frames of one layout."""
 
@@ -108,12 +142,14 @@ class Decoder(BufferedDecoder[FrameT]):
             end = header_size + self._layout.size(header) + 1
             if len(self._buffer) < end:
                 return
-            frame = bytes(self._buffer[:end])
-            if self._layout.expected(frame) != frame[-1]:
+            if self._is_wrong(0, end) if self._doubt else not self._fits(end):
                 yield from self._refused("checksum", end)
                 continue
-            self._forget(end)
-            yield self._parse(frame)
+            yield self._parse(self._taken(end))
+
+    def _fits(self, end: int) -> bool:
+        frame = bytes(self._buffer[:end])
+        return self._layout.expected(frame) == frame[-1]
 
     def _is_false(self, at: int) -> bool:
         layout = self._layout
@@ -122,7 +158,10 @@ class Decoder(BufferedDecoder[FrameT]):
             return False
         if layout.refusal(header) is not None:
             return True
-        last = at + layout.header_size + layout.size(header)
-        if last >= len(self._buffer):
-            return False
-        return self._running.of(self._buffer, at + layout.parity_from, last) != self._buffer[last]
+        end = at + layout.header_size + layout.size(header) + 1
+        return end <= len(self._buffer) and self._is_wrong(at, end)
+
+    def _is_wrong(self, at: int, end: int) -> bool:
+        """Whether the check does not fit, however many frames claim these bytes."""
+        last = end - 1
+        return self._running.of(self._buffer, at + self._layout.parity_from, last) != self._buffer[last]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from firmware_protocols.efaa_xor16.envelope import MAX_DATA, Decoder, Layout, check, seal
+from firmware_protocols.efaa_xor16.envelope import MAX_DATA, Decoder, Layout, PlainFrame, check, seal
 from firmware_protocols.efaa_xor16.msg_ids import FIRST_COMMAND, MsgId
 from firmware_protocols.errors import LocalProtocolError
 
@@ -45,34 +45,17 @@ def _refuse_encrypted(header: bytes) -> str | None:
 _SIZE = rb"[\x00-\x10]"  # the upper byte of what is carried
 FROM_MODULE = Layout(HEADER_SIZE, 2, _refuse_from_module, octets=(rb"[\x00-\x02]", _SIZE))
 FROM_HOST = Layout(HEADER_SIZE, 2, _refuse_from_host, octets=(rb"[\x10-\xff]", _SIZE))
-ENCRYPTED = Layout(4, 4, _refuse_encrypted, octets=(_SIZE,))
+_BLOCKS = rb"[%s]" % b"".join(
+    rb"\x%02x" % low for low in range(0, 0x100, BLOCK)
+)  # the lower byte of whole blocks
+ENCRYPTED = Layout(4, 4, _refuse_encrypted, octets=(_SIZE, _BLOCKS))
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One message of either direction. Its data may be a person's and stays out of repr."""
+class Frame(PlainFrame):
+    """One message of either direction."""
 
-    msg_id: int
-    data: bytes = field(default=b"", repr=False)
-
-    def to_bytes(self) -> bytes:
-        """The frame on the wire."""
-        if not 0 <= self.msg_id <= 0xFF:
-            raise LocalProtocolError("range", f"message {self.msg_id} is no byte")
-        if len(self.data) > MAX_DATA:
-            raise LocalProtocolError("length", f"{len(self.data)} data bytes; {MAX_DATA} are carried at most")
-        return seal(bytes([self.msg_id]), self.data, FROM_HOST)
-
-    @classmethod
-    def from_bytes(cls, frame: bytes) -> Self:
-        """Exactly one frame of either direction; raises `RemoteProtocolError` when it is none."""
-        from_module = len(frame) > 2 and frame[2] < FIRST_COMMAND
-        check(frame, FROM_MODULE if from_module else FROM_HOST)
-        return cls._parse(frame)
-
-    @classmethod
-    def _parse(cls, frame: bytes) -> Self:
-        return cls(frame[2], bytes(frame[HEADER_SIZE:-1]))
+    __slots__ = ()
+    from_module, from_host, most_data = FROM_MODULE, FROM_HOST, MAX_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +76,11 @@ class EncryptedFrame:
     def from_bytes(cls, frame: bytes) -> Self:
         """Exactly one frame; raises `RemoteProtocolError` when it is none."""
         check(frame, ENCRYPTED)
-        return cls._parse(frame)
+        return cls.parse(frame)
 
     @classmethod
-    def _parse(cls, frame: bytes) -> Self:
+    def parse(cls, frame: bytes) -> Self:
+        """One that was found right."""
         return cls(bytes(frame[ENCRYPTED.header_size : -1]))
 
 
@@ -104,18 +88,18 @@ class ModuleDecoder(Decoder[Frame]):
     """Finds what the module sends."""
 
     def __init__(self) -> None:
-        super().__init__(FROM_MODULE, Frame._parse)  # noqa: SLF001 - the same file
+        super().__init__(FROM_MODULE, Frame.parse)
 
 
 class HostDecoder(Decoder[Frame]):
     """Finds what the host sends. Used by the simulator."""
 
     def __init__(self) -> None:
-        super().__init__(FROM_HOST, Frame._parse)  # noqa: SLF001 - the same file
+        super().__init__(FROM_HOST, Frame.parse)
 
 
 class EncryptedDecoder(Decoder[EncryptedFrame]):
     """Finds encrypted frames, of either direction: they look the same."""
 
     def __init__(self) -> None:
-        super().__init__(ENCRYPTED, EncryptedFrame._parse)  # noqa: SLF001 - the same file
+        super().__init__(ENCRYPTED, EncryptedFrame.parse)

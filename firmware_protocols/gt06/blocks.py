@@ -1,6 +1,6 @@
 """The blocks that messages of GT06 are made of: position, cell, state of the terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from firmware_protocols.tracking import Sign
 GPS_SIZE = 18
 DEGREE = 1_800_000
 
-# The alarm byte of a message, and bits 5 to 3 of the terminal's state.
+# The alarm byte of a message, what the upper half of the language extends it to, and bits 5 to 3 of the state.
 ALARMS: Mapping[int, Sign] = MappingProxyType(
     {
         0x01: Sign.SOS, 0x02: Sign.POWER_CUT, 0x03: Sign.VIBRATION, 0x04: Sign.FENCE_ENTER, 0x05: Sign.FENCE_EXIT,
@@ -22,6 +22,7 @@ ALARMS: Mapping[int, Sign] = MappingProxyType(
         0x30: Sign.JAMMING, 0x32: Sign.CASE_TAMPER, 0x33: Sign.LOCK, 0x34: Sign.UNLOCK,
     }
 )  # fmt: skip
+WIDE_ALARMS: Mapping[int, Sign] = MappingProxyType({0x0107: Sign.JAMMING, 0x010B: Sign.JAMMING})
 INFO_ALARMS: Mapping[int, Sign] = MappingProxyType(
     {
         1: Sign.VIBRATION,
@@ -34,23 +35,23 @@ INFO_ALARMS: Mapping[int, Sign] = MappingProxyType(
 )
 
 
-def utc_time(data: bytes) -> datetime | None:
-    """YY MM DD hh mm ss, a byte each; UTC. None where it is no date."""
+def clock_time(data: bytes) -> datetime | None:
+    """YY MM DD hh mm ss, a byte each, by the device's clock: without a zone. None where it is no date."""
     if len(data) < 6:
         return None
     try:
-        return datetime(2000 + data[0], data[1], data[2], data[3], data[4], data[5], tzinfo=UTC)
+        return datetime(2000 + data[0], data[1], data[2], data[3], data[4], data[5])  # noqa: DTZ001 - as sent
     except ValueError:
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gps:
-    """18 bytes."""
+    """18 bytes; of some models in another order, or fewer."""
 
-    time: datetime | None
-    info_length: int
-    satellites: int
+    time: datetime | None  # naive: by the device's clock
+    info_length: int = 0
+    satellites: int | None
     lat: float = field(repr=False)
     lon: float = field(repr=False)
     speed_kmh: int
@@ -58,8 +59,8 @@ class Gps:
 
     @property
     def valid(self) -> bool:
-        """Whether it has a fix."""
-        return bool(self.status >> 12 & 1)
+        """Whether it has a fix, and one on the earth."""
+        return bool(self.status >> 12 & 1) and abs(self.lat) <= 90 and abs(self.lon) <= 180
 
     @property
     def course(self) -> int:
@@ -71,16 +72,35 @@ class Gps:
         """Code: body."""
         if len(data) < GPS_SIZE:
             raise RemoteProtocolError("body", f"{len(data)} bytes are no position of {GPS_SIZE}")
-        status = int.from_bytes(data[16:18], "big")
-        lat = int.from_bytes(data[7:11], "big") / DEGREE
-        lon = int.from_bytes(data[11:15], "big") / DEGREE
-        return cls(
-            time=utc_time(data),
+        return cls.of(
+            time=clock_time(data),
             info_length=data[6] >> 4,
             satellites=data[6] & 0xF,
+            place=data[7:15],
+            speed_kmh=data[15],
+            status=int.from_bytes(data[16:18], "big"),
+        )
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        time: datetime | None,
+        place: bytes,
+        speed_kmh: int,
+        status: int,
+        satellites: int | None = None,
+        info_length: int = 0,
+    ) -> "Gps":
+        """`place`: latitude and longitude, 4 bytes each; their signs are in the status."""
+        lat, lon = int.from_bytes(place[:4], "big") / DEGREE, int.from_bytes(place[4:8], "big") / DEGREE
+        return cls(
+            time=time,
+            info_length=info_length,
+            satellites=satellites,
             lat=lat if status >> 10 & 1 else -lat,
             lon=-lon if status >> 11 & 1 else lon,
-            speed_kmh=data[15],
+            speed_kmh=speed_kmh,
             status=status,
         )
 
@@ -88,9 +108,9 @@ class Gps:
         """The block on the wire; its signs are those of `status`."""
         if self.time is None:
             raise RemoteProtocolError("body", "a position without a time cannot be written")
-        time = self.time.astimezone(UTC)
+        time = self.time if self.time.tzinfo is None else self.time.astimezone(UTC)
         head = bytes([time.year - 2000, time.month, time.day, time.hour, time.minute, time.second])
-        head += bytes([self.info_length << 4 | self.satellites])
+        head += bytes([self.info_length << 4 | (self.satellites or 0)])
         head += round(abs(self.lat) * DEGREE).to_bytes(4, "big") + round(abs(self.lon) * DEGREE).to_bytes(
             4, "big"
         )
@@ -111,6 +131,13 @@ def cell_of(data: bytes) -> tuple[dict[str, int], int] | None:
     return {"mcc": mcc & 0x7FFF, "mnc": mnc, "lac": lac, "cell_id": cid}, at + 5
 
 
+def alarm_of(code: int | None, language: int | None = None) -> Set[Sign]:
+    """What an alarm byte says; `language` where its upper half extends the code."""
+    wide = (code or 0) | ((language or 0) >> 4) << 8
+    found = ALARMS.get(wide) or WIDE_ALARMS.get(wide)
+    return frozenset() if found is None else frozenset({found})
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """State of the terminal: info, voltage, signal, and where they are there alarm and language."""
@@ -120,13 +147,15 @@ class State:
     signal: int
     alarm: int | None = None
     language: int | None = None
+    wide: bool = False  # the upper half of the language extends the alarm
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "State | None":
+    def from_bytes(cls, data: bytes, *, wide: bool = False) -> "State | None":
         """None: too short."""
         if len(data) < 3:
             return None
-        return cls(*data[:3], *(data[3:5] if len(data) >= 5 else ()))
+        alarm, language = data[3:5] if len(data) >= 5 else (None, None)
+        return cls(data[0], data[1], data[2], alarm, language, wide)
 
     def to_bytes(self) -> bytes:
         """The block on the wire; five bytes where it has an alarm, else three."""
@@ -146,10 +175,10 @@ class State:
         return bool(self.info >> 2 & 1)
 
     @property
-    def signs(self) -> frozenset[Sign]:
+    def signs(self) -> Set[Sign]:
         """What the state says; where it says nothing, the alarm byte."""
-        found = INFO_ALARMS.get(self.info >> 3 & 7) or ALARMS.get(self.alarm or 0)
-        return frozenset() if found is None else frozenset({found})
+        found = INFO_ALARMS.get(self.info >> 3 & 7)
+        return alarm_of(self.alarm, self.language if self.wide else None) if found is None else {found}
 
     def raw(self) -> dict[str, object]:
         """The bytes, and the bits of the first."""

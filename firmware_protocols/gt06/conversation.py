@@ -4,13 +4,14 @@ It says who it is in its login alone; what comes before belongs to nobody.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, tzinfo
 
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
 from firmware_protocols.gt06.frames import SHORT, TAIL, Decoder, Frame
-from firmware_protocols.gt06.reports import LOGIN, TIME, WIFI, report_of
-from firmware_protocols.tracking import Heard, Order
+from firmware_protocols.gt06.reports import LOGIN, TIME, WIFI, report_of, zone_of
+from firmware_protocols.tracking import Heard, Order, TrackerReport
 
 NO_ANSWER = frozenset({0x19, 0x21, 0x24, 0x34, 0x80, 0x8C, 0x94, 0x9B, 0xB2})
 ANSWERED_SHORT = frozenset({0x70, 0xF2})  # messages of 79 79 that are answered by 78 78
@@ -25,6 +26,7 @@ class Gt06Conversation:
         """`lenient`: hear frames with a wrong CRC too, for a model that computes another one."""
         self.device_id: str | None = None
         self._lenient = lenient
+        self._zone: tzinfo | None = None  # of the tracker's clock, as its login says; None: it does not
         self._serial = 0
         self._decoder = Decoder()
 
@@ -63,7 +65,21 @@ class Gt06Conversation:
         report = report_of(found, self.device_id)
         if found.number == LOGIN and report.device_id is not None:
             self.device_id = report.device_id
-        return Heard((report,), b"" if found.number in NO_ANSWER else _answer(found, now, loose=loose))
+            self._zone = zone_of(found)
+        return Heard(
+            (self._zoned(report),), b"" if found.number in NO_ANSWER else _answer(found, now, loose=loose)
+        )
+
+    def _zoned(self, report: TrackerReport) -> TrackerReport:
+        """A time by the tracker's clock, in the zone of its login; without one it stays as it was sent."""
+        if self._zone is None:
+            return report
+        fix, time = report.fix, report.device_time
+        if fix is not None and fix.time is not None and fix.time.tzinfo is None:
+            fix = replace(fix, time=fix.time.replace(tzinfo=self._zone))
+        if time is not None and time.tzinfo is None:
+            time = time.replace(tzinfo=self._zone)
+        return replace(report, fix=fix, device_time=time)
 
 
 def _answer(frame: Frame, now: datetime | None, *, loose: bool) -> bytes:

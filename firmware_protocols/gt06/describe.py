@@ -4,14 +4,14 @@ from firmware_protocols.describing import Field, Json
 from firmware_protocols.framing import Discarded
 from firmware_protocols.gt06.frames import Decoder, Frame
 from firmware_protocols.gt06.reports import report_of
-from firmware_protocols.tracker_describing import described
+from firmware_protocols.tracker_describing import described, lifted
 from firmware_protocols.tracker_explaining import Part, explained, summary
 
 
 def decode(data: bytes, direction: str | None) -> Json:  # noqa: ARG001 - both ways look the same
     """The keys of exactly one frame; one with a wrong length or CRC too, which `frame` says."""
     frame = Frame.from_bytes(data)
-    return described([report_of(frame)], frame_facts(frame))
+    return lifted(described([report_of(frame)], frame_facts(frame)))
 
 
 def frame_facts(frame: Frame) -> dict[str, object]:

@@ -13,12 +13,14 @@ from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.searching import SearchingDecoder
 
 SHORT, LONG, TAIL = b"\x78\x78", b"\x79\x79", b"\x0d\x0a"
 MOST = 4096  # bytes of a frame; the longest published has some 250, the long length could say 65,535
 _AROUND = 5  # number, serial, CRC
 _TURNED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
-_START = re.compile(rb"\x78(?:\x78|\Z)|\x79(?:\x79|\Z)")
+# The long length makes `MOST` at most; what the end of the buffer cuts off may become a start.
+_START = re.compile(rb"\x78(?:\x78|\Z)|\x79(?:\x79(?:[\x00-\x0e]|\x0f(?:[\x00-\xfa]|\Z)|\Z)|\Z)")
 
 
 def crc_x25(data: bytes) -> int:
@@ -103,37 +105,29 @@ def _size(data: bytes | bytearray) -> int | None:
     return None if len(data) < at else at + int.from_bytes(data[2:at], "big") + 2
 
 
-class Decoder:
+class Decoder(SearchingDecoder[Frame]):
     """Finds frames of both directions, sound or not: whoever asks decides what an unsound one is worth."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        super().__init__(_START)
         self._no_tail_to = 0  # no 0D 0A begins before here
-
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        for start in range(0, len(data), MOST):
-            self._buffer += data[start : start + MOST]
-            yield from self._drain(quiet=False)
 
     def flush(self) -> Iterator[Frame | Discarded]:
         """The line is quiet: a frame that claims more than came ends at its 0D 0A, the rest is given up."""
-        yield from self._drain(quiet=True)
+        found = [*self._drain(quiet=True)]
         if self._buffer:
-            yield self._discard("truncated", len(self._buffer))
+            found.append(self._discard("truncated", len(self._buffer)))
+        return iter(found)
 
-    def _drain(self, *, quiet: bool) -> Iterator[Frame | Discarded]:
+    def _drain(self, *, quiet: bool = False) -> Iterator[Frame | Discarded]:
         while self._buffer:
-            start = self._start(0)
+            start = self._start_from(0)
             if start:
                 yield self._discard("noise", start)
                 continue
             size = _size(self._buffer) if len(self._buffer) >= 2 else None
             if size is None:
                 return
-            if size > MOST:
-                yield self._discard("length", self._start(1))
-                continue
             if len(self._buffer) < size and not quiet:
                 return
             if self._buffer[size - 2 : size] != TAIL or size < _least(long=self._buffer[:2] == LONG):
@@ -143,15 +137,12 @@ class Decoder:
                 # No frame that begins before `hopeless` can end: its whole length has come, and no tail in it.
                 hopeless = (len(self._buffer) + 1 if tail < 0 else tail + 2) - MOST
                 if tail < 0 or hopeless > 0:
-                    yield self._discard("truncated" if quiet else "length", self._start(max(1, hopeless)))
+                    yield self._discard(
+                        "truncated" if quiet else "length", self._start_from(max(1, hopeless))
+                    )
                     continue
                 size = tail + 2
             yield self._take(size)
-
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a frame begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
 
     def _tail(self) -> int:
         """Offset of the first 0D 0A that can end a frame here; below 0: there is none so far."""
@@ -164,15 +155,10 @@ class Decoder:
         try:
             found = Frame.from_bytes(bytes(self._buffer[:size]))
         except RemoteProtocolError as exc:
-            return self._discard(exc.code, self._start(1))
+            return self._discard(exc.code, self._start_from(1))
         self._forget(size)
         return found
 
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return Discarded(reason, length, data)
-
     def _forget(self, length: int) -> None:
-        del self._buffer[:length]
+        super()._forget(length)
         self._no_tail_to = max(0, self._no_tail_to - length)

@@ -5,7 +5,6 @@ leaves as two. Every frame is answered by its number and serial.
 """
 
 from collections.abc import Iterator
-from datetime import UTC
 
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
@@ -31,7 +30,7 @@ def gps_of(fix: Fix) -> Gps:
         raise LocalProtocolError("time", "a position of GT06 has a time")
     status = round(fix.course or 0) % 360 | (fix.lat >= 0) << NORTH | (fix.lon < 0) << WEST
     return Gps(
-        time=fix.time.astimezone(UTC),
+        time=fix.time,
         info_length=GPS_INFO_LENGTH,
         satellites=min(fix.satellites or 0, 0xF),
         lat=fix.lat,

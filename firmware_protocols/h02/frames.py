@@ -12,13 +12,23 @@ from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.searching import SearchingDecoder
 
 TEXT, BINARY, END = 0x2A, 0x24, 0x23  # * $ #
 LENGTHS = (32, 42, 45, 46)
 LONG_ID = 42
 LEAST, MOST_BINARY = 32, 64
 LONGEST = 1024  # characters of a text; cells and WiFi make some 400
-_START = re.compile(rb"\*(?:[A-Za-z]{2},|[A-Za-z]{0,2}\Z)|\$")
+_DIGITS = rb"[%s]" % b"".join(rb"\x%x0-\x%x9" % (tens, tens) for tens in range(10))
+# The date of a binary frame is in digits. What the end of the buffer cuts off may become a start.
+_START = re.compile(
+    rb"\*(?:[A-Za-z]{2},|[A-Za-z]{0,2}\Z)|\$(?:.{0,5}\Z|.{5}"
+    + _DIGITS
+    + rb"{1,5}\Z|.{5}"
+    + _DIGITS
+    + rb"{6})",
+    re.DOTALL,
+)
 _TEXT = re.compile(r"\*([A-Za-z]{2}),([0-9A-Za-z]{0,20}),([A-Z][A-Za-z0-9]*)((?:,[^,#*]*)*)#")
 
 
@@ -92,23 +102,17 @@ def from_bytes(data: bytes) -> Frame:
     return Text.from_bytes(data)
 
 
-class Decoder:
+class Decoder(SearchingDecoder[Frame]):
     """Finds frames of both kinds."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        for start in range(0, len(data), LONGEST):
-            self._buffer += data[start : start + LONGEST]
-            yield from self._drain(quiet=False)
+        super().__init__(_START)
 
     def flush(self) -> Iterator[Frame | Discarded]:
         """The line is quiet: a binary frame ends here, the rest is given up."""
-        yield from self._drain(quiet=True)
+        return iter([*self._drain(quiet=True)])
 
-    def _drain(self, *, quiet: bool) -> Iterator[Frame | Discarded]:
+    def _drain(self, *, quiet: bool = False) -> Iterator[Frame | Discarded]:
         while self._buffer:
             match self._buffer[0]:
                 case 0x2A:
@@ -116,7 +120,7 @@ class Decoder:
                 case 0x24:
                     found = self._binary(quiet=quiet)
                 case _:
-                    found = self._discard("noise", self._next(1))
+                    found = self._discard("noise", self._start_from(1))
             if found is None:
                 return
             yield found
@@ -124,16 +128,16 @@ class Decoder:
     def _text(self, *, quiet: bool) -> Frame | Discarded | None:
         end, again = self._buffer.find(END), self._buffer.find(TEXT, 1)
         if again > 0 and (end < 0 or again < end):
-            return self._discard("truncated", self._next(1))
+            return self._discard("truncated", self._start_from(1))
         if end < 0 or end >= LONGEST:
             if end < 0 and len(self._buffer) < LONGEST and not quiet:
                 return None
-            return self._discard("truncated" if quiet else "length", self._next(1))
+            return self._discard("truncated" if quiet else "length", self._start_from(1))
         try:
             found = Text.from_bytes(bytes(self._buffer[: end + 1]))
         except RemoteProtocolError as exc:
-            return self._discard(exc.code, self._next(1))
-        del self._buffer[: end + 1]
+            return self._discard(exc.code, self._start_from(1))
+        self._forget(end + 1)
         return found
 
     def _binary(self, *, quiet: bool) -> Frame | Discarded | None:
@@ -142,21 +146,9 @@ class Decoder:
         if size is None and have <= max(LENGTHS) and not quiet:
             return None
         if size is None and have < LEAST:
-            return self._discard("truncated", self._next(1))
+            return self._discard("truncated", self._start_from(1))
         if size is None:  # alone on the line, or noise behind it: the shortest holds the position
             size = have if quiet and have in LENGTHS else LEAST
         if not self._buffer[6:12].hex().isdigit():
-            return self._discard("form", self._next(1))
-        found = Binary(bytes(self._buffer[:size]))
-        del self._buffer[:size]
-        return found
-
-    def _next(self, start: int) -> int:
-        """Offset of the next place where a frame may begin."""
-        found = _START.search(self._buffer, start)
-        return len(self._buffer) if found is None else found.start()
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        del self._buffer[:length]
-        return Discarded(reason, length, data)
+            return self._discard("form", self._start_from(1))
+        return Binary(self._taken(size))

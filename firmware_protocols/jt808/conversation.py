@@ -31,6 +31,7 @@ REGISTER, TIME = 0x0100, 0x0004
 TRACK_S = 86_400
 BEIJING = timedelta(hours=8)
 SHORT_REPLY = 0x4401  # vendors', to 5501 and 5502
+WANTS_ANSWER = 1 << 15  # of the attributes of these
 
 
 class Jt808Conversation:
@@ -110,6 +111,8 @@ class Jt808Conversation:
             moment = (now + BEIJING).strftime("%y%m%d%H%M%S")
             return self._send(frame, 0x8004, bytes.fromhex(moment))
         if frame.msg_id in SHORT_SERIAL:
+            if not frame.bits & WANTS_ANSWER:
+                return b""
             return self._send(frame, SHORT_REPLY, frame.msg_id.to_bytes(2, "big") + b"\0", first=1)
         return self._send(frame, 0x8001, general_reply(frame.serial, frame.msg_id))
 

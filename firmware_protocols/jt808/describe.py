@@ -3,12 +3,10 @@
 from firmware_protocols.describing import Field, Json
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.jt808.bodies import fields_of
-from firmware_protocols.jt808.frames import FLAG, Frame, unescaped
+from firmware_protocols.jt808.frames import FLAG_BYTE, Frame, unescaped
 from firmware_protocols.jt808.reports import reports_of
 from firmware_protocols.tracker_describing import described
 from firmware_protocols.tracker_explaining import Part, explained, summary
-
-FLAG_BYTE = bytes([FLAG])
 
 
 def decode(data: bytes, direction: str | None) -> Json:  # noqa: ARG001 - the message's number tells the way

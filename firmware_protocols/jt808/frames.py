@@ -12,6 +12,7 @@ Some devices set bit 14 with a header of 2013: the layout is the one whose lengt
 5502 have a serial number of one byte.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
@@ -21,10 +22,13 @@ from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
 
 FLAG = 0x7E
+FLAG_BYTE = bytes([FLAG])
 ESCAPE = 0x7D
 MAX_BODY = 1023
+_LEAST = 13  # bytes of a header and its check
 LONGEST = 2 * (21 + MAX_BODY + 1) + 2  # bytes between two flags, all of them escaped
 SHORT_SERIAL = frozenset({0x5501, 0x5502, 0x4401})
+_NO_ESCAPE = re.compile(rb"\x7d(?![\x01\x02])")
 _VERSION_BIT, _PACKAGE_BIT, _LENGTH_BITS = 1 << 14, 1 << 13, 0x3FF
 
 
@@ -103,13 +107,13 @@ class Frame:
         if len(self.phone) != (20 if self.version is not None else 12):
             raise LocalProtocolError("phone", "a phone has 12 digits in a header of 2013, 20 in one of 2019")
         check = self.computed if self.check is None else self.check
-        return bytes([FLAG]) + escaped(self.content + bytes([check])) + bytes([FLAG])
+        return FLAG_BYTE + escaped(self.content + bytes([check])) + FLAG_BYTE
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
         """Exactly one frame, a wrong check included: ask `check` and `computed`. Codes: flag, truncated, escape, …"""
         if len(data) < 2 or data[0] != FLAG or data[-1] != FLAG:
-            code = "truncated" if data[:1] == bytes([FLAG]) else "flag"
+            code = "truncated" if data[:1] == FLAG_BYTE else "flag"
             raise RemoteProtocolError(code, "a frame begins and ends with 7E")
         found = cls.from_content(unescaped(data[1:-1]))
         if FLAG in data[1:-1] and found.claimed != len(
@@ -121,7 +125,7 @@ class Frame:
     @classmethod
     def from_content(cls, content: bytes) -> Self:
         """Of what stood between the flags, unescaped. Codes: truncated, length."""
-        if len(content) < 13:
+        if len(content) < _LEAST:
             raise RemoteProtocolError(
                 "truncated", f"{len(content)} bytes are less than a header and its check"
             )
@@ -184,19 +188,12 @@ def escaped(content: bytes) -> bytes:
 
 def unescaped(content: bytes) -> bytes:
     """Inverse of `escaped`. Code: escape."""
-    plain = bytearray()
-    at = 0
-    while at < len(content):
-        if content[at] != ESCAPE:
-            plain.append(content[at])
-            at += 1
-            continue
-        code = content[at + 1] if at + 1 < len(content) else None
-        if code not in (1, 2):
-            raise RemoteProtocolError("escape", f"7D at byte {at} is followed by neither 01 nor 02")
-        plain.append(ESCAPE if code == 1 else FLAG)
-        at += 2
-    return bytes(plain)
+    if ESCAPE not in content:
+        return content
+    wrong = _NO_ESCAPE.search(content)
+    if wrong is not None:
+        raise RemoteProtocolError("escape", f"7D at byte {wrong.start()} is followed by neither 01 nor 02")
+    return content.replace(b"\x7d\x02", b"\x7e").replace(b"\x7d\x01", b"\x7d")
 
 
 class Deframer:
@@ -233,7 +230,7 @@ class Deframer:
             inside = bytes(self._buffer[:at])
             if inside and self._begun:
                 del self._buffer[: at + 1]
-                yield bytes([FLAG]) + inside + bytes([FLAG])
+                yield FLAG_BYTE + inside + FLAG_BYTE
             else:
                 if inside:
                     yield self._discard("noise", at)
@@ -264,6 +261,8 @@ class Decoder:
 def _sound(found: bytes | Discarded) -> Frame | Discarded:
     if isinstance(found, Discarded):
         return found
+    if len(found) < _LEAST + 2:  # a stream of flags holds hundreds of thousands: no error is made for each
+        return Discarded("truncated", len(found), found)
     try:
         frame = Frame.from_bytes(found)
     except RemoteProtocolError as exc:

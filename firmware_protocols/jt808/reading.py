@@ -1,49 +1,15 @@
-"""Taking a body apart, byte by byte. What is missing ends the reading with an error of its own."""
+"""What bodies of JT/T 808 are made of: numbers, texts in GBK, times at Beijing."""
 
 from datetime import datetime, timedelta, timezone
 
-from firmware_protocols.errors import RemoteProtocolError
+from firmware_protocols.cursor import Cursor
 from firmware_protocols.text_values import moment
 
 BEIJING = timezone(timedelta(hours=8))  # the zone of every time in this protocol
 
 
-class Reader:
-    """A cursor over bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self.at = 0
-
-    @property
-    def left(self) -> int:
-        """Bytes behind the cursor."""
-        return len(self._data) - self.at
-
-    def take(self, size: int) -> bytes:
-        """So many bytes. Code: body."""
-        if self.left < size:
-            raise RemoteProtocolError(
-                "body", f"the body ends at byte {len(self._data)}; {size} more are wanted"
-            )
-        self.at += size
-        return self._data[self.at - size : self.at]
-
-    def rest(self) -> bytes:
-        """All that is left."""
-        return self.take(self.left)
-
-    def byte(self) -> int:
-        """BYTE."""
-        return self.take(1)[0]
-
-    def word(self) -> int:
-        """WORD."""
-        return int.from_bytes(self.take(2), "big")
-
-    def dword(self) -> int:
-        """DWORD."""
-        return int.from_bytes(self.take(4), "big")
+class Reader(Cursor):
+    """A cursor over bytes, with what this protocol has in them."""
 
     def text(self, size: int) -> str:
         """STRING: GBK, padded with NUL."""

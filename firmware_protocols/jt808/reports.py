@@ -4,6 +4,7 @@ from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.jt808.bodies import bulk, fields_of, satellites
 from firmware_protocols.jt808.frames import Frame
 from firmware_protocols.jt808.location import Location, battery_of, fix_of, odometer_m, raw_of, signs_of
+from firmware_protocols.jt808.locks import BLIND, LOCATION, located
 from firmware_protocols.jt808.models import STANDARD
 from firmware_protocols.jt808.reading import Reader, time_of
 from firmware_protocols.tracking import Raw, TrackerReport
@@ -21,6 +22,8 @@ def reports_of(frame: Frame, model: str = STANDARD) -> tuple[TrackerReport, ...]
 
 
 def _reports(frame: Frame, model: str) -> tuple[TrackerReport, ...]:
+    if frame.msg_id in (LOCATION, BLIND):
+        return (located(frame),)
     if frame.package is not None or frame.encryption:
         return (_plain(frame, {}),)
     match frame.msg_id:

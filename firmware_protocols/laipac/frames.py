@@ -4,13 +4,13 @@ A line counts as whole with its check; CR and LF behind it are `line_end`, which
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
 from firmware_protocols.checksums import xor8
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.marked import MarkedDecoder
 
 BEGIN, CHECK = b"$", b"*"
 LINE_END = "line_end"  # the reason of what stands between lines
@@ -19,6 +19,7 @@ _WORD = rb"[A-Z]{2,8}"
 _START = re.compile(rb"\$(?:" + _WORD + rb"[,*]|[A-Z]{0,8}\Z)")
 _STOP = re.compile(rb"[$*\x00-\x1f]")
 _LINE = re.compile(rb"\$(" + _WORD + rb")((?:,[^$*,\x00-\x1f]*)*)\*([0-9A-Fa-f]{2})")
+_HEX = re.compile(rb"[0-9A-Fa-f]{2}|[0-9A-Fa-f]?\Z")  # of the check, or what came of it
 _LINE_END = re.compile(rb"[\r\n]+")
 
 
@@ -80,66 +81,16 @@ class Frame:
         return cls(match[1].decode("ascii"), fields, match[3].decode("ascii"))
 
 
-class Decoder:
+class Decoder(MarkedDecoder[Frame]):
     """Finds lines of both directions, sound or not: whoever asks decides what an unsound one is worth."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._plain_to = 1  # no stop before here
+        super().__init__(_START, _STOP, Frame.from_bytes, longest=LONGEST)
 
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        for start in range(0, len(data), LONGEST):
-            self._buffer += data[start : start + LONGEST]
-            yield from self._drain()
+    def _end(self, stop: re.Match[bytes]) -> int:
+        is_end = stop[0] == CHECK and _HEX.match(self._buffer, stop.end()) is not None
+        return stop.start() + 3 if is_end else 0
 
-    def flush(self) -> Iterator[Frame | Discarded]:
-        """Give up on an unfinished line; there is no other behind its start."""
-        if self._buffer:
-            yield self._discard("truncated", len(self._buffer))
-
-    def _drain(self) -> Iterator[Frame | Discarded]:
-        while self._buffer:
-            start = self._start(0)
-            if start:
-                between = _LINE_END.match(self._buffer)
-                yield (
-                    self._discard("noise", start)
-                    if between is None
-                    else self._discard(LINE_END, between.end())
-                )
-                continue
-            stop = _STOP.search(self._buffer, self._plain_to)
-            if stop is None and len(self._buffer) < LONGEST:
-                self._plain_to = max(1, len(self._buffer))
-                return
-            if stop is None or stop.start() + 3 > LONGEST:
-                yield self._discard("length", self._start(1))
-            elif stop[0] != CHECK:
-                yield self._discard("truncated", self._start(1))
-            elif len(self._buffer) >= stop.start() + 3:
-                yield self._take(stop.start() + 3)
-            else:
-                return
-
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a line begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
-
-    def _take(self, size: int) -> Frame | Discarded:
-        try:
-            found = Frame.from_bytes(bytes(self._buffer[:size]))
-        except RemoteProtocolError as exc:
-            return self._discard(exc.code, self._start(1))
-        self._forget(size)
-        return found
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return Discarded(reason, length, data)
-
-    def _forget(self, length: int) -> None:
-        del self._buffer[:length]
-        self._plain_to = 1
+    def _noise(self, length: int) -> Discarded:
+        between = _LINE_END.match(self._buffer)
+        return super()._noise(length) if between is None else self._discard(LINE_END, between.end())

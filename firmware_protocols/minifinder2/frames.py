@@ -11,15 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
+from firmware_protocols.checksums import crc_xmodem
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
-from firmware_protocols.minifinder2.checksum import RunningCrc, crc_xmodem
+from firmware_protocols.running_crc import RunningCrc
+from firmware_protocols.searching import SearchingDecoder
 
 START = 0xAB
 HEAD = 8
 MOST_BODY = 0xFFF  # bytes; the longest published has 1,370, the length could say 65,535
 WANTS_ANSWER = 1 << 4
-_SLICE = 4096  # bytes taken into the buffer at a time
 # A start with a length from 1 to MOST_BODY, or as much of it as the end of the buffer shows.
 _START = re.compile(rb"\xab(?:.(?:[^\x00][\x00-\x0f]|\x00[\x01-\x0f])|.{0,2}\Z)", re.DOTALL)
 
@@ -81,31 +82,21 @@ class Frame:
         return cls(data[HEAD], serial, bytes(data[HEAD + 1 :]), data[1], crc)
 
 
-class Decoder:
+class Decoder(SearchingDecoder[Frame]):
     """Finds sound frames of both directions."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        super().__init__(_START)
         self._crc = RunningCrc()
-
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        found: list[Frame | Discarded] = []
-        for start in range(0, len(data), _SLICE):
-            piece = data[start : start + _SLICE]
-            self._buffer += piece
-            self._crc.extend(piece)
-            found += self._drain(quiet=False)
-        return iter(found)
 
     def flush(self) -> Iterator[Frame | Discarded]:
         """The line is quiet: what claims more than came is none, and may hold a frame that is one."""
-        return iter(self._drain(quiet=True))
+        return self._drain(quiet=True)
 
-    def _drain(self, *, quiet: bool) -> list[Frame | Discarded]:
+    def _drain(self, *, quiet: bool = False) -> Iterator[Frame | Discarded]:
         found: list[Frame | Discarded] = []
         begun, at, reason = 0, 0, "noise"  # what lies between `begun` and `at` is none
-        while (start := self._start(at)) < len(self._buffer):
+        while (start := self._start_from(at)) < len(self._buffer):
             end = self._end(start)
             if end is None and not quiet:
                 break
@@ -118,14 +109,8 @@ class Decoder:
                 reason = "checksum" if end is not None else "truncated"
             at = start + 1
         found += self._noise(reason, begun, start)
-        del self._buffer[:start]
-        self._crc.forget(start)
-        return found
-
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a frame begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
+        self._forget(start)
+        return iter(found)
 
     def _end(self, at: int) -> int | None:
         """Offset behind the frame that begins at `at`; None: it has not come whole."""
@@ -135,7 +120,11 @@ class Decoder:
         return end if end <= len(self._buffer) else None
 
     def _is_sound(self, at: int, end: int) -> bool:
-        return self._crc.of(at + HEAD, end) == self._buffer[at + 4] | self._buffer[at + 5] << 8
+        return self._crc.of(self._buffer, at + HEAD, end) == self._buffer[at + 4] | self._buffer[at + 5] << 8
 
     def _noise(self, reason: str, start: int, end: int) -> list[Discarded]:
         return [Discarded(reason, end - start, bytes(self._buffer[start:end]))] if start < end else []
+
+    def _forget(self, length: int) -> None:
+        super()._forget(length)
+        self._crc.forget(length)

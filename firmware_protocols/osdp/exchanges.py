@@ -48,21 +48,25 @@ class Introduction:
     capabilities: Capabilities
 
 
-def ask(session: PanelSession, message: Message) -> Talk[Message]:
+def ask(
+    session: PanelSession, message: Message, attempts: int = ATTEMPTS, reply_s: float = REPLY_S
+) -> Talk[Message]:
     """The answer to one command."""
-    reply = yield from _answer(session, session.frame(message))
+    reply = yield from _answer(session, session.frame(message), attempts, reply_s)
     return understood(reply, message.code)
 
 
-def _answer(session: PanelSession, frame: Frame) -> Talk[Frame]:
+def _answer(
+    session: PanelSession, frame: Frame, attempts: int = ATTEMPTS, reply_s: float = REPLY_S
+) -> Talk[Frame]:
     failed: ProtocolError = ReplyTimeout("the reader stays busy")
     failures = 0
-    for _ in range(ATTEMPTS + BUSY_TIMES):
+    for _ in range(attempts + BUSY_TIMES):
         try:
-            reply = yield from _once(session, frame)
+            reply = yield from _once(session, frame, reply_s)
         except (ReplyTimeout, RemoteProtocolError) as exc:
             failed, failures = exc, failures + 1
-            if failures == ATTEMPTS:
+            if failures == attempts:
                 break
             continue
         if reply.code != Reply.BUSY:
@@ -72,8 +76,8 @@ def _answer(session: PanelSession, frame: Frame) -> Talk[Frame]:
     raise failed
 
 
-def _once(session: PanelSession, frame: Frame) -> Talk[Frame]:
-    heard = yield Ask(frame, REPLY_S)
+def _once(session: PanelSession, frame: Frame, reply_s: float) -> Talk[Frame]:
+    heard = yield Ask(frame, reply_s)
     while heard is not None:
         reply = session.heard(frame, heard)
         if reply is not None:
@@ -82,11 +86,13 @@ def _once(session: PanelSession, frame: Frame) -> Talk[Frame]:
     raise ReplyTimeout("no reply")
 
 
-def introduce(session: PanelSession) -> Talk[Introduction]:
-    """Begin anew and ask who is there. Code: unexpected."""
+def introduce(
+    session: PanelSession, attempts: int = ATTEMPTS, reply_s: float = REPLY_S
+) -> Talk[Introduction]:
+    """Begin anew and ask who is there, first so often. Code: unexpected."""
     session.restart()
-    identity = yield from ask(session, Identify())
-    capabilities = yield from ask(session, AskCapabilities())
+    identity = yield from ask(session, Identify(), attempts, reply_s)
+    capabilities = yield from ask(session, AskCapabilities(), attempts, reply_s)
     if not isinstance(identity, Identity) or not isinstance(capabilities, Capabilities):
         raise RemoteProtocolError("unexpected", "the reader answers something else than it was asked")
     return Introduction(identity, capabilities)
@@ -121,13 +127,13 @@ def local_status(session: PanelSession) -> Talk[LocalStatus]:
     return said
 
 
-def light(session: PanelSession, *, accepted: bool) -> Talk[None]:
+def light(session: PanelSession, *, accepted: bool, reader: int = 0) -> Talk[None]:
     """Green or red for a while; what the light did before comes back by itself."""
     colour = Colour.GREEN if accepted else Colour.RED
     yield from ask(
         session,
         Light(
-            0,
+            reader,
             0,
             temporary=2,
             on_100ms=SHOWN_100MS,
@@ -138,9 +144,9 @@ def light(session: PanelSession, *, accepted: bool) -> Talk[None]:
     )
 
 
-def sound(session: PanelSession, *, accepted: bool) -> Talk[None]:
+def sound(session: PanelSession, *, accepted: bool, reader: int = 0) -> Talk[None]:
     """One tone or three."""
-    yield from ask(session, Buzz(0, TONE, 2, 2, 1 if accepted else 3))
+    yield from ask(session, Buzz(reader, TONE, 2, 2, 1 if accepted else 3))
 
 
 def set_key(session: PanelSession, key: bytes) -> Talk[None]:

@@ -4,12 +4,11 @@ Publications leave the end out: a message without it counts when the line is qui
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
-from firmware_protocols.framing import Discarded
+from firmware_protocols.marked import MarkedDecoder
 
 LONGEST = 1024  # bytes; the longest published has some 500
 G, B = "G", "B"
@@ -71,69 +70,19 @@ class Frame:
         return cls(form, tuple(body.split(SEPARATOR[form])), bool(mark))
 
 
-class Decoder:
+class Decoder(MarkedDecoder[Frame]):
     """Finds messages of both forms and directions."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._plain_to = 1  # no stop before here
+        super().__init__(_START, _STOP, Frame.from_bytes, longest=LONGEST, longest_stop=MARK)
 
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        for start in range(0, len(data), LONGEST):
-            self._buffer += data[start : start + LONGEST]
-            yield from self._drain()
+    def _end(self, stop: re.Match[bytes]) -> int:
+        return stop.end() if stop[0] == END[chr(self._buffer[1])].encode() else 0
 
-    def flush(self) -> Iterator[Frame | Discarded]:
-        """The line is quiet: what has its time and ends with a field is a message, the rest is given up."""
-        if not self._buffer:
-            return
+    def _unmarked(self, data: bytes) -> Frame | None:
+        """What has its time and ends with a field."""
         try:
-            found = Frame.from_bytes(bytes(self._buffer))
-        except RemoteProtocolError as exc:
-            yield self._discard("truncated" if exc.code == "begin" else exc.code, len(self._buffer))
-            return
-        if found.time_at is not None and found.fields[-1] == "":
-            self._forget(len(self._buffer))
-            yield found
-        else:
-            yield self._discard("truncated", len(self._buffer))
-
-    def _drain(self) -> Iterator[Frame | Discarded]:
-        while self._buffer:
-            start = self._start(0)
-            if start:
-                yield self._discard("noise", start)
-                continue
-            stop = _STOP.search(self._buffer, self._plain_to)
-            if stop is None and len(self._buffer) < LONGEST:
-                self._plain_to = max(1, len(self._buffer) - MARK + 1)
-                return
-            if stop is None or stop.end() > LONGEST:
-                yield self._discard("length", self._start(1))
-            elif stop[0] == END[chr(self._buffer[1])].encode():
-                yield self._take(stop.end())
-            else:
-                yield self._discard("truncated", self._start(1))
-
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a message begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
-
-    def _take(self, size: int) -> Frame | Discarded:
-        try:
-            found = Frame.from_bytes(bytes(self._buffer[:size]))
-        except RemoteProtocolError as exc:
-            return self._discard(exc.code, self._start(1))
-        self._forget(size)
-        return found
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return Discarded(reason, length, data)
-
-    def _forget(self, length: int) -> None:
-        del self._buffer[:length]
-        self._plain_to = 1
+            found = Frame.from_bytes(data)
+        except RemoteProtocolError:
+            return None
+        return found if found.time_at is not None and found.fields[-1] == "" else None

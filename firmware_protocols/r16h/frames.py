@@ -61,8 +61,9 @@ class Decoder(BufferedDecoder[Frame]):
 
     def _drain(self) -> Iterator[Frame | Discarded]:
         while self._buffer:
-            if not self._buffer.startswith(BEGIN):
-                yield self._discard("noise", self._next_start())
+            start = self._start_from(0)
+            if start:
+                yield self._discard("noise", start)
                 continue
             end, again = self._buffer.find(END), self._buffer.find(BEGIN, 1)
             if again > 0 and (end < 0 or again < end):

@@ -12,6 +12,7 @@ from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.searching import SearchingDecoder
 from firmware_protocols.topin.sizes import END, HEAD, MOST, WIFI, ends, least
 
 START, TAIL = b"\x78\x78", b"\x0d\x0a"
@@ -66,29 +67,22 @@ class _Span:
     end: int
 
 
-class Decoder:
+class Decoder(SearchingDecoder[Frame]):
     """Finds frames of both directions: they look the same."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        super().__init__(_START)
         self._looked = 0  # behind the last 0D 0A that was looked at
         self._no_tail_to = 0  # no other begins before here
         self._inner: _Span | None = None  # the first whole frame that does not begin at the beginning
 
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        for start in range(0, len(data), MOST):
-            self._buffer += data[start : start + MOST]
-            yield from self._drain(quiet=False)
-
     def flush(self) -> Iterator[Frame | Discarded]:
         """The line is quiet: a frame that claims more than came ends at its 0D 0A, the rest is given up."""
-        yield from self._drain(quiet=True)
+        return iter([*self._drain(quiet=True)])
 
-    def _drain(self, *, quiet: bool) -> Iterator[Frame | Discarded]:
+    def _drain(self, *, quiet: bool = False) -> Iterator[Frame | Discarded]:
         while self._buffer:
-            start = self._start(0)
-            if start:
+            if not self._buffer.startswith(START) and (start := self._start_from(0)):
                 yield self._discard("noise", start)
                 continue
             sizes = ends(self._buffer)
@@ -131,7 +125,7 @@ class Decoder:
         tail = self._tail()
         if tail >= 0 and tail + END <= inner.start:
             return self._take_loose(tail + END)
-        return self._discard("truncated", self._start(1))
+        return self._discard("truncated", self._start_from(1))
 
     def _loose(self, *, quiet: bool) -> Frame | Discarded | None:
         """The frame ends at its first 0D 0A, for its length is none; None: that is still to come."""
@@ -140,7 +134,7 @@ class Decoder:
             return self._take_loose(tail + END)
         if quiet:
             any_end = self._buffer.find(TAIL, 1) >= 0
-            return self._discard("truncated", self._start(1) if any_end else len(self._buffer))
+            return self._discard("truncated", self._start_from(1) if any_end else len(self._buffer))
         return self._hopeless(len(self._buffer) + 1)
 
     def _take_loose(self, size: int) -> Frame | Discarded:
@@ -155,7 +149,7 @@ class Decoder:
         if end <= MOST:
             return None
         early = 0 <= self._buffer.find(TAIL, 1) < min(end - END, self._least())
-        return self._discard("length", self._start(1 if early else end - MOST))
+        return self._discard("length", self._start_from(1 if early else end - MOST))
 
     def _least(self) -> int:
         """Before here no frame at the beginning can end."""
@@ -165,25 +159,15 @@ class Decoder:
         """Offset of the first 0D 0A that can end the frame at the beginning; below 0: none."""
         return self._buffer.find(TAIL, self._least()) if len(self._buffer) >= HEAD else -1
 
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a frame begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
-
     def _take(self, size: int) -> Frame:
         found = Frame(self._buffer[3], bytes(self._buffer[HEAD : size - END]), self._buffer[2])
         self._forget(size)
         return found
 
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return Discarded(reason, length, data)
-
     def _forget(self, length: int) -> None:
-        del self._buffer[:length]
-        self._looked = max(0, self._looked - length)
-        self._no_tail_to = max(0, self._no_tail_to - length)
+        super()._forget(length)
+        self._looked = self._looked - length if self._looked > length else 0
+        self._no_tail_to = self._no_tail_to - length if self._no_tail_to > length else 0
         if self._inner is not None:
             inner = _Span(self._inner.start - length, self._inner.end - length)
             self._inner = inner if inner.start > 0 else None

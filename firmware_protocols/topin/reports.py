@@ -1,15 +1,16 @@
 """A message of Topin as a report. The position of 10 and 11 is that of GT06."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 from firmware_protocols.errors import RemoteProtocolError
-from firmware_protocols.gt06.blocks import GPS_SIZE, Gps, utc_time
+from firmware_protocols.gt06.blocks import GPS_SIZE, Gps, clock_time
+from firmware_protocols.gt06.telling import fix_of, gps_raw
 from firmware_protocols.text_values import moment
 from firmware_protocols.topin.frames import Frame
 from firmware_protocols.topin.sizes import ACCESS_POINT, CELL, CLOCK, WIFI
-from firmware_protocols.tracker_describing import utc
 from firmware_protocols.tracking import Fix, Sign, TrackerReport
 
 LOGIN, STATUS, TIME, VIBRATION, SOS = 0x01, 0x13, 0x30, 0x94, 0x99
@@ -58,36 +59,22 @@ def _login(frame: Frame, _device_id: str | None) -> TrackerReport:
 def _position(frame: Frame, device_id: str | None) -> TrackerReport:
     """Position, then height in metres and the alarm where they are there. The answer to it is its time alone."""
     if len(frame.content) == CLOCK:
-        return TrackerReport(kind=_kind(frame), device_id=device_id, device_time=utc_time(frame.content))
+        return TrackerReport(kind=_kind(frame), device_id=device_id, device_time=_clock(frame.content))
     gps, rest = Gps.from_bytes(frame.content), frame.content[GPS_SIZE:]
-    raw: dict[str, object] = {
-        "time": None if gps.time is None else utc(gps.time),
-        "gps_info_len": gps.info_length,
-        "satellites": gps.satellites,
-        "lat": gps.lat,
-        "lon": gps.lon,
-        "speed_kmh": gps.speed_kmh,
-        "course": gps.course,
-        "valid": gps.valid,
-        "realtime": not gps.status >> 13 & 1,
-        "course_status": f"0x{gps.status:04X}",
-    }
+    raw = gps_raw(gps, rest)
     height, alarm = None, 0
     if len(rest) >= 3:
         height, alarm = float(int.from_bytes(rest[:2], "big", signed=True)), rest[2]
         raw |= {"altitude_m": height, "alarm_bits": alarm}
-    fix = Fix(
-        lat=gps.lat,
-        lon=gps.lon,
-        valid=gps.valid,
-        time=gps.time,
-        altitude_m=height,
-        speed_kmh=gps.speed_kmh,
-        course=gps.course,
-        satellites=gps.satellites,
-        archived=frame.number in STORED,
-    )
+    fix = fix_of(gps, altitude_m=height, archived=frame.number in STORED)
+    fix = replace(fix, time=_clock(frame.content))
     return TrackerReport(kind=_kind(frame), device_id=device_id, fix=fix, moments=signs(alarm), raw=raw)
+
+
+def _clock(data: bytes) -> datetime | None:
+    """Its clock goes by UTC."""
+    found = clock_time(data)
+    return None if found is None else found.replace(tzinfo=UTC)
 
 
 def signs(alarm: int) -> frozenset[Sign]:
@@ -109,7 +96,7 @@ def _short_position(frame: Frame, device_id: str | None) -> TrackerReport:
         lat=lat,
         lon=lon,
         valid=frame.number not in STORED,
-        time=utc_time(frame.content),
+        time=_clock(frame.content),
         speed_kmh=speed,
         course=course * 2,
         satellites=satellites,

@@ -5,6 +5,7 @@ What is known of a number's content counts; else the length byte, read as conten
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 HEAD, END = 4, 2  # start, length, number; 0D 0A
@@ -27,10 +28,12 @@ CONTENT: Mapping[int, tuple[int, ...]] = MappingProxyType(
     }
 )
 
+_LEAST = tuple(min(CONTENT.get(number, (CLOCK if number in WIFI else 0,))) for number in range(0x100))
+
 
 def least(number: int) -> int:
     """Bytes that a content of this number has, whatever its length says."""
-    return min(CONTENT.get(number, (CLOCK if number in WIFI else 0,)))
+    return _LEAST[number]
 
 
 def ends(data: bytes | bytearray, at: int = 0) -> tuple[int, ...] | None:
@@ -41,27 +44,31 @@ def ends(data: bytes | bytearray, at: int = 0) -> tuple[int, ...] | None:
     if len(data) < at + HEAD:
         return None
     length, number = data[at + 2], data[at + 3]
-    contents = _wifi(data, at, length) if number in WIFI else _plain(length, number)
-    if contents is None:
-        return None
-    sizes = {HEAD + one + END for one in contents}
-    return tuple(sorted(size for size in sizes if size <= MOST))
+    return _wifi(data, at, length) if number in WIFI else _plain(length, number)
 
 
-def _plain(length: int, number: int) -> set[int]:
+@cache
+def _plain(length: int, number: int) -> tuple[int, ...]:
     known = CONTENT.get(number, ())
     claims = {one for one in (length - 1, length) if one >= least(number)}
-    return claims & set(known) or claims | set(known)
+    return _sizes(*(claims & set(known) or claims | set(known)))
 
 
-def _wifi(data: bytes | bytearray, at: int, count: int) -> set[int] | None:
+def _sizes(*contents: int) -> tuple[int, ...]:
+    return tuple(size for content in sorted(contents) if (size := HEAD + content + END) <= MOST)
+
+
+def _wifi(data: bytes | bytearray, at: int, count: int) -> tuple[int, ...] | None:
     """The clock alone is the answer. Behind the cells may be an alarm."""
     cells = CLOCK + ACCESS_POINT * count
     if HEAD + cells + END > MOST:
-        return {CLOCK}
+        return _CLOCK_ALONE
     if data[at + HEAD + CLOCK : at + HEAD + CLOCK + END] == b"\x0d\x0a":  # no address of a sender begins so
-        return {CLOCK}
+        return _CLOCK_ALONE
     if len(data) <= at + HEAD + cells:
         return None
     size = cells + 4 + CELL * data[at + HEAD + cells]
-    return {size, size + 1}
+    return _sizes(size, size + 1)
+
+
+_CLOCK_ALONE = _sizes(CLOCK)

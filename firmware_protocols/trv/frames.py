@@ -4,12 +4,11 @@ Some publications leave the # out: a message without it counts when the line is 
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
-from firmware_protocols.framing import Discarded
+from firmware_protocols.marked import MarkedDecoder
 from firmware_protocols.trv.texts import FORMS
 
 END = b"#"
@@ -60,66 +59,19 @@ class Frame:
         return cls(match[1], match[2], match[3], match[4] == "#")
 
 
-class Decoder:
+class Decoder(MarkedDecoder[Frame]):
     """Finds messages of both directions."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._plain_to = 0  # no stop before here
+        super().__init__(_START, _STOP, Frame.from_bytes, longest=LONGEST, longest_stop=HEAD)
 
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        for start in range(0, len(data), LONGEST):
-            self._buffer += data[start : start + LONGEST]
-            yield from self._drain()
+    def _end(self, stop: re.Match[bytes]) -> int:
+        return stop.end() if stop[0] == END else 0
 
-    def flush(self) -> Iterator[Frame | Discarded]:
-        """The line is quiet: what reads as a whole message is one, the rest is given up."""
-        if not self._buffer:
-            return
-        found = _MESSAGE.fullmatch(self._buffer.decode("latin-1"))
+    def _unmarked(self, data: bytes) -> Frame | None:
+        """What reads as a whole message."""
+        found = _MESSAGE.fullmatch(data.decode("latin-1"))
         form = None if found is None else FORMS.get(found[2])
-        if found is not None and form is not None and form.fullmatch(found[3]) is not None:
-            self._forget(len(self._buffer))
-            yield Frame(found[1], found[2], found[3], ended=False)
-        else:
-            yield self._discard("truncated", len(self._buffer))
-
-    def _drain(self) -> Iterator[Frame | Discarded]:
-        while self._buffer:
-            start = self._start(0)
-            if start:
-                yield self._discard("noise", start)
-                continue
-            stop = _STOP.search(self._buffer, max(1, self._plain_to))
-            if stop is None and len(self._buffer) < LONGEST:
-                self._plain_to = len(self._buffer) - HEAD + 1
-                return
-            if stop is None or stop.start() >= LONGEST:
-                yield self._discard("length", self._start(1))
-            elif stop[0] != END:
-                yield self._discard("truncated", self._start(1))
-            else:
-                yield self._take(stop.end())
-
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a message begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
-
-    def _take(self, size: int) -> Frame | Discarded:
-        try:
-            found = Frame.from_bytes(bytes(self._buffer[:size]))
-        except RemoteProtocolError as exc:
-            return self._discard(exc.code, self._start(1))
-        self._forget(size)
-        return found
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return Discarded(reason, length, data)
-
-    def _forget(self, length: int) -> None:
-        del self._buffer[:length]
-        self._plain_to = 0
+        if found is None or form is None or form.fullmatch(found[3]) is None:
+            return None
+        return Frame(found[1], found[2], found[3], ended=False)

@@ -6,15 +6,13 @@ Space around them is passed over. How a converter of another make writes them is
 from firmware_protocols.describing import Field, Json
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.wiegand.card import BITS, DATA_BITS, Card
-
-HEX_DIGITS = (BITS + 3) // 4
-_FIGURES = frozenset("0123456789abcdefABCDEF")
+from firmware_protocols.wiegand.content import bits_of
 
 
 def decode(data: bytes, direction: str | None) -> Json:
     """The keys of exactly one card. `direction` says nothing: only the reader speaks."""
     del direction
-    bits = _bits(data)
+    bits = bits_of(data)
     return {"name": "card", "bits": bits, "bit_count": BITS, "number": Card.from_bits(bits).number}
 
 
@@ -30,13 +28,3 @@ def explain(data: bytes, direction: str | None) -> list[Field]:
     return [
         Field(0, len(data), "card", str(number), f"{DATA_BITS} bits, both parity bits fit", personal=True)
     ]
-
-
-def _bits(data: bytes) -> str:
-    text = data.strip().decode("ascii", errors="replace")
-    if len(text) != HEX_DIGITS or set(text) - _FIGURES:
-        return text
-    number = int(text, 16)
-    if number >= 1 << BITS:
-        raise RemoteProtocolError("length", f"{HEX_DIGITS} hex digits of more than {BITS} bits")
-    return f"{number:0{BITS}b}"

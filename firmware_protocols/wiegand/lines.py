@@ -60,6 +60,8 @@ class LineDecoder:
         self._marks = marks
         self._starts = re.compile(b"(?:" + re.escape(marks.start) + b"){3,}")  # a run is one piece of noise
         self._buffer = bytearray()
+        self._decide = frozenset(one[-1] for one in (marks.start, marks.end) if one)  # last bytes of a mark
+        self._most = len(marks.start) + marks.longest + len(marks.end)
         self._skipping = False  # behind a content that was too long, until its end
 
     def feed(self, data: bytes) -> Iterator[Line | Discarded]:
@@ -77,6 +79,8 @@ class LineDecoder:
         found: list[Line | Discarded] = []
         for byte in data:
             self._buffer.append(byte)
+            if byte not in self._decide and len(self._buffer) <= self._most:
+                continue
             taken = self._taken()
             if taken is not None:
                 found.append(taken)
@@ -98,7 +102,7 @@ class LineDecoder:
             return self._discard(reason, len(self._buffer) - len(start))
         if self._buffer.endswith(end) and (not start or self._buffer.startswith(start)):
             return self._ended()
-        if len(self._buffer) > len(start) + self._marks.longest + len(end):
+        if len(self._buffer) > self._most:
             return self._overfull()
         return None
 

@@ -5,12 +5,11 @@ where `FF FE FC` stands there. The length is compared and not needed.
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
-from firmware_protocols.framing import Discarded
+from firmware_protocols.marked import MarkedDecoder
 
 START, END = b"\x00\x01\x02", b"\xff\xfe\xfc"
 HEAD = 5  # start and length
@@ -77,60 +76,12 @@ class Frame:
         return cls(match[1], match[4], match[5], match[2], match[3], int.from_bytes(data[3:HEAD], "big"))
 
 
-class Decoder:
+class Decoder(MarkedDecoder[Frame]):
     """Finds frames of both directions: they look the same."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._text_to = HEAD  # before here is text
+        super().__init__(_START, _NO_TEXT, Frame.from_bytes, longest=MOST, stops_from=HEAD)
 
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        for start in range(0, len(data), MOST):
-            self._buffer += data[start : start + MOST]
-            yield from self._drain()
-
-    def flush(self) -> Iterator[Frame | Discarded]:
-        """Give up on an unfinished frame; there is no other behind its start."""
-        if self._buffer:
-            yield self._discard("truncated", len(self._buffer))
-
-    def _drain(self) -> Iterator[Frame | Discarded]:
-        while self._buffer:
-            start = self._start(0)
-            if start:
-                yield self._discard("noise", start)
-                continue
-            broken = _NO_TEXT.search(self._buffer, self._text_to)
-            if broken is None:
-                if len(self._buffer) < MOST:
-                    self._text_to = max(HEAD, len(self._buffer))
-                    return
-                yield self._discard("length", self._start(1))
-                continue
-            end = broken.start() + len(END)
-            if len(self._buffer) < end and END.startswith(self._buffer[broken.start() :]):
-                return
-            yield self._take(end)
-
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a frame begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
-
-    def _take(self, size: int) -> Frame | Discarded:
-        try:
-            found = Frame.from_bytes(bytes(self._buffer[:size]))
-        except RemoteProtocolError as exc:
-            return self._discard(exc.code, self._start(1))
-        self._forget(size)
-        return found
-
-    def _discard(self, reason: str, length: int) -> Discarded:
-        data = bytes(self._buffer[:length])
-        self._forget(length)
-        return Discarded(reason, length, data)
-
-    def _forget(self, length: int) -> None:
-        del self._buffer[:length]
-        self._text_to = HEAD
+    def _end(self, stop: re.Match[bytes]) -> int:
+        is_end = END.startswith(self._buffer[stop.start() : stop.start() + len(END)])
+        return stop.start() + len(END) if is_end else 0

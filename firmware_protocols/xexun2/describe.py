@@ -1,5 +1,8 @@
 """Frames of xexun2 for machines and people."""
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
 from firmware_protocols.describing import Field, Json
 from firmware_protocols.errors import RemoteProtocolError
 from firmware_protocols.framing import Discarded
@@ -35,7 +38,24 @@ def explain(data: bytes, direction: str | None) -> list[Field]:  # noqa: ARG001 
     except RemoteProtocolError:
         decoder = Decoder()
         found = [*decoder.feed(data), *decoder.flush()]
-    return explained(found, _parts)
+    return explained(_with_flags(found, data), lambda one: one)
+
+
+def _with_flags(found: Iterable[Frame | Discarded], data: bytes) -> Iterator[list[Part] | Discarded]:
+    """A flag that ended a frame is not shown again where it begins the next."""
+    at = 0
+    for one in found:
+        if isinstance(one, Discarded):
+            at += one.length
+            yield one
+            continue
+        flag, inside, end = _parts(one)
+        if data[at : at + len(FLAG)] == FLAG:
+            parts = [flag, inside, end]
+        else:
+            parts = [replace(inside, value=f"{flag.value}, {inside.value}", wrong=flag.wrong), end]
+        at += sum(part.length for part in parts)
+        yield parts
 
 
 def _parts(frame: Frame) -> list[Part]:

@@ -15,12 +15,12 @@ from typing import Self
 
 from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.searching import SearchingDecoder
 
 FLAG, ESCAPE = b"\xfa\xaf", b"\xfb\xbf"
 HEAD = 16  # bytes from the type to the checksum
 MOST_PAYLOAD = 0x3FF
 LONGEST = len(FLAG) + (HEAD + MOST_PAYLOAD) * 3 // 2 + 1  # bytes to the flag at the end, all of them escaped
-_SLICE = 4096  # bytes taken into the buffer at a time
 _MEANT: Mapping[bytes, bytes] = MappingProxyType({b"\x01": FLAG, b"\x02": ESCAPE})
 _ESCAPED = re.compile(rb"\xfb\xbf(.?)", re.DOTALL)
 # A flag with room for a head behind it, or what the end of the buffer shows of one.
@@ -124,20 +124,12 @@ def unescaped(content: bytes) -> bytes:
     return _ESCAPED.sub(meant, content)
 
 
-class Decoder:
+class Decoder(SearchingDecoder[Frame]):
     """Finds sound frames of both directions."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        super().__init__(_START)
         self._spent = 0  # bytes at its front that ended a frame, and may begin one
-
-    def feed(self, data: bytes) -> Iterator[Frame | Discarded]:
-        """Take the next bytes, in any chunking; yield what became complete."""
-        found: list[Frame | Discarded] = []
-        for start in range(0, len(data), _SLICE):
-            self._buffer += data[start : start + _SLICE]
-            found += self._drain()
-        return iter(found)
 
     def flush(self) -> Iterator[Frame | Discarded]:
         """Give up on an unfinished frame: nothing that is whole lies in it."""
@@ -147,10 +139,10 @@ class Decoder:
         self._spent = 0
         return iter(found)
 
-    def _drain(self) -> list[Frame | Discarded]:
+    def _drain(self) -> Iterator[Frame | Discarded]:
         found: list[Frame | Discarded] = []
         begun, at, reason = self._spent, 0, "noise"  # what lies between `begun` and `at` is none
-        while (start := self._start(at)) < len(self._buffer):
+        while (start := self._start_from(at)) < len(self._buffer):
             end = self._buffer.find(FLAG, start + len(FLAG))
             if end < 0 and len(self._buffer) - start <= LONGEST:
                 break
@@ -162,14 +154,9 @@ class Decoder:
             reason = one if start <= begun else reason
             at = start + len(FLAG) if end < 0 else end
         found += self._noise(reason, begun, start)
-        del self._buffer[:start]
+        self._forget(start)
         self._spent = max(0, begun - start)
-        return found
-
-    def _start(self, at: int) -> int:
-        """Offset of the next place from `at` on where a frame begins or may begin."""
-        found = _START.search(self._buffer, at)
-        return len(self._buffer) if found is None else found.start()
+        return iter(found)
 
     def _frame(self, start: int, end: int) -> Frame | str:
         """What is between two flags, or why it is none; `end` below 0: no flag so far."""

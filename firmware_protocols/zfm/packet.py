@@ -42,9 +42,9 @@ class Pid(IntEnum):
 
 
 PIDS = frozenset(Pid)
-_BEGINNINGS = re.compile(
-    beginning(rb"\xef", rb"\x01", ANY, ANY, ANY, ANY, rb"[\x01\x02\x07\x08]", rb"[\x00\x01]")
-)
+_BEGINNING = beginning(rb"\xef", rb"\x01", ANY, ANY, ANY, ANY, rb"[\x01\x02\x07\x08]", rb"[\x00\x01]")
+_BEGINNINGS = re.compile(_BEGINNING)
+_WORTH_A_LOOK = re.compile(re.escape(_READY) + rb"|" + _BEGINNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,8 @@ class PacketDecoder(BufferedDecoder[Packet]):
 
     def _noise_length(self) -> int:
         """Up to the next byte that is worth a look: where a packet can begin, or 55."""
-        start, ready = self._next_start(), self._buffer.find(READY)
-        return start if ready < 0 else min(start, ready)
+        found = _WORTH_A_LOOK.search(self._buffer, int(self._buffer[0] != READY))
+        return len(self._buffer) if found is None else found.start()
 
 
 class CommandDecoder(PacketDecoder):

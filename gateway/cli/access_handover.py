@@ -128,7 +128,7 @@ def waiting(place: Place) -> int:
 
 def new_change(action: Action, name: str) -> Change:
     """A change by whoever runs this command."""
-    return Change(id=uuid7(int(time.time() * 1000)), action=action, name=name, by=_os_user())
+    return Change(id=uuid7(int(time.time() * 1000)), action=action, name=name, by=os_user())
 
 
 def add_password(parser: argparse.ArgumentParser) -> None:
@@ -205,7 +205,7 @@ def _first_line(path: Path) -> str:
         raise ConfigError("file_unreadable", f"{path}: is not text in UTF-8") from exc
 
 
-def _os_user() -> Actor:
+def os_user() -> Actor:
     """Who runs this: behind sudo, who called it; both can be said by root alone."""
     uid = os.getuid()
     if uid == 0 and (behind := os.environ.get("SUDO_UID", "")).isdecimal():

@@ -1,9 +1,11 @@
 """`zhijiao center list`: the boxes of a center and how they stand.
 
 --ids prints the enrolled ones only, one a line, for the broker's access list (deploy/mosquitto/make_acl.py).
+--audit tells what was done instead: codes, enrolments, renewals, refusals, revocations, oldest first.
 """
 
 import argparse
+import json
 from collections.abc import Mapping
 
 from gateway.cli.answer import Line, Mark, describe, print_json, print_lines, when
@@ -20,6 +22,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_home(parser)
     parser.add_argument("--ids", action="store_true", help="ids of the enrolled ones only, one a line")
+    parser.add_argument("--audit", action="store_true", help="what was done, oldest first")
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -29,7 +32,10 @@ def run(args: argparse.Namespace) -> int:
     from gateway.registrar.home import Home
     from gateway.registrar.registrar import Registrar, Standing
 
-    found = Registrar(Home.load(args.home)).standings()
+    registrar = Registrar(Home.load(args.home))
+    if args.audit:
+        return _audit(registrar.audit(), as_json=args.json)
+    found = registrar.standings()
     if args.ids:
         print("".join(f"{one.gateway}\n" for one in found if one.state == "enrolled"), end="")
         return 0
@@ -63,4 +69,18 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         print_lines([line(one) for one in found] or [Line(Mark.NOTE, "none", "no box has been invited yet")])
+    return 0
+
+
+def _audit(done: list[tuple[int, str, str, str]], *, as_json: bool) -> int:
+    if as_json:
+        lines = [
+            {"at": when(at), "what": what, "gateway": gateway, **json.loads(detail)}
+            for at, what, gateway, detail in done
+        ]
+        print_json({"ok": True, "audit": lines})
+        return 0
+    print_lines(
+        [Line(Mark.NOTE, when(at), f"{gateway} {what} {detail}") for at, what, gateway, detail in done]
+    )
     return 0

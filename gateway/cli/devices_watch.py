@@ -62,11 +62,13 @@ def seen(
     real: Callable[[str], str] = os.path.realpath,
 ) -> Iterator[tuple[str, str]]:
     """What is there, and in a few words what it is."""
-    owners = {real(str(one.settings["port"])): one for one in devices if "port" in one.settings}
+    owners: dict[str, list[str]] = {}  # several readers may stand on one line
+    for device in devices:
+        if "port" in device.settings:
+            owners.setdefault(real(str(device.settings["port"])), []).append(f"{device.id} ({device.kind})")
     for port in ports:
-        owner = owners.get(real(port.name))
         usb = " ".join(part for part in (port.usb_id, port.product) if part)
-        whose = f"{owner.id} ({owner.kind})" if owner is not None else "no device of the configuration"
+        whose = ", ".join(owners.get(real(port.name), ())) or "no device of the configuration"
         yield port.name, f"{whose}{f', USB {usb}' if usb else ''}"
     for other in others:
         what = other.known or {"hid": "USB-HID device", "vendor": "vendor-class USB device"}[other.kind]

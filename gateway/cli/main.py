@@ -33,6 +33,8 @@ COMMANDS = (
     "roster",
     "user",
     "kiosk",
+    "setup",
+    "network",
     "devices",
     "probe",
     "doctor",

@@ -1,8 +1,9 @@
 """`zhijiao probe`: what stands at the serial ports and is in the air, how sure that is, lines for the configuration.
 
 Each port is listened to, and then asked who it is by the drivers themselves, in a safe order. Nothing is written to
-a device, and nobody is enrolled. A port that a running gateway serves is in use and left alone. Meanwhile the air is
-listened to for wearables and beacons: nobody is connected to, and strangers' phones are only counted.
+a device, and nobody is enrolled. A port that a running gateway serves is in use and left alone. A converter of badges
+(badge.line) cannot be asked: it speaks when a badge is held to its reader. Meanwhile the air is listened to for
+wearables and beacons: nobody is connected to, and strangers' phones are only counted.
 """
 
 import argparse
@@ -162,6 +163,8 @@ def blocks(found: Sequence[tuple[str, Answer]]) -> list[str]:
         device = f"{answer.question.kind.partition('.')[0]}-{number}"
         lines += ["[[device]]", f'id = "{device}"', f'kind = "{answer.question.kind}"', f'port = "{port}"']
         lines += [f"{name} = {json.dumps(value)}" for name, value in answer.question.settings.items()]
+        if answer.needs_key:
+            lines.append(f'key_file = "/etc/zhijiao/keys/{device}.key"  # zhijiao devices key {device}')
         lines.append("")
     return lines
 

@@ -75,7 +75,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--center",
         type=Path,
         metavar="HOME",
-        help="folder of `zhijiao center init`: gives --trust, --ack-key, --ack-kid and --seal-key",
+        help="folder of `zhijiao center init`: gives keys, certificates and trust file where none are named",
     )
     parser.add_argument(
         "--enroll", metavar="ADDRESS:PORT", help="with --center: also enrol boxes, by HTTPS on this address"
@@ -87,6 +87,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="append",
         metavar="FILE",
         help="private sealing key (PEM), repeatable: an alarm tells at once what it does not open",
+    )
+    parser.add_argument(
+        "--rosters",
+        type=Path,
+        metavar="FOLDER",
+        help="signed rosters as GATEWAY.roster, which gateways may fetch",
     )
     add_page_options(parser)
     parser.add_argument("--follow", choices=["text", "json"], help="print one line per event")
@@ -119,7 +125,12 @@ def _by_center(args: argparse.Namespace) -> None:
     args.trust = args.trust or home.trust
     args.ack_key = args.ack_key or home.key_file(Role.ACK)
     args.ack_kid = args.ack_kid or home.kid(Role.ACK)
-    args.seal_key = args.seal_key or [home.key_file(Role.SEAL)]
+    seal_key = home.key_file(Role.SEAL)
+    if not args.seal_key and seal_key.exists():
+        args.seal_key = [seal_key]
+    if args.broker is not None and args.broker.startswith("mqtts:") and args.cert is None:
+        args.ca = args.ca or home.folder / "ca.pem"
+        args.cert, args.key = home.folder / "client/client.pem", home.folder / "client/client-key.pem"
 
 
 async def _enrol_boxes(args: argparse.Namespace) -> None:
@@ -145,6 +156,7 @@ async def _serve(args: argparse.Namespace) -> None:
     from gateway.mqtt_bridge import Endpoint
     from gateway.receiver.leases import named
     from gateway.receiver.receiver import Receiver, ReceiverSettings
+    from gateway.receiver.roster_parts import RosterFolder
     from gateway.receiver.service import RECEIVE_MAXIMUM, Service
     from gateway.receiver.trust_file import TrustFile
     from gateway.receiver.unseal import Unsealer
@@ -162,6 +174,7 @@ async def _serve(args: argparse.Namespace) -> None:
         trust=trust.load(),
         ack_signer=load_signer(args.ack_key, args.ack_kid),
         unsealer=Unsealer.load(*args.seal_key) if args.seal_key else None,
+        rosters=None if args.rosters is None else RosterFolder(args.rosters),
         worker=None if args.worker is None else named(args.worker, args.lease),
     )
     endpoint = Endpoint(

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from drivers.errors import DriverError
 from drivers.simulators.tracker_families import FAMILIES
 from gateway.cli import simulate_fleet
 from gateway.cli.answer import describe
@@ -28,9 +29,10 @@ EXIT_CODES: Mapping[int, str] = {
 TERMINAL = "terminal.zk_adms"
 TRACKER = "tracker."
 KIOSK = "kiosk"  # a card reader and a fingerprint module, and the same people at both
-PEOPLE = ("idcard.sam", "finger.zfm", "face.efaa_xor16", "reader.osdp")
+PEOPLE = ("idcard.sam", "finger.zfm", "face.efaa_xor16", "reader.osdp", "badge.line")
 FLEET = "fleet"
-KINDS = (FLEET, *PEOPLE, KIOSK, TERMINAL, *(TRACKER + family for family in FAMILIES))
+BEACON = "beacon.ble"
+KINDS = (FLEET, *PEOPLE, KIOSK, TERMINAL, BEACON, *(TRACKER + family for family in FAMILIES))
 CROWDED = ("idcard.sam", KIOSK, TERMINAL, *(TRACKER + family for family in FAMILIES))  # without a script, too
 
 
@@ -61,6 +63,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="serial number of the terminal, IMEI or phone of the tracker (default: an invented one)",
     )
     parser.add_argument(
+        "--adapter",
+        metavar="NAME",
+        help="Bluetooth adapter that sends (beacon.ble; default: the first that is on), not the one that listens",
+    )
+    parser.add_argument(
         "--family", choices=["grow", "synochip"], default="grow", help="of finger.zfm (default: grow)"
     )
     parser.add_argument(
@@ -68,6 +75,12 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="FILE",
         type=Path,
         help="key of reader.osdp in 32 hex digits (default: in clear)",
+    )
+    parser.add_argument(
+        "--line",
+        choices=["crlf", "cr", "lf", "stx"],
+        default="crlf",
+        help="what stands around a number of badge.line (default: crlf)",
     )
     parser.add_argument("--repeat", type=float, default=0.0, help="share of uploads that come twice, 0 to 1")
     parser.add_argument("--cut", type=float, default=0.0, help="share of uploads that break off, 0 to 1")
@@ -94,6 +107,8 @@ def run(args: argparse.Namespace) -> int:
     work: Coroutine[Any, Any, object] = playing.played(args, tell)
     try:
         kept = asyncio.run(_until_stopped(work))
+    except DriverError as exc:  # no Bluetooth to send with
+        raise StartError(exc.code, str(exc)) from exc
     except OSError as exc:
         raise StartError(
             "simulate", f"{args.port}: {exc.strerror}; choose another place for the port"

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from drivers.aes import aes
+from drivers.badge_line_settings import LINES
+from drivers.simulators.badge_line import SimulatedConverter
 from drivers.simulators.call import Call
 from drivers.simulators.fingerprint import SimulatedModule
 from drivers.simulators.kiosk import MODULE_SERIAL
@@ -13,6 +15,7 @@ from drivers.simulators.terminal import SimulatedTerminal, TerminalFaults
 from drivers.simulators.tracker import SimulatedTracker
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.osdp.secure_keys import KEY_SIZE
+from firmware_protocols.wiegand.lines import Marks
 from firmware_protocols.zfm.family import Family
 from gateway.cli.simulate import TRACKER
 from gateway.errors import StartError
@@ -78,6 +81,11 @@ def made_terminal(args: argparse.Namespace) -> SimulatedTerminal:
 def made_module(args: argparse.Namespace) -> SimulatedModule:
     """A fingerprint module."""
     return SimulatedModule(Family(args.family), serial=MODULE_SERIAL % args.seed)
+
+
+def made_converter(args: argparse.Namespace) -> SimulatedConverter:
+    """A converter of the format that is named."""
+    return SimulatedConverter(Marks(*LINES[args.line]))
 
 
 def made_osdp_reader(args: argparse.Namespace) -> SimulatedOsdpReader:

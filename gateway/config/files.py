@@ -73,7 +73,9 @@ def _unreachable(file: NamedFile, exc: OSError) -> Problem:
     if file.written is not None and not (folder != Path("/") and _is_folder(folder)):
         return _tell(file, "file_missing", "no such folder, or it is closed to us", "correct the path")
     if isinstance(exc, FileNotFoundError):
-        return _tell(file, "file_missing", f"{file.path} does not exist", "create it or name another file")
+        # What nobody named comes by enrolment.
+        todo = "enrol this box: zhijiao enroll" if file.written is None else "create it or name another file"
+        return _tell(file, "file_missing", f"{file.path} does not exist", todo)
     return _tell(
         file, "file_unreadable", f"{file.path}: {exc.strerror}", "correct the path or its permissions"
     )

@@ -106,7 +106,8 @@ class KeysConfig:
         Path,
         Key(
             kind=PATH,
-            what="Secret key under which numbers of identity cards are hashed; every gateway has its own.",
+            what="Secret key under which numbers of identity cards and access badges are hashed; every gateway has its "
+            "own.",
             when="Change it where keys are delivered elsewhere.",
             file=FileRole.SECRET,
         ),

@@ -9,9 +9,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from drivers.badge_line_settings import BadgeLineSettings
+from drivers.errors import SettingsError
 from drivers.links.looking_on import looking_on
+from drivers.links.shared_line import looked_at
 from firmware_protocols.describing import Describer, Field
 from firmware_protocols.families import describer
+from firmware_protocols.wiegand.describe_lines import LinesDescriber
 from gateway.config import DeviceConfig
 
 LASTS_S = 60.0
@@ -24,6 +28,7 @@ _DRY = frozenset(
 )
 # Numbers under which a module knows somebody: `zhijiao decode` shows them, a page that anybody may look at does not.
 _SLOTS = frozenset({"user id", "member id", "page id", "slot", "id", "score"})
+_WORDS = frozenset({"code"})  # of a wordless family: what a message is called, such as KEYPAD
 _FAMILIES = {"idcard.sam": "idcard-sam", "face.efaa_xor16": "efaa-xor16", "reader.osdp": "osdp"}
 
 
@@ -86,15 +91,16 @@ class LiveTest:
             return False
         self.end()
         until_ms = self._now_ms() + round(LASTS_S * 1000)
-        family = family_of(device)
         run = _Run(
             TestView(device.id, until_ms, running=True, passed=()),
-            None if family is None else describer(family),
-            family == "osdp",
+            describer_of(device),
+            family_of(device) == "osdp",
             self._events_of(device.id),
         )
         self._runs[device.id], self._testing = run, device.id
-        self._task = asyncio.get_running_loop().create_task(self._look(run, port), name=f"test-{device.id}")
+        self._task = asyncio.get_running_loop().create_task(
+            self._look(run, _line_of(device, port)), name=f"test-{device.id}"
+        )
         return True
 
     def end(self) -> None:
@@ -198,7 +204,10 @@ def _explained(
     wrong = any(one.wrong for one in fields)
     shown = [one for one in fields if not _of_a_person(one) and one.name not in _DRY]
     # Of what is not whole nothing is said but what it is: its pieces may be a person's.
-    said = [(one.name, "" if wrong or wordless else one.value, one.note) for one in shown]
+    said = [
+        (one.name, "" if wrong or (wordless and one.name not in _WORDS) else one.value, one.note)
+        for one in shown
+    ]
     told = [one for one in said if one[1] or one[2]]
     hidden = sum(_of_a_person(one) for one in fields)
     return Passed(at_ms, sent, len(data), tuple(told[:MOST_SAID]), hidden, wrong)
@@ -206,6 +215,24 @@ def _explained(
 
 def _of_a_person(one: Field) -> bool:
     return one.personal or one.opaque or one.name in _SLOTS
+
+
+def _line_of(device: DeviceConfig, port: str) -> str:
+    """Of a line with several readers on it, what is said to this one and what it says."""
+    address = device.settings.get("address", 0)
+    return looked_at(port, address) if device.kind == "reader.osdp" and isinstance(address, int) else port
+
+
+def describer_of(device: DeviceConfig) -> Describer | None:
+    """Who explains the bytes on its line; a converter's are as it is configured."""
+    if device.kind == "badge.line":
+        try:
+            settings = BadgeLineSettings.parse(device.id, device.settings)
+        except SettingsError:  # it is not served either
+            return None
+        return LinesDescriber(settings.marks, settings.read)
+    family = family_of(device)
+    return None if family is None else describer(family)
 
 
 def family_of(device: DeviceConfig) -> str | None:

@@ -26,10 +26,10 @@ class SearchView:
     served: int = 0  # ports that the gateway's own devices have
 
     def answer(self, port: str) -> Answer | None:
-        """What stands at a port for sure."""
+        """What stands at a port for sure, and alone."""
         for finding in self.findings:
             if finding.port == port:
-                return next((one for one in finding.answers if one.sure), None)
+                return next((one for one in finding.answers if one.sure and not one.of_a_line), None)
         return None
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from drivers.events import CardRead, CardRefused, DeviceEvent
+from drivers.events import BadgeForm, BadgeRead, CardRead, CardRefused, DeviceEvent
 from gateway.evidence.canonical import Json
 from gateway.ingest.sealing import Sealer
 
@@ -57,5 +57,24 @@ def fact_of(device: str, event: DeviceEvent, event_id: str, sealer: Sealer) -> F
                 if value is not None:
                     data[name] = value
             return Fact("identity.card_refused", subject, data, restricted=False)
+        case BadgeRead():
+            data = {
+                "medium": "badge",
+                "format": event.form.value,
+                "length": event.length,
+                "number_hmac": sealer.content_hash(badge_content(event)),
+            }
+            return Fact(
+                "identity.badge_read",
+                subject,
+                data | sealer.seal(event_id, {"number": event.number}),
+                restricted=True,
+            )
         case _:
             assert_never(event)
+
+
+def badge_content(badge: BadgeRead) -> bytes:
+    """What a badge is told apart by. No ID number has such a beginning: a badge never looks like a person's card."""
+    kind = "text" if badge.form is BadgeForm.TEXT else "bits"
+    return f"badge:{kind}:{badge.number}".encode()

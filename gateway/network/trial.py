@@ -89,6 +89,7 @@ class Kept:
     via: str
     checkpoint: str
     boot: str
+    uid: int | None = None  # of the user of the machine, where a command asked
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -189,10 +190,12 @@ class Network:
 
     # -- what is done -----------------------------------------------------------------------------------
 
-    async def begin(self, by: str, *, interface: str, wanted: Ipv4, via: str = "page") -> None:
+    async def begin(
+        self, by: str, *, interface: str, wanted: Ipv4, via: str = "page", uid: int | None = None
+    ) -> None:
         """Try these settings. Codes: trial_running, unknown_interface, no_profile, secured, no_change, those of
         `NetworkTrouble` and of `StoreTrouble`: then nothing has changed."""
-        await _to_its_end(self._begin(by, interface, wanted, via), "network trial begins")
+        await _to_its_end(self._begin(by, interface, wanted, via, uid), "network trial begins")
 
     async def keep(self, by: str, *, reached_at: str) -> None:
         """Keep what is tried. `reached_at`: the address of this machine at which the one who decides reaches it.
@@ -233,7 +236,7 @@ class Network:
 
     # -- how --------------------------------------------------------------------------------------------
 
-    async def _begin(self, by: str, interface: str, wanted: Ipv4, via: str) -> None:
+    async def _begin(self, by: str, interface: str, wanted: Ipv4, via: str, uid: int | None) -> None:
         async with self._one:
             if self._trial is not None or await self._noted() is not None:
                 raise ContractError("trial_running", "another change is being tried; keep or undo it first")
@@ -248,7 +251,7 @@ class Network:
             checkpoint = await (await self._daemon()).checkpoint(one, backstop_s)
             trial = Kept(
                 phase=TRYING, interface=interface, before=one.configured.as_text(), wanted=wanted.as_text(),
-                by=by, via=via, checkpoint=checkpoint, boot=self._boot,
+                by=by, via=via, checkpoint=checkpoint, boot=self._boot, uid=uid,
             )  # fmt: skip
             try:
                 await self._record("network_tried", trial, by)
@@ -372,7 +375,7 @@ class Network:
     ) -> None:
         data: dict[str, Json] = {
             "what": what, "name": trial.interface, "role": None, "source": None, "by": by, "via": trial.via,
-            "uid": None, "settings": Ipv4.from_text(trial.wanted).told(), "reason": reason,
+            "uid": trial.uid, "settings": Ipv4.from_text(trial.wanted).told(), "reason": reason,
         }  # fmt: skip
         fact = Fact("audit.config_changed", self._subject, data, restricted=False)
         await self._records.store([fact], "gateway", notes={TRIAL: None if done else trial.as_text()})

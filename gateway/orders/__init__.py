@@ -2,5 +2,6 @@
 
 orders        which names are carried out, and by whom
 settings      `config-get` and `config-set`: live, on trial until the center answers
+identity      `cert-renew` and `key-rotate`
 roster_pull   a roster fetched part by part, sealed for this gateway
 """

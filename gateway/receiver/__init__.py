@@ -1,6 +1,7 @@
 """The center's side of the contract: verify, store, dedupe, find gaps, ack. The reference for every other consumer.
 
-topics, attributes, data_rules, verify, documents    from bytes to a verified event or a typed verdict
+topics, data_rules, verify, documents                from bytes to a verified event or a typed verdict; by the rules of
+                                                     `gateway.contract`
 intervals, cursor, acks                              how far an epoch is settled, and how the gateway is told
 models, migrations, ledger, waiting_room             what is kept
 database, sql, sqlite_file, postgres                 in which database

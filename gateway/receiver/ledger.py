@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from gateway.contract import event_data
 from gateway.envelope import GENESIS
 from gateway.receiver import data_rules, links, lost_places
 from gateway.receiver.cursor import LOST_LIMIT, Cursor
@@ -275,12 +276,12 @@ class Ledger:
 
 def _opens(event: Event) -> Claim | None:
     """The end of the epoch before. A major that this center does not know says nothing that it could act upon."""
-    acts = event.known and event.type == data_rules.EPOCH_OPENED
+    acts = event.known and event.type == event_data.EPOCH_OPENED
     return data_rules.previous(event.data) if acts else None
 
 
 def _loses(event: Event) -> LostRange | None:
-    acts = event.known and event.type == data_rules.RANGE_LOST
+    acts = event.known and event.type == event_data.RANGE_LOST
     return data_rules.lost_range(event.data) if acts else None
 
 

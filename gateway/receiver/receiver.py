@@ -28,13 +28,14 @@ from functools import partial
 
 from gateway.errors import ContractError
 from gateway.evidence.canonical import Json
-from gateway.evidence.keys import TrustStore
+from gateway.evidence.keys import Role, TrustStore
 from gateway.receiver import acks, requests, topics
 from gateway.receiver.acks import AckSchedule
 from gateway.receiver.consuming import MOST_AT_ONCE, Accepted, by_arrival, in_sequence
 from gateway.receiver.database import Database
 from gateway.receiver.judge import Result
 from gateway.receiver.notices import describe
+from gateway.receiver.roster_parts import read_part
 from gateway.receiver.settings import ReceiverSettings
 from gateway.receiver.turns import Turns
 from gateway.receiver.verdict import Verdict
@@ -134,25 +135,38 @@ class Receiver:
         )
 
     def answer_at_once(self, topic: str, payload: bytes) -> tuple[str, bytes] | None:
-        """The answer to `req/time`, for a transport that looks at messages before it hands them in.
+        """The answer to `req/time` and `req/roster-part`, for a transport that looks at messages first.
 
         None for anything else, and for what is not to be answered: hand that in, it is judged and counted.
         """
         asked = topics.parse(topic)
-        if (
-            asked is None
-            or (asked.channel, asked.name) != ("req", "time")
-            or not self._speaks_to(asked.gateway)
-        ):
+        if asked is None or asked.channel != "req" or not self._speaks_to(asked.gateway):
             return None
-        if not self._turns.trust.of_gateway(asked.gateway) or not self._turns.allow(asked.gateway):
+        if not self._turns.trust.of_gateway(asked.gateway):
             return None
         try:
-            request = requests.read_time(payload)
-        except ContractError:
+            answer = self._answer(asked, payload)
+        except ContractError as exc:
+            if asked.name == "roster-part":  # its text names places and versions, nobody
+                facts = {"gateway": asked.gateway, "code": exc.code, "cause": str(exc)}
+                log.warning("roster not given", extra=facts)
             return None
-        answer = requests.time_answer(asked.gateway, request, self._settings.wall_ms())
-        return asked.sibling("res/time"), self._settings.ack_signer.sign_object(answer)
+        except OSError as exc:
+            log.warning("roster not read", extra={"gateway": asked.gateway, "cause": exc.strerror})
+            return None
+        if answer is None:
+            return None
+        return asked.sibling(f"res/{asked.name}"), self._settings.ack_signer.sign_object(answer)
+
+    def _answer(self, asked: topics.Topic, payload: bytes) -> dict[str, Json] | None:
+        """What needs no database; raises `ContractError` and `OSError`."""
+        now_ms, rosters = self._settings.wall_ms(), self._settings.rosters
+        if asked.name == "time" and self._turns.allow(asked.gateway):
+            return requests.time_answer(asked.gateway, requests.read_time(payload), now_ms)
+        if asked.name == "roster-part" and rosters is not None:  # signed: nobody else can make us work
+            find_key = self._turns.trust.find(Role.GATEWAY, gateway=asked.gateway)
+            return rosters.answer(asked.gateway, read_part(payload, asked.gateway, find_key), now_ms)
+        return None
 
     def messages_due(self) -> list[tuple[str, bytes]]:
         """(topic, payload) of answers and commands to publish now, not retained, QoS 1."""

@@ -8,23 +8,21 @@ A malformed request is counted and answered with nothing. So many a second, per 
 counted and dropped, so that asking can never keep events waiting.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.clock import iso_ms
+from gateway.contract import messages
 from gateway.envelope import sequence
-from gateway.errors import ContractError
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.receiver import data_rules
 from gateway.receiver.acks import MAX_REASON
+from gateway.receiver.documents import checked
 
 LISTED = 64  # refusals in one answer
 BURST = 20  # requests of one gateway that are answered at once
 PER_S = 2.0  # and then so many a second
-MAX_REQID = 128  # characters
-_MONO = re.compile("0|[1-9][0-9]{0,15}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +44,16 @@ class TimeRequest:
 
 def read_rejected(payload: bytes) -> RejectedRequest:
     """Parse; raises `ContractError`."""
-    message = _request(payload)
-    first = message.get("from")
-    if not isinstance(first, str):
-        raise ContractError("data", "from is not 16 digits")
+    message = checked(messages.ASK_REJECTED, canonical.parse(payload))
     return RejectedRequest(
-        _reqid(message), data_rules.epoch(message.get("epoch"), "epoch"), data_rules.seq(first, "from")
+        str(message["reqid"]), str(message["epoch"]), data_rules.seq(message["from"], "from")
     )
 
 
 def read_time(payload: bytes) -> TimeRequest:
     """Parse; raises `ContractError`."""
-    message = _request(payload)
-    mono = message.get("mono")
-    if not (isinstance(mono, str) and _MONO.fullmatch(mono)):
-        raise ContractError("data", "mono is not milliseconds as text")
-    return TimeRequest(_reqid(message), mono)
+    message = checked(messages.ASK_TIME, canonical.parse(payload))
+    return TimeRequest(str(message["reqid"]), str(message["mono"]))
 
 
 def rejected_answer(
@@ -107,17 +99,3 @@ class Allowance:
         left = min(BURST, left + (now_s - since) * PER_S)
         self._left[gateway] = (left - 1 if left >= 1 else left, now_s)
         return left >= 1
-
-
-def _request(payload: bytes) -> Mapping[str, Json]:
-    message = canonical.parse(payload)
-    if message.get("v") != 1 or isinstance(message.get("v"), bool):
-        raise ContractError("data", "not a request of version 1")
-    return message
-
-
-def _reqid(message: Mapping[str, Json]) -> str:
-    reqid = message.get("reqid")
-    if isinstance(reqid, str) and 0 < len(reqid) <= MAX_REQID and reqid.isprintable():
-        return reqid
-    raise ContractError("data", "reqid is not a name")

@@ -15,11 +15,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from gateway.clock import iso_ms
+from gateway.contract import messages
 from gateway.envelope import sequence
 from gateway.errors import ContractError
 from gateway.evidence import canonical
 from gateway.evidence.canonical import Json
 from gateway.receiver import data_rules
+from gateway.receiver.documents import checked
 from gateway.receiver.intervals import Range, Ranges
 from gateway.receiver.sql import Connection, marks
 from gateway.uuid7 import uuid7
@@ -31,9 +33,7 @@ MOST_WAIT_MS = 15 * 60 * 1000
 VALID_MS = 5 * 60 * 1000  # a command that was not taken by then is void
 MAX_ASKED = 10_000  # sequences in one command
 NEAR = 1_000  # a gap that begins so close behind the first is asked for with it
-MAX_RANGES = 1_024  # in an answer
 ENDED = frozenset({"done", "failed", "rejected", "expired", "interrupted"})
-ANSWERS = ENDED | {"accepted", "running"}
 BY = "receiver"
 
 Key: TypeAlias = tuple[str, str]  # gateway, epoch
@@ -219,25 +219,16 @@ def command(key: Key, row: Resend, now_ms: int) -> dict[str, Json]:
 
 def read_answer(payload: bytes) -> Answer:
     """Parse what came on `rsp/resend`; raises `ContractError`."""
-    message = canonical.parse(payload)
-    cmdid, status, result = message.get("cmdid"), message.get("status"), message.get("result")
-    if message.get("v") != 1 or not isinstance(cmdid, str):
-        raise ContractError("data", "not an answer of version 1")
-    if not (isinstance(status, str) and status in ANSWERS):
-        raise ContractError("data", "status is not one of an answer")
+    message = checked(messages.RESENT, canonical.parse(payload))
+    status, result = str(message["status"]), message.get("result")
     unavailable = result.get("unavailable") if isinstance(result, dict) and status == "done" else None
-    return Answer(cmdid, status, _ranges([] if unavailable is None else unavailable))
+    return Answer(str(message["cmdid"]), status, _ranges(unavailable))
 
 
 def _ranges(value: Json) -> tuple[Range, ...]:
-    if not isinstance(value, list) or len(value) > MAX_RANGES:
-        raise ContractError("data", f"unavailable is not a list of at most {MAX_RANGES} ranges")
-    found = []
-    for pair in value:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ContractError("data", "a range is not a pair")
-        found.append((data_rules.seq(pair[0], "unavailable"), data_rules.seq(pair[1], "unavailable")))
-    return tuple(found)
+    pairs = value if isinstance(value, list) else []
+    found = [[data_rules.seq(end, "unavailable") for end in pair] for pair in pairs if isinstance(pair, list)]
+    return tuple((first, last) for first, last in found)
 
 
 def _span(missing: Ranges) -> Range:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gateway.evidence.jws import Signer
 from gateway.evidence.keys import TrustStore
 from gateway.receiver.leases import Worker
+from gateway.receiver.roster_parts import RosterFolder
 from gateway.receiver.unseal import Unsealer
 
 
@@ -22,6 +23,7 @@ class ReceiverSettings:
     trust: TrustStore
     ack_signer: Signer
     unsealer: Unsealer | None = None
+    rosters: RosterFolder | None = None  # whence gateways fetch theirs; None: they are told nothing
     worker: Worker | None = None  # one of several on this database; None: the only receiver
     wall_ms: Callable[[], int] = _wall_ms
     mono_s: Callable[[], float] = time.monotonic

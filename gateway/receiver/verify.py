@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.clock import parse_iso_ms
+from gateway.contract import attributes, event_data
+from gateway.contract.forms import EVENT_ID, HASH
 from gateway.envelope import GENESIS
 from gateway.errors import ContractError
 from gateway.event_types import SCHEMA_PREFIX, TYPE_PREFIX
@@ -21,7 +23,6 @@ from gateway.evidence import jws
 from gateway.evidence.canonical import Json
 from gateway.evidence.keys import Role, TrustStore
 from gateway.evidence.succession import KEY_ROTATED, rotation
-from gateway.receiver import attributes, data_rules
 from gateway.receiver.topics import GATEWAY_FORM, ORG_FORM, Topic
 
 _SOURCE = re.compile(rf"/cc/({ORG_FORM})/({GATEWAY_FORM})/e/([0-9a-f]{{8}})", re.ASCII)
@@ -184,15 +185,15 @@ def _check(topic: Topic, seq: int, name: str | None, message: dict[str, Json]) -
     if subject.startswith("gateway/") and subject != f"gateway/{topic.gateway}":
         raise ContractError("attribute", "subject is another gateway")
     first = seq == 1
-    if first != (name == data_rules.EPOCH_OPENED) or first != (message["prevhash"] == GENESIS.hex()):
+    if first != (name == event_data.EPOCH_OPENED) or first != (message["prevhash"] == GENESIS.hex()):
         raise ContractError(
             "genesis", "an epoch opens with epoch_opened and an empty prevhash at sequence 1, and only there"
         )
     data = message["data"]
-    if not data_rules.is_known(name, int(major)) or not isinstance(data, dict):
+    if not event_data.is_known(name, int(major)) or not isinstance(data, dict):
         return False, False
-    data_rules.check(name, data)
-    return True, attributes.all_known(message) and data_rules.understood(name, data)
+    event_data.check(name, data)
+    return True, attributes.all_known(message) and event_data.understood(name, data)
 
 
 def _object(value: Json) -> Mapping[str, Json]:
@@ -224,11 +225,11 @@ def _type(message: Mapping[str, Json]) -> str | None:
 
 
 def _hex(value: Json) -> bytes | None:
-    return None if attributes.REQUIRED["prevhash"](value) else bytes.fromhex(str(value))
+    return None if HASH.fault(value, "") else bytes.fromhex(str(value))
 
 
 def _id(value: Json) -> str | None:
-    return None if attributes.is_id(value) else str(value)
+    return None if EVENT_ID.fault(value, "") else str(value)
 
 
 def _ms(value: Json) -> int | None:

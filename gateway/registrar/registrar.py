@@ -31,7 +31,7 @@ from gateway.provisioning.messages import (
 from gateway.registrar.authority import Authority, Revoked, pem_of
 from gateway.registrar.book import Book, next_list_number, note, note_seldom
 from gateway.registrar.home import PUBLIC, Home, replace_file
-from gateway.registrar.models import Certificate, Code, EventKey, Gateway
+from gateway.registrar.models import Certificate, Code, Done, EventKey, Gateway
 
 CODE_LIFE_MS: Final = 24 * 3_600_000
 RENEWALS_A_DAY: Final = 10  # of one gateway: beyond is a loop, not a renewal
@@ -138,15 +138,22 @@ class Registrar:
         with self._book.transaction():
             return [self._standing(row, now_ms) for row in Gateway.select().order_by(Gateway.gw)]
 
+    def audit(self) -> list[tuple[int, str, str, str]]:
+        """(when, what, gateway, detail as JSON) of everything that was done, oldest first."""
+        with self._book.transaction():
+            return [(row.at_ms, row.what, row.gw, row.detail) for row in Done.select().order_by(Done.n)]
+
     def write_out(self) -> None:
         """Write the trust file and the revocation list from the book; raises `StoreRefused`, `ConfigError`."""
+        now_ms = self._wall_ms()
         with self._book.transaction():
             self._write_trust()
+            ended = Certificate.revoked_ms.is_null(False) & (Certificate.ends_ms > now_ms)  # noqa: FBT003
             revoked = [
                 Revoked(int(row.serial, 16), _at(row.revoked_ms or 0))
-                for row in Certificate.select().where(Certificate.revoked_ms.is_null(False))  # noqa: FBT003
+                for row in Certificate.select().where(ended)  # one that has expired is refused without a list
             ]
-            crl = self._signing().revocation_list(revoked, next_list_number(), _at(self._wall_ms()))
+            crl = self._signing().revocation_list(revoked, next_list_number(), _at(now_ms))
             replace_file(self._home.revocation_list, crl.encode(), PUBLIC)
 
     # -- by the boxes --------------------------------------------------------------------------------------

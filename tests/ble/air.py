@@ -29,8 +29,13 @@ class Air(LocalLink):
             super().send_advertising_pdu(sender, packet)
 
     def send_acl_data(self, sender: Any, destination: Any, transport: Any, data: Any) -> None:
-        if sender not in self.away and self.find_le_controller(destination) not in self.away:
-            super().send_acl_data(sender, destination, transport, data)
+        """From the address that the connection was made with: Bumble 0.0.236 takes the sender's random one, which
+        Linux has not connected with, or has changed since for a scan."""
+        connection, other = sender.le_connections.get(destination), self.find_le_controller(destination)
+        if connection is not None and other is not None and not self.away & {sender, other}:
+            asyncio.get_running_loop().call_soon(
+                other.on_link_acl_data, connection.self_address, transport, data
+            )
 
     def walk_away(self, device: Device) -> None:
         """Out of range: nothing is heard any more, and nobody has noticed yet."""

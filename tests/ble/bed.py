@@ -13,31 +13,21 @@ from tests.ble.air import Air
 from tests.ble.fake_adapter import FakeAdapter
 from tests.ble.fake_bluez import BluezError, FakeBluez
 from tests.ble.wearable import Wearable
+from tests.drivers.bench import SLOW
 
 FIRST = "F0:F1:F2:F3:F4:01"
 
 
-class Bed:
+class Room:
+    """Who is in it, and the gateway's ears. Whose bluetoothd it is, its beds say."""
+
     def __init__(self) -> None:
         self.air = Air()
-        self.bluez = FakeBluez()
-        self.adapter = FakeAdapter(self.bluez, self.air)
-        self.links: list[BleLink] = []
+        self._links: list[BleLink] = []
 
-    async def stop_bluetoothd(self) -> None:
-        """As systemd does: it takes its objects away first, then its name."""
-        await self.adapter.unplug()
-        await asyncio.sleep(0.1)
-        await self.bluez.vanish()
-
-    async def kill_bluetoothd(self) -> None:
-        await self.bluez.vanish()
-        await self.adapter.silence()
-
-    async def start_bluetoothd(self) -> None:
-        await self.bluez.start()
-        self.adapter = FakeAdapter(self.bluez, self.air)
-        await self.adapter.plug()
+    async def close(self) -> None:
+        for link in self._links:
+            await link.close()
 
     async def wearable(
         self,
@@ -60,17 +50,52 @@ class Bed:
         attempt_s: float = 5.0,
         most_connected: int = 5,
     ) -> Radio:
-        scanner = ScannerSettings(silent_s=silent_s, patience_s=patience_s, settle_s=0.3, retry_s=0.05)
+        """Short times, all of them longer on a slow machine."""
+        scanner = ScannerSettings(
+            silent_s=silent_s * SLOW, patience_s=patience_s * SLOW, settle_s=0.3 * SLOW, retry_s=0.05 * SLOW
+        )
         return Radio(
             RadioSettings(
-                scanner=scanner, connect_s=connect_s, attempt_s=attempt_s, most_connected=most_connected
+                scanner=scanner,
+                connect_s=connect_s * SLOW,
+                attempt_s=attempt_s * SLOW,
+                most_connected=most_connected,
             )
         )
 
     def link(self, radio: Radio | None = None, address: str = FIRST) -> BleLink:
         link = BleLink(address, radio or self.radio())
-        self.links.append(link)
+        self._links.append(link)
         return link
+
+
+class Bed(Room):
+    def __init__(self) -> None:
+        super().__init__()
+        self.bluez = FakeBluez()
+        self.adapter = FakeAdapter(self.bluez, self.air)
+
+    async def sending_adapter(self) -> str:
+        """One to advertise with: here an adapter hears itself."""
+        return "hci0"
+
+    async def settled(self) -> None:
+        """After a start of bluetoothd: here it is ready at once."""
+
+    async def stop_bluetoothd(self) -> None:
+        """As systemd does: it takes its objects away first, then its name."""
+        await self.adapter.unplug()
+        await asyncio.sleep(0.1)
+        await self.bluez.vanish()
+
+    async def kill_bluetoothd(self) -> None:
+        await self.bluez.vanish()
+        await self.adapter.silence()
+
+    async def start_bluetoothd(self) -> None:
+        await self.bluez.start()
+        self.adapter = FakeAdapter(self.bluez, self.air)
+        await self.adapter.plug()
 
     def refuse(self, call: str, *errors: str) -> None:
         """Answer the next calls of this method with these errors, one each."""
@@ -87,14 +112,13 @@ async def open_bed() -> AsyncIterator[Bed]:
     try:
         yield bed
     finally:
-        for link in bed.links:
-            await link.close()
+        await bed.close()
         await bed.adapter.silence()
         await bed.bluez.vanish()
-        await _close_bleak()
+        await close_bleak()
 
 
-async def _close_bleak() -> None:
+async def close_bleak() -> None:
     """bleak keeps one bus for each loop until the process ends; a test's loop ends before."""
     shared = manager._global_instances.pop(asyncio.get_running_loop(), None)
     if shared is not None and shared._bus is not None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from bumble import data_types
+from bumble.core import UUID, AdvertisingData
 from bumble.device import Device, DeviceConfiguration
 from bumble.hci import Address
 from dbus_fast import Message, Variant
@@ -19,6 +21,9 @@ class FakeAdapter:
         self.deaf = False  # the controller hangs: scanning "works", and nothing comes
         self.devices: dict[str, FakeDevice] = {}
         self._scans: set[str] = set()  # clients that have one
+        self._air = air
+        self._sent: dict[tuple[str, str], Device] = {}  # advertisements, by client and path
+        self._begun = 0  # advertisements so far: Linux gives each an address of its own, time and again
         self._scanning = False
         controller = HostController(name, link=air)
         config = DeviceConfiguration(name=name, address=Address("C0:00:00:00:00:10"))
@@ -35,7 +40,8 @@ class FakeAdapter:
                     "Powered": Variant("b", self.powered),
                     "Discovering": Variant("b", False),  # noqa: FBT003 - the value of a D-Bus type
                     "Roles": Variant("as", ["central", "peripheral"]),
-                }
+                },
+                "org.bluez.LEAdvertisingManager1": {},
             },
             self,
         )
@@ -64,6 +70,8 @@ class FakeAdapter:
         if client in self._scans:
             self._scans.discard(client)
             self.bluez.spawn(self._scan_as_wanted())
+        for key in [key for key in self._sent if key[0] == client]:
+            self.bluez.spawn(self._send_no_more(key))
 
     async def call(self, message: Message) -> Reply:
         client = message.sender or ""
@@ -84,9 +92,42 @@ class FakeAdapter:
                 for device in self.devices.values():
                     self.bluez.set(device.path, DEVICE, {}, ("RSSI",))
                 await self._scan_as_wanted()
+            case "RegisterAdvertisement":
+                self._must_be_on()
+                await self._send((client, message.body[0]))
+            case "UnregisterAdvertisement":
+                if (client, message.body[0]) not in self._sent:
+                    raise BluezError("DoesNotExist", "Does Not Exist")
+                await self._send_no_more((client, message.body[0]))
             case _:
                 raise BluezError("org.freedesktop.DBus.Error.UnknownMethod", str(message.member))
         return None
+
+    async def _send(self, key: tuple[str, str]) -> None:
+        if key in self._sent:
+            raise BluezError("AlreadyExists", "Already Exists")
+        told = await self.bluez.ask(*key, "org.bluez.LEAdvertisement1")
+        if told["Type"].value != "broadcast":
+            raise BluezError("InvalidArguments", "not what is tried here")
+        parts: list[Any] = [
+            data_types.ManufacturerSpecificData(number, bytes(data.value))
+            for number, data in told["ManufacturerData"].value.items()
+        ]
+        parts += [
+            data_types.ServiceData16BitUUID(UUID(uuid[4:8]), bytes(data.value))
+            for uuid, data in told["ServiceData"].value.items()
+        ]
+        device = self._air.peripheral("", f"C0:00:00:00:01:{self._begun:02X}", every_ms=50)
+        device.advertising_data = bytes(AdvertisingData(parts))
+        if len(device.advertising_data) > 31:
+            raise BluezError("InvalidLength", "Advertising data too long")
+        self._sent[key] = device
+        self._begun += 1
+        await device.power_on()
+        await device.start_advertising(auto_restart=True)
+
+    async def _send_no_more(self, key: tuple[str, str]) -> None:
+        await self._sent.pop(key).stop_advertising()
 
     def _must_be_on(self) -> None:
         if not self.powered:

@@ -130,6 +130,23 @@ class FakeBluez:
                 )
             )
 
+    async def ask(self, client: str, path: str, interface: str) -> Properties:
+        """The properties of an object of a client."""
+        assert self._bus is not None
+        question = Message(
+            destination=client,
+            path=path,
+            interface=PROPERTIES,
+            member="GetAll",
+            signature="s",
+            body=[interface],
+        )
+        reply = await self._bus.call(question)
+        assert reply is not None
+        assert reply.message_type is MessageType.METHOD_RETURN, reply.error_name
+        properties: Properties = reply.body[0]
+        return properties
+
     # -- calls ------------------------------------------------------------------------------------------
 
     def _on_message(self, message: Message) -> bool | None:

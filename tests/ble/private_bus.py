@@ -12,6 +12,7 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
 <busconfig>
   <type>system</type>
   <listen>unix:path={socket}</listen>
+  <servicedir>{folder}</servicedir>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow user="*"/>
@@ -29,12 +30,16 @@ NOBODY_MAY_ASK_BLUEZ = '<deny send_destination="org.bluez" send_type="method_cal
 class PrivateBus:
     """`with PrivateBus():` everything in this process that wants the system bus gets this one."""
 
-    def __init__(self, policy: str = "") -> None:
+    def __init__(self, policy: str = "", *, starts_bluez: str | None = None) -> None:
+        """`starts_bluez`: what D-Bus runs where somebody asks for bluetoothd and there is none."""
         # A socket's path has at most 107 bytes: pytest's tmp_path is too long.
         self._folder = Path(tempfile.mkdtemp(prefix="bus-"))
         self._policy = policy
         self._daemon: subprocess.Popen[str] | None = None
         self._before: str | None = None
+        if starts_bluez is not None:
+            service = f"[D-BUS Service]\nName=org.bluez\nExec={starts_bluez}\nUser=root\n"
+            (self._folder / "org.bluez.service").write_text(service)
         self.address = f"unix:path={self._folder}/s"
 
     def __enter__(self) -> Self:
@@ -53,7 +58,9 @@ class PrivateBus:
 
     def start(self) -> None:
         config = self._folder / "bus.conf"
-        config.write_text(_CONFIG.format(socket=f"{self._folder}/s", policy=self._policy))
+        config.write_text(
+            _CONFIG.format(socket=f"{self._folder}/s", folder=self._folder, policy=self._policy)
+        )
         self._daemon = subprocess.Popen(
             ["dbus-daemon", f"--config-file={config}", "--nofork", "--nopidfile", "--print-address=1"],
             stdout=subprocess.PIPE,

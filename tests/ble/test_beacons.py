@@ -120,6 +120,7 @@ async def test_whom_the_roster_binds_later_is_heard_from_then_on(bed: Bed) -> No
         await until(lambda: ears.heard(f"ble:{FIRST}") >= 3)
 
 
+@pytest.mark.fake_bluez
 async def test_it_shares_the_scan_with_others(bed: Bed) -> None:
     await bed.wearable(FIRST)
     radio = bed.radio()
@@ -182,6 +183,7 @@ async def test_while_bluetoothd_restarts_the_clock_stands_still(bed: Bed, ends: 
         await until(lambda: ears.heard(f"ble:{FIRST}") >= again + 3)
 
 
+@pytest.mark.fake_bluez
 async def test_an_adapter_that_hangs_for_a_while_is_no_silence_of_the_wearable(bed: Bed) -> None:
     await bed.wearable(FIRST)
     radio = bed.radio(silent_s=0.5)

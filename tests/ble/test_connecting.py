@@ -44,6 +44,7 @@ async def test_what_a_device_refuses_or_has_not_is_its_fault_and_the_connection_
         await session.close()
 
 
+@pytest.mark.fake_bluez
 async def test_devices_are_connected_one_at_a_time(bed: "Bed") -> None:
     """The fake refuses a second attempt meanwhile, as BlueZ does; none may fail."""
     addresses = [f"F0:F1:F2:F3:F5:{index:02X}" for index in range(5)]
@@ -59,6 +60,7 @@ async def test_devices_are_connected_one_at_a_time(bed: "Bed") -> None:
     assert radio.waiting == 0
 
 
+@pytest.mark.fake_bluez
 async def test_a_device_that_does_not_connect_holds_up_the_others_for_one_attempt_at_most(bed: "Bed") -> None:
     bad = await bed.wearable(FIRST)
     await bed.wearable(SECOND)
@@ -78,6 +80,7 @@ async def test_a_device_that_does_not_connect_holds_up_the_others_for_one_attemp
         await session.close()
 
 
+@pytest.mark.fake_bluez
 async def test_a_device_that_is_not_there_is_not_waited_for_in_line(bed: "Bed") -> None:
     await bed.wearable(SECOND)
     radio = bed.radio(connect_s=0.8)
@@ -93,6 +96,7 @@ async def test_a_device_that_is_not_there_is_not_waited_for_in_line(bed: "Bed") 
     assert bed.bluez.calls.count("Device1.Connect") == 1
 
 
+@pytest.mark.fake_bluez
 @pytest.mark.parametrize("answering", ["Device1.Disconnect works", "Device1.Disconnect hangs as well"])
 async def test_a_connect_that_hangs_has_a_deadline_and_the_next_one_works(
     bed: "Bed", monkeypatch: pytest.MonkeyPatch, answering: str
@@ -116,6 +120,7 @@ async def test_a_connect_that_hangs_has_a_deadline_and_the_next_one_works(
     assert caught.value.code == "connect_failed"
 
 
+@pytest.mark.fake_bluez
 async def test_an_attempt_that_fails_is_repeated_after_a_pause(bed: "Bed") -> None:
     await bed.wearable()
     bed.refuse("Device1.Connect", "Failed:br-connection-canceled", "Failed:Software caused connection abort")
@@ -142,6 +147,7 @@ async def test_more_devices_than_the_adapter_holds_are_told_so(bed: "Bed") -> No
         await second.close()
 
 
+@pytest.mark.fake_bluez
 @pytest.mark.parametrize("calls", [set(), {"Device1.Connect"}, {"Device1.Connect", "Device1.Disconnect"}])
 async def test_giving_up_while_connecting_leaves_nothing_behind(
     bed: "Bed", monkeypatch: pytest.MonkeyPatch, calls: set[str]
@@ -186,6 +192,7 @@ async def test_a_wearer_who_walks_away_and_comes_back(bed: "Bed") -> None:
         await session.close()
 
 
+@pytest.mark.fake_bluez
 async def test_a_link_that_breaks_in_the_middle_of_a_read(bed: "Bed") -> None:
     band = await bed.wearable()
     async with asyncio.timeout(DEADLINE_S):
@@ -201,6 +208,7 @@ async def test_a_link_that_breaks_in_the_middle_of_a_read(bed: "Bed") -> None:
         await session.close()
 
 
+@pytest.mark.fake_bluez
 async def test_a_read_that_is_never_answered_has_a_deadline(
     bed: "Bed", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +261,7 @@ async def test_an_adapter_that_is_switched_off_loses_the_connection(bed: "Bed") 
         await session.close()
 
 
+@pytest.mark.fake_bluez
 async def test_a_disconnect_that_is_never_answered_ends_all_the_same(
     bed: "Bed", monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,8 @@ import time
 from contextlib import AsyncExitStack
 from itertools import pairwise
 
+import pytest
+
 from drivers.links.ble_advert import AdvertFilter
 from drivers.links.ble_scanner import MOST_WAITING, Listener
 from tests.ble.bed import Bed
@@ -26,6 +28,7 @@ async def follow(listener: Listener, times: list[float]) -> None:
         times.append(time.monotonic())
 
 
+@pytest.mark.fake_bluez
 async def test_fifty_advertisers_are_heard_and_a_stuck_listener_starves_none(bed: Bed) -> None:
     heard: dict[str, list[float]] = {address_of(number): [] for number in range(CROWD)}
     radio = bed.radio()

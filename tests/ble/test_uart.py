@@ -187,6 +187,7 @@ async def test_a_device_that_is_away_is_said_and_found_when_it_comes(bed: "Bed")
         await link.close()
 
 
+@pytest.mark.fake_bluez
 async def test_a_device_that_breaks_off_while_it_is_subscribed_to_is_not_opened(bed: "Bed") -> None:
     await bed.wearable()
     link = bed.link()
@@ -199,6 +200,7 @@ async def test_a_device_that_breaks_off_while_it_is_subscribed_to_is_not_opened(
         await link.close()
 
 
+@pytest.mark.fake_bluez
 async def test_bytes_that_the_device_refuses_lose_the_link(bed: "Bed") -> None:
     await bed.wearable()
     link = bed.link()

@@ -8,6 +8,7 @@ from drivers.aes import aes
 from drivers.errors import DriverError
 from drivers.links.link import Link
 from drivers.links.memory_link import MemoryLink
+from drivers.links.shared_line import Place, SharedLine
 from drivers.osdp_reader import OsdpReader
 from drivers.osdp_settings import OsdpSettings
 from drivers.simulators.osdp import SimulatedOsdpReader
@@ -23,12 +24,17 @@ def secured(**options: object) -> SimulatedOsdpReader:
     return SimulatedOsdpReader(scbk=SCBK, aes=aes, **options)  # type: ignore[arg-type]  # its own options
 
 
+def place_at(near: Link, settings: OsdpSettings | None = None) -> Place:
+    """The only place on a line of its own."""
+    return Place(near.name, (settings or osdp_settings()).address, line=SharedLine(lambda _settings: near))
+
+
 class OsdpBench:
     def __init__(self, reader: SimulatedOsdpReader, near: Link, far: Wire, settings: OsdpSettings) -> None:
         self.host = RecordingHost()
         self.reader = reader
         self.far = far
-        self.driver = OsdpReader("door-1", settings, self.host, near)
+        self.driver = OsdpReader("door-1", settings, self.host, place_at(near, settings))
         self.running: asyncio.Task[None] = asyncio.create_task(self.driver.run())
         self.serving: asyncio.Task[None] = asyncio.create_task(reader.serve(far))
 
@@ -47,6 +53,9 @@ class OsdpBench:
         assert isinstance(error, DriverError)
         return error
 
+    async def until_read(self, times: int = 1) -> None:
+        await self.until(lambda: len(self.host.events) >= times)
+
     def restart(self) -> None:
         self.running = asyncio.create_task(self.driver.run())
 
@@ -57,8 +66,12 @@ class OsdpBench:
                 await task
 
 
-def osdp_settings(scbk: bytes | None = SCBK, *, baud: int = 9600, address: int = 0) -> OsdpSettings:
-    return OsdpSettings(port="/dev/serial/by-id/usb-Test", baud=baud, address=address, scbk=scbk)
+def osdp_settings(
+    scbk: bytes | None = SCBK, *, baud: int = 9600, address: int = 0, held_ms: int = 2000
+) -> OsdpSettings:
+    return OsdpSettings(
+        port="/dev/serial/by-id/usb-Test", baud=baud, address=address, scbk=scbk, held_ms=held_ms
+    )
 
 
 @asynccontextmanager

@@ -68,6 +68,14 @@ def test_an_advertisement_is_found_under_its_names(heard: Advert, name: str) -> 
     assert [beacon_name(one) for one in found] == found, "a name is in its one form already"
 
 
+def test_an_eddystone_eid_names_nobody() -> None:
+    """It changes within hours: bound to a person it would be somebody else's soon, and his own never again."""
+    eid = bytes.fromhex("30ee" + "0102030405060708")
+    assert list(names_of(advert(service={EDDYSTONE_UUID: eid}))) == [f"ble:{ADDRESS}"]
+    for text in ("eid:0102030405060708", "eddystone:0102030405060708", "eddystone-eid:0102030405060708"):
+        assert beacon_name(text) is None
+
+
 @given(st.dictionaries(st.integers(0, 0xFFFF), st.binary(max_size=30)), st.binary(max_size=30))
 def test_whatever_comes_is_called_something_and_nothing_breaks(
     manufacturer: dict[int, bytes], service: bytes

@@ -46,7 +46,13 @@ def test_a_peer_is_run_by_the_test_that_is_named(kind: str) -> None:
     ("kind", "family", "reports"),
     [
         ("idcard.sam", "idcard-sam", ["CardRead", "CardRefused"]),
-        ("reader.osdp", "osdp", ["Badge (asked)", "Entered (asked)"]),
+        ("badge.line", "wiegand", ["BadgeRead"]),
+        (
+            "finger.zfm",
+            "zfm",
+            ["Enrolled (asked)", "NotEnrolled (asked)", "Matched (asked)", "NotMatched (asked)"],
+        ),
+        ("reader.osdp", "osdp", ["BadgeRead"]),
         ("terminal.zk_adms", "zk-adms", ["Punch", "Unreadable"]),
     ],
 )

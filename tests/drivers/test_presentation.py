@@ -244,7 +244,7 @@ def test_memory_of_cards_is_bounded() -> None:
         card = number.to_bytes(2, "big")
         assert known.is_new(card, float(number))
         known.stored(card, float(number))
-    assert len(known._paces) <= CARDS_KNOWN
+    assert len(known._paces._left) <= CARDS_KNOWN
     assert len(known._counted) <= CARDS_KNOWN
 
 

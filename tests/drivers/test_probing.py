@@ -14,10 +14,14 @@ from drivers.probing import QUESTIONS, Finding, probe
 from drivers.simulators.face import SimulatedFaceModule
 from drivers.simulators.fingerprint import SimulatedModule
 from drivers.simulators.idcard import SimulatedReader
+from drivers.simulators.osdp import SimulatedOsdpReader
+from drivers.simulators.osdp_bus import SimulatedOsdpBus
 from drivers.simulators.pty_host import PtyHost
 from firmware_protocols.efaa_xor16.msg_ids import MsgId
 from firmware_protocols.idcard_sam.commands import Command
+from firmware_protocols.osdp.codes import Command as OsdpCommand
 from firmware_protocols.zfm.family import Family
+from tests.drivers.osdp_bench import secured
 
 ASK_S = 2.5  # of a simulated device; real ones are given more
 
@@ -31,9 +35,9 @@ async def at_port(folder: Path, device: Any) -> AsyncIterator[PtyHost]:
         await asyncio.wait([serving])
 
 
-async def found(folder: Path, device: Any) -> Finding:
+async def found(folder: Path, device: Any, ask_s: float = ASK_S) -> Finding:
     async with at_port(folder, device) as host:
-        return await probe(str(host.link), ask_s=ASK_S)
+        return await probe(str(host.link), ask_s=ask_s)
 
 
 async def test_a_card_reader_is_recognised_and_nothing_but_asked(tmp_path: Path) -> None:
@@ -62,6 +66,45 @@ async def test_a_fingerprint_module_is_recognised_by_its_family(tmp_path: Path, 
     assert answer.sure
     asked = {None if one is None else one.__name__ for one in module.asked}
     assert asked <= {"VfyPwd", "ReadSysPara", "ReadProdInfo", "ReadUuid", None}
+
+
+async def test_readers_on_a_line_are_recognised_with_their_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    baud = 115200  # the second that is tried
+    monkeypatch.setattr("drivers.osdp_probe.ADDRESSES", range(6))
+    monkeypatch.setattr(probing, "QUESTIONS", [one for one in QUESTIONS if one.kind == "reader.osdp"])
+    readers = [secured(address=2), secured(address=4), SimulatedOsdpReader(address=5)]
+
+    class AtItsSpeed(SimulatedOsdpBus):
+        async def serve(self, wire: Any) -> None:
+            class Wire:
+                """What comes at another speed is no frame."""
+
+                async def receive(self) -> bytes:
+                    data: bytes = await wire.receive()
+                    return data if wire.baud == baud else b"\0"
+
+                async def send(self, data: bytes) -> None:
+                    await wire.send(data)
+
+                def unplug(self) -> None:
+                    wire.unplug()
+
+            await super().serve(Wire())
+
+    told = await found(tmp_path, AtItsSpeed(readers), ask_s=6)
+    settings = [dict(answer.question.settings) for answer in told.answers]
+    assert settings == [
+        {"baud": baud, "address": 2},
+        {"baud": baud, "address": 4},
+        {"baud": baud, "address": 5, "channel": "clear"},
+    ]
+    assert all(answer.sure and answer.question.kind == "reader.osdp" for answer in told.answers)
+    assert [answer.needs_key for answer in told.answers] == [True, True, False]
+    assert {answer.serial for answer in told.answers} == {"18700101"}
+    for reader in readers:
+        assert set(reader.asked) <= {OsdpCommand.ID, OsdpCommand.CAP}, "nothing but who is there"
 
 
 class Mute:

@@ -17,6 +17,7 @@ from tests.drivers.bench import RecordingHost
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES: dict[str, Settings] = {
+    "badge.line": {"port": "/dev/serial/by-id/usb-Test"},
     "beacon.ble": {},
     "face.efaa_xor16": {"port": "/dev/serial/by-id/usb-Test"},
     "finger.zfm": {"port": "/dev/serial/by-id/usb-Test", "family": "grow"},
@@ -50,7 +51,8 @@ def test_kinds_are_imported_only_when_they_are_asked_for() -> None:
 def test_simulators_need_nothing_but_the_standard_library() -> None:
     program = (
         "import sys, drivers.simulators.counter, drivers.simulators.face, drivers.simulators.fingerprint, "
-        "drivers.simulators.osdp, drivers.simulators.terminal\n"
+        "drivers.simulators.osdp, drivers.simulators.osdp_bus, drivers.simulators.badge_line, "
+        "drivers.simulators.terminal\n"
         "foreign = {name.partition('.')[0] for name in sys.modules} - set(sys.stdlib_module_names)\n"
         "foreign -= {'drivers', 'firmware_protocols', '__main__'}\n"
         "sys.exit(f'imported: {foreign}' if {n for n in foreign if not n.startswith('_')} else 0)"

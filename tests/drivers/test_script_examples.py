@@ -10,23 +10,34 @@ from pathlib import Path
 import pytest
 
 from drivers.aes import aes
+from drivers.badge_line import BadgeLine
 from drivers.driver import Driver
 from drivers.errors import DriverError
-from drivers.events import CardRead, CardRefused
+from drivers.events import BadgeRead, CardRead, CardRefused
 from drivers.face_module import FaceModule
 from drivers.face_settings import FaceSettings
 from drivers.factors import FactorDevice, Matched
 from drivers.fingerprint_reader import FingerprintReader
 from drivers.idcard_reader import IdCardReader
-from drivers.osdp_reader import Badge, Entered, OsdpReader
+from drivers.links.ble_advertiser import Advertiser
+from drivers.osdp_reader import OsdpReader
+from drivers.simulators.badge_line import SimulatedConverter
 from drivers.simulators.face import SimulatedFaceModule
 from drivers.simulators.fingerprint import SimulatedModule
 from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.osdp import SimulatedOsdpReader
 from drivers.simulators.script import parse_script, read_script
 from drivers.simulators.stage import Stage, play
+from drivers.simulators.stage_beacon import beacon_stage
 from drivers.simulators.stage_kiosk import kiosk_stage
-from drivers.simulators.stage_people import face_stage, finger_stage, idcard_stage, osdp_stage
+from drivers.simulators.stage_people import (
+    SITE,
+    badge_line_stage,
+    face_stage,
+    finger_stage,
+    idcard_stage,
+    osdp_stage,
+)
 from drivers.simulators.stage_terminal import terminal_stage
 from drivers.simulators.stage_tracker import tracker_stage
 from drivers.simulators.step import ScriptError
@@ -36,10 +47,12 @@ from drivers.simulators.tracker_families import FAMILIES
 from drivers.tracker_line import TrackerLine, TrackerSettings
 from drivers.trackers import conversation_type
 from firmware_protocols.tracking import Sign, TrackerReport
+from firmware_protocols.wiegand.card import Card
+from tests.drivers.badge_bench import badge_settings
 from tests.drivers.bench import RecordingHost, idcard_settings, in_skipped_time
 from tests.drivers.finger_bench import finger_settings
 from tests.drivers.memory_port import MemoryPort
-from tests.drivers.osdp_bench import SCBK, osdp_settings
+from tests.drivers.osdp_bench import SCBK, osdp_settings, place_at
 from tests.drivers.tracker_bench import NOW
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "scripts"
@@ -98,7 +111,9 @@ def test_every_kind_has_an_example() -> None:
         "finger.zfm",
         "face.efaa_xor16",
         "reader.osdp",
+        "badge.line",
         "kiosk",
+        "beacon.ble",  # its words are played in tests/ble/test_simulated_beacon.py
         "terminal.zk_adms",  # played in tests/gateway/test_cli_simulate.py
         *(f"tracker.{family}" for family in FAMILIES),
     }
@@ -112,7 +127,9 @@ def stages() -> dict[str, Stage]:
         finger_stage(SimulatedModule(), port, 1),
         face_stage(SimulatedFaceModule(), port, 1),
         osdp_stage(SimulatedOsdpReader(), port),
+        badge_line_stage(SimulatedConverter(), port),
         terminal_stage(SimulatedTerminal("127.0.0.1", 9)),
+        beacon_stage("beacon.ble", Advertiser(), quiet, alone=False),
     ]
     tracker = tracker_stage("tracker", SimulatedTracker("gt06"), port)
     return {stage.kind: stage for stage in [*made, tracker]}
@@ -134,6 +151,7 @@ def test_every_word_is_on_the_page() -> None:
 
 
 SAMPLES = {
+    "appear": "1", "fade": "1", "vanish": "1",
     "card": "1", "finger": "1", "know": "1", "face": "1", "keys": '"1"', "case": '"open"', "punch": '"1"',
     "fix": "[36, 117]", "alarm": '"sos"', "strap": '"off"', "battery": "1",
 }  # fmt: skip
@@ -169,20 +187,29 @@ async def test_a_face_module() -> None:
     assert answers[-1] == "slot 1"
 
 
+def badges(host: RecordingHost) -> list[int]:
+    """Whose badges were read, by the number of the person."""
+    numbers = [event.number for event in host.events if isinstance(event, BadgeRead)]
+    return [Card.from_bits(number).number - SITE for number in numbers]
+
+
 @in_skipped_time
 async def test_a_reader_on_an_osdp_line() -> None:
-    port, host, shown = MemoryPort(), RecordingHost(), list[object]()
-    driver = OsdpReader("door-1", osdp_settings(), host, port.near)
+    port, host, reader = MemoryPort(), RecordingHost(), SimulatedOsdpReader(scbk=SCBK, aes=aes)
+    driver = OsdpReader("door-1", osdp_settings(), host, place_at(port.near))
+    await played(osdp_stage(reader, port), driver.run)
+    assert badges(host) == [1, 2, 3]
+    assert host.noises["keys"]
+    assert len(reader.shown) == 6
 
-    async def ask() -> None:
-        found = await driver.presented(timeout_s=20)
-        if found is not None:
-            shown.append(found)
 
-    await played(osdp_stage(SimulatedOsdpReader(scbk=SCBK, aes=aes), port), driver.run, ask)
-    assert [type(one) for one in shown] == [Badge, Entered, Badge, Badge]
-    assert shown[1] == Entered("1870")
-    assert len(set(shown)) == 4
+@in_skipped_time
+async def test_a_converter() -> None:
+    port, host = MemoryPort(), RecordingHost()
+    driver = BadgeLine(badge_settings(), host, port.near)
+    await played(badge_line_stage(SimulatedConverter(), port), driver.run)
+    assert badges(host) == [1, 2, 3]
+    assert set(host.noises) == {"parity", "truncated"}
 
 
 @in_skipped_time

@@ -54,6 +54,7 @@ class Center:
     uplink_port: int | None = None  # default: the broker's own; a proxy's to disturb the line
     poll_ms: int = 20
     device_config: str = ""  # more devices than the readers
+    rosters: Path | None = None  # folder of the receiver
     gateway: subprocess.Popen[bytes] | None = None
     receiver: subprocess.Popen[bytes] | None = None
 
@@ -147,6 +148,7 @@ gone_after_ms = {self.poll_ms}
             *("--trust", str(self.keys.trust), "--ack-key", str(self.keys.ack_key), "--ack-kid", ACK_KID),
             *(("--demo",) if demo else ()),
             *("--follow", "json"),
+            *(() if self.rosters is None else ("--rosters", str(self.rosters))),
         ]
         with self.log("receiver").open("ab") as log:
             self.receiver = subprocess.Popen(command, stdout=log if stdout is None else stdout, stderr=log)

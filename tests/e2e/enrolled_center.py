@@ -81,8 +81,7 @@ class EnrolledCenter(Center):
         command = [
             *(sys.executable, "-m", "gateway", "receive", "--center", str(self.home)),
             *("--broker", f"mqtts://localhost:{self.broker.port}", "--db", str(self.db)),
-            *("--ca", str(self.home / "ca.pem"), "--cert", str(self.home / "client/client.pem")),
-            *("--key", str(self.home / "client/client-key.pem"), "--follow", "json"),
+            *("--follow", "json"),
         ]
         if enrol:
             command += ["--enroll", f"{HOST}:{self.registrar_port}"]

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from gateway.checkin.signed_file import number_key_check, sign_roster
 from gateway.demo.keys import ACK_KID, OPS_KID
+from gateway.evidence.keys import load_signer
 from tests.broker import Mosquitto, free_port
 from tests.e2e.bench_center import GATEWAY, Center, center, stored_events
+from tests.gateway import rosters
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -81,3 +84,28 @@ async def test_a_desk_pings_sets_and_gets_back_what_cut_it_off(tmp_path: Path, m
             ("settings_changed", "uplink.broker"),
             ("settings_rolled_back", "uplink.broker"),
         ]
+
+
+async def test_a_roster_announced_from_the_desk_is_in_force_and_at_the_center(
+    tmp_path: Path, mosquitto: Mosquitto
+) -> None:
+    with center(tmp_path, mosquitto, readers=1) as bench:
+        bench.rosters = tmp_path / "rosters"
+        bench.rosters.mkdir()
+        key = bytes.fromhex(bench.keys.hmac_key.read_text())
+        head = rosters.head(gw=GATEWAY, number_key=number_key_check(key))
+        signed = sign_roster(head, map(rosters.person, range(600)), load_signer(bench.keys.ops_key, OPS_KID))
+        file = bench.rosters / f"{GATEWAY}.roster"
+        bench.start_receiver()
+        bench.start_gateway()
+        file.write_bytes(signed)
+        code, said = await command(bench, "roster-sync", {}, "--roster", str(file))
+        assert (code, said[-1]["result"]["persons"]) == (0, 600), said
+        assert [one["status"] for one in said[:-1]] == ["running"] * (len(said) - 1)
+        await bench.until(lambda: len(applied(bench)) == 1, "the event at the center")
+        assert (applied(bench)[0]["source"], applied(bench)[0]["count"]) == ("center", 600)
+
+
+def applied(bench: Center) -> list[dict[str, Any]]:
+    rows = stored_events(bench.db, "SELECT wire FROM event WHERE type = 'system.roster_applied' ORDER BY n")
+    return [json.loads(bytes(row["wire"]))["data"] for row in rows]  # type: ignore[call-overload]

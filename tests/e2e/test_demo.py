@@ -1,16 +1,21 @@
 """The demo as a newcomer meets it: it runs, shows acknowledged events, ends cleanly, goes on where it was."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from tests.broker import find_mosquitto
+from tests.e2e.bench_center import stored_events
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+SCHEMAS = Path(__file__).parents[2] / "docs/contract/schemas"
 
 WHEEL_BROKER = """
 import gateway.demo.broker as broker
@@ -69,6 +74,19 @@ def test_it_shows_acknowledged_cards_and_goes_on_where_it_was(tmp_path: Path) ->
     told = subprocess.run(report, capture_output=True, text=True, timeout=60, check=False)
     assert told.returncode == 0, told.stdout + told.stderr
     assert "complete; intact" in told.stdout
+    as_published(tmp_path / "demo/center.db")
+
+
+def as_published(db: Path) -> None:
+    """Everything that a whole center said is what the published schemas say, and the receiver understood it."""
+    events = stored_events(db, "SELECT type, understood, wire FROM event")
+    assert {str(one["type"]) for one in events} >= {"identity.card_read", "system.started"}
+    assert not {one["type"] for one in events if not one["understood"]}
+    assert stored_events(db, "SELECT * FROM rejected") == []
+    for one in events:
+        schema = json.loads((SCHEMAS / f"{one['type']}.json").read_text(encoding="utf-8"))
+        wire: Any = one["wire"]
+        jsonschema_rs.Draft202012Validator(schema).validate(json.loads(wire))
 
 
 def test_it_runs_without_mosquitto(tmp_path: Path) -> None:

@@ -147,13 +147,13 @@ def tracker_frames(family: str) -> list[bytes]:
 
 # How each tracker's frames begin, with the largest length that it can claim.
 TRACKER_BEGINNINGS = {
-    "gt06": ["7979ffff", "79790fff", "7878ff", "78"],
-    "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3],
-    "jt808": ["7e", "7e020003ff"],
+    "gt06": ["7979ffff", "79790ffa", "7878ff", "78", "78780a0d0a"],
+    "h02": [b"*HQ,".hex(), "2a", "24", "2401" * 3, "24e4a4ad24"],
+    "jt808": ["7e", "7e020003ff", "7e7d017d01"],
     "laipac": ["24", b"$AVRMC,".hex(), b"$AVRMC*".hex(), b"$AVRMC,*0".hex()],
     "minifinder2": ["ab", "ab10ffff", "ab10ff0f", "ab10ff0f0000010001"],
     "pt60": ["40", b"@G#@,".hex(), b"@B#@|".hex(), b"@B#@|@".hex(), b"@G#@,@E#@".hex()],
-    "r16h": ["40", b"@AAAA,".hex()],
+    "r16h": ["40", b"@AAAA,".hex(), b"BT$@".hex()],
     "topin": ["78", "7878ff", "7878ff69", "787864690d", "7878ff10", "7878ff690d0a"],
     "trv": [b"TRV".hex(), b"I".hex(), b"TRVAP01".hex(), b"IWAP02,".hex(), b"IWAP00x".hex()],
     "wristband-yx": ["00", "0001020fff", "0001020fff5958", "000102ffff5958"],
@@ -183,8 +183,15 @@ _PACKAGES = (MOST_MESSAGES + 1) * MOST_PACKAGES * jt808.MAX_BODY
 _SAM, _SAM_FRAMES = "aaaaaa9669", _identity(vectors.IDCARD)
 _XOR16, _SUM32 = _identity(vectors.EFAA), _identity(vectors.EFAA_SUM)
 _OSDP, _ZFM = _osdp_frames(), _identity(vectors.ZFM)
-_OSDP_BEGINNINGS = ["53", "ff53", "5300a00504", "ff5300a00504", "5380a0050c0218"]
-_ZFM_BEGINNINGS = ["ef01", "ef01ffffffff070102", "ef01ffffffff010102", "efef", "55"]
+_OSDP_BEGINNINGS = [
+    "53",
+    "ff53",
+    "5300a00504",
+    "ff5300a00504",
+    "5380a0050c0218",
+    "ffff5300a0050f53850900044106c197",
+]
+_ZFM_BEGINNINGS = ["ef01", "ef0155ef01", "ef01ffffffff070102", "ef01ffffffff010102", "efef", "55"]
 
 MARKS = {
     "crlf": Marks(b"", b"\r\n", 16),
@@ -221,11 +228,11 @@ CASES: Sequence[StreamCase] = (
     ),
     StreamCase(
         "efaa-xor16-aes", "sealed", xor16.EncryptedDecoder, _sealed(), 5 + xor16.MAX_CIPHER,
-        ["efaa", f"efaa{xor16.MAX_CIPHER:04x}"],
+        ["efaa", f"efaa{xor16.MAX_CIPHER:04x}", "efaa0005ff"],
     ),
     StreamCase(
         "efaa-xor16-aes", "opened", lambda: OpeningDecoder(cover()), _sealed(), 5 + xor16.MAX_CIPHER,
-        ["efaa", f"efaa{xor16.MAX_CIPHER:04x}"], Kept.NOTHING,
+        ["efaa", f"efaa{xor16.MAX_CIPHER:04x}", "efaa0005ff"], Kept.NOTHING,
     ),
     StreamCase(
         "efaa-sum32", "module", sum32.ModuleDecoder, _SUM32, 8 + sum32.MAX_DATA,

@@ -156,6 +156,15 @@ def test_a_beacon_that_is_not_whole_is_none() -> None:
         assert describer("ble-adv").decode(whole[:size], None)["frame"] is None
 
 
+def test_an_ephemeral_id_is_explained_as_no_identity() -> None:
+    frame = bytes.fromhex("0d16aafe30ee0102030405060708")
+    assert adv(frame.hex())["eid"] == "0102030405060708"
+    (field,) = describer("ble-adv").explain(frame, None)
+    assert "no identity" in field.note
+    assert adv("0c16aafe30ee01020304050607")["frame"] is None, "one byte short"
+    assert adv("0e16aafe30ee010203040506070800")["frame"] is None, "one byte long"
+
+
 def test_a_url_of_reserved_bytes_is_none() -> None:
     assert adv("0616aafe10ee04")["frame"] is None
     assert adv("0716aafe10ee0320")["frame"] is None

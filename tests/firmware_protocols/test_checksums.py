@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from firmware_protocols.checksums import sum8, twos_complement8, xor8
+from firmware_protocols.checksums import crc_xmodem, sum8, twos_complement8, xor8
+from firmware_protocols.osdp.crc16 import RunningCrc16, crc16
 from firmware_protocols.running import Running, RunningSum, RunningXor
+from firmware_protocols.running_crc import RunningCrc
 
 # NMEA 0183: exclusive-or of the characters between $ and *, as printed behind the star.
 NMEA = [
@@ -43,13 +45,20 @@ def test_a_frame_with_its_check_byte_sums_to_zero(data: bytes) -> None:
     assert sum8(data + bytes([twos_complement8(data)])) == 0
 
 
-@pytest.mark.parametrize(("running", "plain"), [(RunningXor, xor8), (RunningSum, sum8)])
+def test_the_crc_has_the_check_value_of_its_name() -> None:
+    assert crc_xmodem(b"123456789") == 0x31C3
+
+
+@pytest.mark.parametrize(
+    ("running", "plain"),
+    [(RunningXor, xor8), (RunningSum, sum8), (RunningCrc, crc_xmodem), (RunningCrc16, crc16)],
+)
 def test_a_running_check_is_that_of_any_stretch(
     running: type[Running], plain: Callable[[bytearray], int]
 ) -> None:
     rng, buffer, one = random.Random(8), bytearray(), running()
     for _ in range(300):
-        buffer += rng.randbytes(rng.randrange(40))
+        buffer += rng.randbytes(rng.randrange(40)) + bytes(rng.choice([0, 0, 0, 200]))
         for _ in range(rng.randrange(4)):
             start, end = sorted(rng.randrange(len(buffer) + 1) for _ in range(2))
             assert one.of(buffer, start, end) == plain(buffer[start:end])

@@ -1,7 +1,7 @@
 """GT06: CRC, lengths that are none, logins, alarms, and what a tracker can be told."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from firmware_protocols.errors import LocalProtocolError
 from firmware_protocols.framing import Discarded
+from firmware_protocols.gt06 import describe
 from firmware_protocols.gt06.blocks import Gps, State
 from firmware_protocols.gt06.conversation import Gt06Conversation
 from firmware_protocols.gt06.frames import MOST, Decoder, Frame, crc_x25
+from firmware_protocols.gt06.models import MODELS
+from firmware_protocols.gt06.reports import report_of
 from firmware_protocols.tracking import Heard, Order, Sign
 
 NOW = datetime(2026, 11, 27, 4, 5, 6, tzinfo=UTC)
@@ -19,6 +22,16 @@ IMEI = bytes.fromhex("0352000000000017")
 HERE = Gps(
     time=NOW, info_length=12, satellites=9, lat=36.5, lon=117.0, speed_kmh=4, status=1 << 10 | 1 << 12 | 270
 )
+
+
+NOON = datetime(2026, 11, 27, 12)  # noqa: DTZ001 - by the tracker's clock
+AT_NOON = Frame(0x10, 2, replace(HERE, time=NOON).to_bytes())
+
+
+def fix_time(told: Heard) -> datetime | None:
+    fix = told.reports[0].fix
+    assert fix is not None
+    return fix.time
 
 
 def heard(talk: Gt06Conversation, *frames: Frame) -> list[Heard]:
@@ -95,6 +108,64 @@ def test_no_message_says_that_a_strap_is_closed() -> None:
 def test_the_time_is_told_in_utc() -> None:
     (asked,) = heard(Gt06Conversation(), Frame(0x8A, 7))
     assert Frame.from_bytes(asked.answer).content == bytes([26, 11, 27, 4, 5, 6])
+
+
+@pytest.mark.parametrize(
+    ("language", "zone"),
+    [("3202", timedelta(hours=8)), ("1f4a", timedelta(hours=-5)), ("5632", timedelta(hours=13, minutes=79))],
+)
+def test_the_clock_goes_by_the_zone_of_the_login(language: str, zone: timedelta) -> None:
+    talk = Gt06Conversation()
+    _, told = heard(talk, Frame(0x01, 1, IMEI + bytes(2) + bytes.fromhex(language)), AT_NOON)
+    assert fix_time(told) == NOON.replace(tzinfo=timezone(zone))
+
+
+@pytest.mark.parametrize("language", ["", "00000002", "0000ffff"])
+def test_a_login_without_a_zone_leaves_the_clock_to_the_configuration(language: str) -> None:
+    talk = Gt06Conversation()
+    _, told = heard(talk, Frame(0x01, 1, IMEI + bytes.fromhex(language)), AT_NOON)
+    assert fix_time(told) == NOON
+
+
+def test_seconds_since_1970_are_no_clock_of_a_zone() -> None:
+    talk = Gt06Conversation()
+    module = bytes.fromhex("00330012") + int(NOW.timestamp()).to_bytes(4, "big") + bytes(14)
+    _, told = heard(talk, Frame(0x01, 1, IMEI + bytes.fromhex("00003202")), Frame(0x70, 2, module, long=True))
+    assert fix_time(told) == NOW
+
+
+@pytest.mark.parametrize(
+    ("frame", "signs"),
+    [
+        (Frame(0x70, 1, bytes.fromhex("0034000612000000000000340006230000000000"), long=True),
+         {Sign.STRAP_OPEN, Sign.CASE_TAMPER}),
+        (Frame(0x39, 1, HERE.to_bytes() + bytes.fromhex("00 01cc 00 1a2b 003c4d 00 00 06 04 07 12")), {Sign.JAMMING}),
+        (Frame(0x39, 1, HERE.to_bytes() + bytes.fromhex("03 81cc 0001") + bytes(14) + bytes.fromhex("0006041802")),
+         {Sign.STRAP_OPEN}),
+        (Frame(0xA9, 1, bytes.fromhex("1a0b1b040506 01cc 00 00 01 1a2b003c4d28 00 01 00112233445540 13 01")),
+         {Sign.CASE_TAMPER}),
+        (Frame(0xA9, 1, bytes.fromhex("1a0b1b040506 01cc 00 01 00 00 00 13 01")), {Sign.CASE_TAMPER}),
+        (Frame(0x19, 1, bytes.fromhex("01cc001a2b003c4d 00 06 04 18 02")), {Sign.STRAP_OPEN}),
+        (Frame(0x33, 1, bytes.fromhex("1a0b1b040506 00 00 00 00 a2"), long=True), {Sign.LOW_BATTERY}),
+        (Frame(0x95, 1, bytes.fromhex("1a0b1b040506 01")), {Sign.GENERAL}),
+        (Frame(0x95, 1, bytes.fromhex("ffff01 1a0b1b040506 c9 03e8fa00 0c8df780 1400 0000 007b 80 0000")),
+         {Sign.VIBRATION}),
+    ],
+)  # fmt: skip
+def test_what_a_model_says_by_numbers_of_its_own_is_an_alarm(frame: Frame, signs: set[Sign]) -> None:
+    (told,) = heard(Gt06Conversation(), frame)
+    assert told.reports[0].alarms == signs
+
+
+def test_a_place_that_is_nowhere_on_the_earth_is_not_vouched_for() -> None:
+    assert not Gps.from_bytes(replace(HERE, lat=91.0).to_bytes()).valid
+
+
+@given(st.sampled_from([one.number for one in MODELS]), st.binary(max_size=120), st.booleans())
+def test_any_content_of_a_model_is_a_report(number: int, content: bytes, long: bool) -> None:  # noqa: FBT001
+    frame = Frame(number, 1, content, long)
+    assert report_of(frame).kind == f"0x{number:02X}"
+    describe.decode(frame.to_bytes(), None)
 
 
 def test_a_command_is_a_text_of_the_maker() -> None:

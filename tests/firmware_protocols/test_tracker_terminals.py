@@ -59,7 +59,7 @@ def sightings(draw: st.DrawFn, family: str) -> Sighting:
         "r16h": st.integers(0, 2000).map(lambda one: one / 10),
         "watch": st.integers(0, 20_000).map(lambda one: one / 100),
     }[family]
-    naive = family in {"r16h", "watch"}
+    naive = family in {"gt06", "r16h", "watch"}
     time = draw(st.datetimes(FIRST, LAST)).replace(microsecond=0)
     says = made(family).says - {Sign.STRAP_OPEN}
     fix = Fix(

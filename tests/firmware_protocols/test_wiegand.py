@@ -1,6 +1,7 @@
 """Cards of 26 bits, and lines between two marks: any chunking, any noise, bounded memory."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,8 @@ from firmware_protocols.errors import LocalProtocolError, RemoteProtocolError
 from firmware_protocols.families import describer
 from firmware_protocols.framing import Discarded, FrameDecoder
 from firmware_protocols.wiegand.card import BITS, Card
+from firmware_protocols.wiegand.content import bits_of, text_of
+from firmware_protocols.wiegand.describe_lines import LinesDescriber
 from firmware_protocols.wiegand.lines import ETX, MOST_CONTENT, STX, Line, LineDecoder, Marks
 from tests.firmware_protocols.streams import split
 
@@ -198,6 +201,43 @@ def test_any_bytes_are_explained_to_the_last(data: bytes) -> None:
         FAMILY.decode(data, None)
     except RemoteProtocolError:
         assert all(field.wrong for field in fields)
+
+
+@EVERY_MARKS
+@pytest.mark.parametrize("read", [bits_of, text_of])
+def test_a_converter_s_lines_are_explained_to_the_last_byte(
+    marks: Marks, read: Callable[[bytes], str]
+) -> None:
+    told = LinesDescriber(marks, read)
+    card = f"{int(Card(0x0A1B2C).to_bits(), 2):07X}".encode()
+    line = marks.to_bytes(Line(card))
+    fields = told.explain(b"\0\0" + marks.end + line + b"\1half", None)
+    assert sum(field.length for field in fields) == 2 + len(marks.end) + len(line) + 5
+    assert all(field.personal for field in fields if field.length), "any of it may be somebody's"
+    assert [field.name for field in fields if not field.wrong] == ["badge", "understood"]
+    assert told.decode(line, None)["number"] == (
+        Card(0x0A1B2C).to_bits() if read is bits_of else card.decode()
+    )
+    for wrong in (line + line, b"", marks.end, line[:-1]):
+        with pytest.raises(RemoteProtocolError):
+            told.decode(wrong, None)
+
+
+@given(st.binary(max_size=80))
+def test_any_bytes_are_lines_or_said_to_be_none(data: bytes) -> None:
+    for marks in MARKS.values():
+        fields = LinesDescriber(marks, text_of).explain(data, None)
+        assert sum(field.length for field in fields) == len(data)
+
+
+@given(st.binary(max_size=40))
+def test_characters_are_those_that_came_or_refused(content: bytes) -> None:
+    try:
+        text = text_of(content)
+    except RemoteProtocolError:
+        return
+    assert text.encode() == content.strip()
+    assert text.isprintable()
 
 
 def test_the_number_of_a_card_stays_out_of_repr() -> None:

@@ -278,3 +278,16 @@ def test_an_order_that_cannot_be_is_refused(order: Order, value: int | str | Non
     with pytest.raises(LocalProtocolError) as refused:
         talk.order(order, value, NOW)
     assert refused.value.code == code
+
+
+def test_a_flag_that_two_frames_share_is_explained_once() -> None:
+    """The fuzzer's find."""
+    data = bytes.fromhex(
+        "faaf0014000135200000000001700010fea301000d016b0901721400500100000001faaf"
+        "00140cf18626490454584530002bf2dd0200130013d360efd7f514006402010d46322c4a450ba0"
+        "26d460efd7fa14006402010d46322c4a450ba026faaf"
+    )
+    fields = describer("xexun2").explain(data, None)
+    assert [one.name for one in fields] == ["flag", "head and payload", "flag", "head and payload", "flag"]
+    assert sum(one.length for one in fields) == len(data)
+    assert "serial 3313" in fields[3].value

@@ -8,8 +8,10 @@ from functools import cache
 from firmware_protocols.ble.characteristics import CHARACTERISTICS
 from firmware_protocols.describing import Describer
 from firmware_protocols.families import FAMILIES, describer
+from firmware_protocols.wiegand.content import text_of
+from firmware_protocols.wiegand.describe_lines import LinesDescriber
 from tests.firmware_protocols import vectors
-from tests.firmware_protocols.stream_decoders import of_family
+from tests.firmware_protocols.stream_decoders import MARKS, of_family
 from tests.fuzz.checks import CHECKS
 from tests.fuzz.inputs import Inputs
 from tests.fuzz.trial import DescriberTrial, StreamTrial
@@ -59,7 +61,8 @@ def frames_of(family: str) -> list[bytes]:
         case "zk-adms":
             return [one.data for one in vectors.ZK_ADMS] + _ADMS
         case "wiegand":
-            return [b"2A3B4C5", b"00000000000000000000000001", b"0000000"]
+            cards = [b"2A3B4C5", b"00000000000000000000000001", b"0000000"]
+            return cards + [b"\x02" + card + b"\x03" for card in cards]
         case "osdp-session":
             return [b"".join(frames_of("osdp")[-14:]), *frames_of("osdp")]
     cases = of_family(SAME_FRAMES.get(family, family))
@@ -84,6 +87,9 @@ def parts_of(family: str, seed: int) -> list[Part]:
 def _describers(family: str) -> list[tuple[str, Describer]]:
     if family == "ble-gatt":
         return [(f"{family} {uuid}", describer(family, uuid)) for uuid in CHARACTERISTICS]
+    if family == "wiegand":
+        lines = [(f"{family} lines {name}", LinesDescriber(marks, text_of)) for name, marks in MARKS.items()]
+        return [(f"{family} describe", describer(family)), *lines]
     return [(f"{family} describe", describer(family))]
 
 

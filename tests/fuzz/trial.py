@@ -1,6 +1,7 @@
 """One input against one decoder or describer, and what must hold whatever it is."""
 
 import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from firmware_protocols.tracking import Heard
 from tests.firmware_protocols.stream_decoders import Kept, StreamCase, StreamDecoder, sound
 from tests.fuzz.inputs import Input
 
-OWN = 2  # a decoder may keep a byte of its own beside each byte of a frame
+OWN = 4  # for each byte of a frame: itself, and beside it a sum of one byte and a CRC of two
 
 
 class Violation(Exception):  # noqa: N818 - named for what was found
@@ -39,6 +40,8 @@ def held(thing: object, depth: int = 3) -> int:
     """Bytes in the buffers of a decoder and of what it is made of."""
     if isinstance(thing, bytearray):
         return len(thing)
+    if isinstance(thing, array):
+        return len(thing) * thing.itemsize
     if isinstance(thing, dict):
         return sum(len(one) if isinstance(one, bytes) else held(one, depth) for one in thing.values())
     members = getattr(thing, "__dict__", None)

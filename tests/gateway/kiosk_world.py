@@ -56,6 +56,9 @@ def token(kiosk: str) -> str:
     return f"token-of-{kiosk}-0123456789abcdef"
 
 
+CENTER = "历下区社区矫正管理局智慧矫正中心"
+
+
 class Roster:
     """Numbers are `NUMBER<place>`, fingers and faces lie in the slot of their person's place."""
 
@@ -232,7 +235,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
     async with running_store(folder / "events.db", clock) as store:
         sealer = Sealer(GATEWAY, bytes(32), None)
         ingest, roster = Disk(store, clock, sealer, Metrics(), GATEWAY), Roster(sealer)
-        viewed = ScriptedGateway(replace(healthy(), gateway=GATEWAY, devices=()))
+        viewed = ScriptedGateway(replace(healthy(), gateway=GATEWAY, devices=(), center=CENTER))
         access = Tokens([one.id for one in CONFIGURED])
         made: list[World] = []
         kiosks, modules = build(store, clock, ingest, roster, lambda: made[0].now_s if made else 0.0)

@@ -17,6 +17,7 @@ from gateway.clock import ManualClock
 from gateway.config import DeviceConfig
 from gateway.config.added import ADDED_FILE, Added, told, write_added
 from gateway.devices.history import history
+from gateway.evidence.canonical import Json
 from gateway.ingest.ingest import Ingest
 from gateway.ingest.sealing import Sealer
 from gateway.metrics import Metrics
@@ -65,7 +66,8 @@ def test_a_history_is_of_one_device_newest_first(tmp_path: Path, capsys: pytest.
                 ("idcard-1", "device.online", None),
             ):
                 clock.wall_ms += 1000
-                await ingest.record(kind, {"kind": "idcard.sam", "code": code}, device=device)
+                said: dict[str, Json] = {"model": None, "serial": None} if code is None else {"code": code}
+                await ingest.record(kind, {"kind": "idcard.sam", **said}, device=device)
 
     asyncio.run(live())
     assert [(one.state, one.code) for one in history(path, "idcard-1")] == [
@@ -110,6 +112,15 @@ def test_what_comes_and_goes_is_told_and_whose_it_is() -> None:
         (False, "usb 0400:c35a", before["usb 0400:c35a"]),
     ]
     assert list(changes(now, now)) == []
+
+
+def test_every_reader_of_a_line_is_told_where_its_cable_comes_and_goes() -> None:
+    devices = [
+        DeviceConfig(id=f"door-{n}", kind="reader.osdp", settings={"port": "/by-id/a", "address": n})
+        for n in (1, 2)
+    ]
+    told = dict(seen([FoundPort("/by-id/a", "/dev/ttyUSB0")], [], devices, real=str))
+    assert told == {"/by-id/a": "door-1 (reader.osdp), door-2 (reader.osdp)"}
 
 
 def test_a_watch_ends_by_itself(

@@ -105,6 +105,9 @@ def test_revoke_asks_and_then_ends_it(home: Path, config: Path) -> None:
     assert told.code == 0
     assert "1 certificates" in told.out
     assert f"--  {GATEWAY}  revoked" in zhijiao("center", "list", "--home", home).out
+    done = zhijiao("center", "list", "--home", home, "--audit", "--json").json["audit"]
+    assert [line["what"] for line in done] == ["code_issued", "enrolled", "revoked"]
+    assert "enrolled" in zhijiao("center", "list", "--home", home, "--audit").out
     assert zhijiao("center", "revoke", "gw-370102-77", "--home", home, "--yes").err.endswith(
         "[unknown_gateway]\n"
     )

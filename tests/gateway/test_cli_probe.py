@@ -7,13 +7,14 @@ import tomllib
 from pathlib import Path
 
 from drivers.links.serial_ports import UsbDevice
+from drivers.probing import Answer, Question
 from drivers.registry import build
 from drivers.simulators.fingerprint import SimulatedModule
 from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.pty_host import PtyHost
 from firmware_protocols.zfm.family import Family
 from gateway.cli.answer import Mark
-from gateway.cli.probe import _not_serial, judge
+from gateway.cli.probe import _not_serial, blocks, judge
 from tests.drivers.bench import RecordingHost
 
 
@@ -56,6 +57,19 @@ async def test_a_port_that_is_not_there_is_said_and_nothing_was_found(tmp_path: 
     assert text.startswith("!!")
     assert "absent" in text
     assert "\n    -> " in text
+
+
+def test_the_readers_of_a_line_are_tables_with_the_files_of_their_keys() -> None:
+    found = [
+        ("/dev/x", Answer(Question("reader.osdp", {"baud": 9600, "address": address, **channel}), sure=True))
+        for address, channel in ((2, {}), (5, {"channel": "clear"}))
+    ]
+    devices = tomllib.loads("\n".join(blocks(found)))["device"]
+    secure, clear = (
+        {name: one[name] for name in one if name not in {"id", "kind", "port"}} for one in devices
+    )
+    assert secure == {"baud": 9600, "address": 2, "key_file": f"/etc/zhijiao/keys/{devices[0]['id']}.key"}
+    assert clear == {"baud": 9600, "address": 5, "channel": "clear"}
 
 
 def test_a_machine_without_ports_is_told_what_to_do() -> None:

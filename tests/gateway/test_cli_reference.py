@@ -18,6 +18,12 @@ COMMANDS = {
     "devices history": "devices_history",
     "devices watch": "devices_watch",
     "devices key": "devices_key",
+    "setup show": "setup_show",
+    "setup name": "setup_name",
+    "network show": "network_show",
+    "network set": "network_set",
+    "network keep": "network_keep",
+    "network undo": "network_undo",
     "doctor": "doctor",
     "diagnose": "diagnose",
     "simulate": "simulate",
@@ -70,7 +76,7 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     return parser
 
 
-@pytest.mark.parametrize("command", ["outbox", "roster", "user", "kiosk", "center"])
+@pytest.mark.parametrize("command", ["outbox", "roster", "user", "kiosk", "center", "setup", "network"])
 def test_every_part_is_on_the_page(command: str) -> None:
     parts = {f"{command} {name}" for name in children(parser_of(command))}
     assert {name for name in COMMANDS if name.startswith(command)} == parts
@@ -111,6 +117,7 @@ def test_wrong_usage_cannot_be_taken_for_a_verdict() -> None:
         ("user",),
         ("kiosk",),
         ("center",),
+        ("network", "set", "eth0"),
     ):
         told = zhijiao(*words)
         assert told.code == EXIT_USAGE
@@ -137,6 +144,10 @@ def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path)
         words.append("name-1")
     if command == "enroll":
         words.append("code")
+    if command == "setup name":
+        words.append("name-1")
+    if command == "network set":
+        words += ["eth0", "--dhcp"]
     if command == "user add":
         words += ["--role", "staff"]
     told = zhijiao(*words)

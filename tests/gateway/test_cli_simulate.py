@@ -104,7 +104,7 @@ async def test_the_example_of_a_terminal(tmp_path: Path) -> None:
         assert len(bench.events()) == 3
 
 
-@pytest.mark.parametrize("kind", ["finger.zfm", "face.efaa_xor16", "reader.osdp"])
+@pytest.mark.parametrize("kind", ["finger.zfm", "face.efaa_xor16", "reader.osdp", "badge.line"])
 async def test_without_a_script_it_lies_there_until_it_is_interrupted(kind: str, tmp_path: Path) -> None:
     process = await simulate(kind, "--port", tmp_path / "port")
     await until((tmp_path / "port").is_symlink)

@@ -392,7 +392,10 @@ def test_a_trust_file_may_be_read_but_not_written_by_others(config_folder: Confi
 def test_missing_default_keys_are_told_without_a_line(config_folder: ConfigFolder) -> None:
     path = config_folder.write(IDENTITY)
     text = str(refused(path))
-    assert f"{path}: [keys] event_key_file: /etc/zhijiao/keys/event-key.pem does not exist; create it" in text
+    assert (
+        f"{path}: [keys] event_key_file: /etc/zhijiao/keys/event-key.pem does not exist; enrol this box"
+        in text
+    )
 
 
 def test_a_path_with_a_space_is_quoted_for_the_shell(config_folder: ConfigFolder) -> None:

@@ -5,21 +5,31 @@ import tomllib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from drivers.links.looking_on import passed
-from drivers.probing import Answer, Question
+from drivers.links.shared_line import looked_at
+from drivers.probing import Answer, Finding, Question
 from drivers.simulators.cards import cards
 from firmware_protocols.families import describer
 from firmware_protocols.idcard_sam.frames import Reply
+from firmware_protocols.osdp.frames import Frame
+from firmware_protocols.osdp.replies import Keys
+from firmware_protocols.wiegand.card import Card
 from gateway.checkin.session import Stage
 from gateway.config import DeviceConfig
 from gateway.config.added import CHANGED_DEVICES, entries_of
 from gateway.devices.console import Console
 from gateway.devices.live_test import MOST_ENTRIES, LiveTest, _explained, family_of
+from gateway.devices.search import SearchView
 from gateway.errors import ContractError, GatewayError, StoreTrouble
+from gateway.web.assets import load_assets
+from gateway.web.devices import DevicesRenderer
+from gateway.web.messages import Lang, load_catalogue
 from tests.gateway.console_bench import FOUND, READER, UNSURE, ConsoleBench
+from tests.ui.scripted import healthy
 
 BY = "tech-1"
 
@@ -230,6 +240,25 @@ async def test_what_a_search_found_is_void_once_another_begins(bench: ConsoleBen
     await bench.console.close()
 
 
+LINE = [
+    Answer(Question("reader.osdp", {"baud": 9600, "address": 2}), sure=True),
+    Answer(Question("reader.osdp", {"baud": 9600, "address": 5, "channel": "clear"}), sure=True),
+]
+
+
+async def test_a_reader_of_a_line_is_not_added_by_its_port(bench: ConsoleBench) -> None:
+    """The port would not say which of them was meant."""
+    bench.console.search.view = SearchView(
+        began_ms=1, findings=[Finding("/dev/line", LINE), Finding("/dev/b", [FOUND])]
+    )
+    with pytest.raises(ContractError, match="search again"):
+        await bench.console.add(BY, device="door-5", port="/dev/line", kiosk=None)
+    page = DevicesRenderer(load_catalogue(), load_assets(), ZoneInfo("Asia/Shanghai"))
+    shown = page.regions(bench.console, healthy(), Lang.ZH)["console-found"]
+    assert shown.count("<form") == 1, "for the one that stands alone"
+    assert shown.count("zhijiao probe") == 2
+
+
 # -- the live test ----------------------------------------------------------------------------------------
 
 
@@ -305,6 +334,45 @@ async def test_what_is_said_over_and_over_is_counted(quick: None) -> None:
         (False, 2 * MOST_ENTRIES),
         (True, 2 * MOST_ENTRIES),
     ]
+    test.end()
+
+
+async def test_a_key_that_is_pressed_is_seen_and_not_which(quick: None) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    settings = {"port": "/dev/bus", "address": 5, "channel": "clear"}
+    test.begin(DeviceConfig(id="door-5", kind="reader.osdp", settings=settings))
+    await asyncio.sleep(0)
+    pressed = Keys(0, b"1870\r")
+    wire = Frame(5, 1, pressed.code, pressed.to_data(), reply=True).to_bytes()
+    passed(looked_at("/dev/bus", 5), wire, sent=False)
+    passed(looked_at("/dev/bus", 6), wire, sent=False)  # another reader of the line
+    await asyncio.sleep(0.1)
+    view = test.view("door-5")
+    assert view is not None
+    (entry,) = view.passed
+    assert (view.received, entry.wrong) == (len(wire), False)
+    assert "KEYPAD" in {value for _, value, _ in entry.said}
+    assert "1870" not in repr(view)
+    assert b"1870".hex() not in repr(view)
+    test.end()
+
+
+async def test_a_line_of_a_converter_is_understood_or_said_to_be_wrong(quick: None) -> None:
+    test = LiveTest(lambda: 1000, lambda _device: 0, lambda: None)
+    settings = {"port": "/dev/c", "line": "stx"}
+    test.begin(DeviceConfig(id="badge-1", kind="badge.line", settings=settings))
+    await asyncio.sleep(0)
+    bits = Card(0x0A1B2C).to_bits()
+    for content in (bits, bits[:-1] + str(1 - int(bits[-1]))):
+        passed("/dev/c", b"\x02" + content.encode() + b"\x03", sent=False)
+        await asyncio.sleep(0.06)
+    view = test.view("badge-1")
+    assert view is not None
+    wrong, right = view.passed
+    assert (right.wrong, right.hidden, wrong.wrong) == (False, 1, True)
+    assert "26 bits" in repr(right.said)
+    assert "parity" in repr(wrong.said)
+    assert bits[1:-1] not in repr(view)
     test.end()
 
 

@@ -15,6 +15,7 @@ from gateway.checkin.references import RESTORED, WITHDRAWN, Origin, Reference, S
 from gateway.checkin.roster import Method, Roster
 from gateway.clock import ManualClock
 from gateway.config import load
+from gateway.contract.example_events import EVENTS
 from gateway.ingest.facts import Fact
 from gateway.ingest.ingest import Ingest
 from gateway.keyring import Keys
@@ -66,7 +67,8 @@ def states(references: ReferenceKeeper) -> dict[str, tuple[State, str | None]]:
 
 
 async def keep(references: ReferenceKeeper, row: Reference = OWN) -> None:
-    fact = Fact("identity.enrolled", f"person/{row.person}", {"enrolment": row.id}, restricted=True)
+    data = {**EVENTS["identity.enrolled"][2], "enrolment": row.id}
+    fact = Fact("identity.enrolled", f"person/{row.person}", data, restricted=True)
     await references.commit([fact], [row], "kiosk-1")
 
 

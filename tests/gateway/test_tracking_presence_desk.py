@@ -45,7 +45,7 @@ class Room:
     """The desk, and what can be seen of it."""
 
     def __init__(self, folder: Path, store: Any, clock: ManualClock) -> None:
-        self.db, self.clock, self.heard_s = folder / "events.db", clock, 0.0
+        self.db, self.clock, self.heard_s, self.rules = folder / "events.db", clock, 0.0, RULES
         self.roster: Roster | None = roster()
         self.counts = {"bound": 0, "unknown": 0}
         sealer = Sealer(GATEWAY, bytes(32), ("center-1", CENTER.public_key()))
@@ -67,7 +67,7 @@ class Room:
             began, self.heard_s = self.heard_s, self.heard_s + 1
             some = [Sighting(one, -70, self.heard_s - 0.5) for one in beacons]
             what = Listened(
-                rules=RULES,
+                rules=self.rules,
                 began_s=began,
                 ended_s=self.heard_s,
                 sightings=some,

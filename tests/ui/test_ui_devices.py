@@ -29,6 +29,7 @@ KIOSKS = "".join(
     f'[[kiosk]]\nid = "kiosk-{n}"\ndevices = ["idcard-{n}"]\npurpose = "report"\n' for n in (1, 2)
 )
 PASSWORD = "an invented password for tests"
+NAME = "历城区智慧矫正中心"
 PATIENCE_MS = 30_000
 SIZES = {"laptop": (1280, 800), "kiosk": (1024, 600), "phone": (390, 844)}
 SHOTS = os.environ.get("SHOTS")  # a folder for pictures of every page
@@ -135,6 +136,13 @@ async def test_a_device_is_found_added_tested_moved_replaced_and_taken_away(
         page.on("pageerror", lambda error: errors.append(str(error)))
         await sign_in(page, url)
 
+        # the first run begins with the name of the center
+        await page.wait_for_url(f"{url}/setup")
+        await page.locator("#center").fill(NAME)
+        await page.locator("#name button").click()
+        await expect(page.locator(".whoami, #setup-name").last).to_contain_text(NAME)
+        await expect(page.locator('#setup-steps [data-key="uplink"]')).to_contain_text("已完成")
+
         # found and added, without a restart, and its cards count at the kiosk at once
         await search(page, url, bench.port_of(3))
         await shown(page, "devices-found")
@@ -175,6 +183,7 @@ async def test_a_device_is_found_added_tested_moved_replaced_and_taken_away(
         await page.goto(f"{url}/devices/report")
         await expect(page.locator(".report")).to_contain_text("通过")
         await expect(page.locator(".report")).to_contain_text("未测试")
+        await expect(page.locator(".sheet header")).to_contain_text(NAME)
         if SHOTS is not None:
             await page.screenshot(path=f"{SHOTS}/report.png", full_page=True)
 
@@ -188,6 +197,7 @@ async def test_a_device_is_found_added_tested_moved_replaced_and_taken_away(
         )
         await bench.until(lambda: answers(int(url.rpartition(":")[2])), "the page again")
         await sign_in(page, url)
+        await expect(page.locator(".whoami")).to_contain_text(NAME)
 
         # replaced by the one at another port, under its name and at its place
         await search(page, url, bench.port_of(4))

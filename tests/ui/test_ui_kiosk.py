@@ -21,6 +21,7 @@ from gateway.checkin.schedule import Where
 from gateway.checkin.screen import KioskView, Screen
 from gateway.checkin.session import SHOWN_S, STEP_S, Stage
 from gateway.errors import StoreRefused
+from gateway.setup.center_name import LONGEST
 from tests.gateway.kiosk_world import (
     ANNA,
     BORIS,
@@ -273,8 +274,13 @@ async def test_a_store_known_to_be_full_closes_the_kiosk(stand: Stand) -> None:
 
 async def test_an_uplink_that_is_down_changes_nothing_for_the_person(stand: Stand) -> None:
     up = stand.here.viewed.snapshot()
-    stand.here.viewed.show(replace(up, uplink=replace(up.uplink, state="offline")))
+    longest = "中" * LONGEST
+    stand.here.viewed.show(replace(up, uplink=replace(up.uplink, state="offline"), center=longest))
     await expect(stand.page.locator(".offline")).to_be_visible()
+    await expect(stand.page.locator(".center")).to_have_text(longest)
+    assert await stand.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+        "the longest name of a center makes room"
+    )
     await stand.checks_in(ANNA)
     stand.here.modules["finger-1"].present(ANNA)
     await stand.ends("已计入，按时", tone="ok")
