@@ -15,7 +15,7 @@ Standard library only: it runs on the broker's machine.
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 GATEWAY = re.compile(r"gw-([0-9]{6})-[0-9]{2}", re.ASCII)
@@ -47,24 +47,27 @@ def read_gateways(lines: Iterable[str]) -> list[str]:
     return list(gateways)
 
 
-def acl(gateways: Iterable[str], *, center: str, monitor: str | None = None) -> str:
-    """Return the text of the access list."""
-    _check_accounts(center, monitor)
-    blocks = ["# Made by make_acl.py; changes are lost. Everything not listed is denied.", _center(center)]
+def acl(gateways: Iterable[str], *, centers: Sequence[str], monitor: str | None = None) -> str:
+    """Return the text of the access list. `centers`: the receiver, or each of its workers."""
+    _check_accounts(centers, monitor)
+    blocks = ["# Made by make_acl.py; changes are lost. Everything not listed is denied."]
+    blocks += [_center(name) for name in centers]
     if monitor is not None:
         blocks.append(f"# Figures of the broker, no messages.\nuser {monitor}\ntopic read $SYS/#")
     blocks += [_gateway(name) for name in gateways]
     return "\n\n".join(blocks) + "\n"
 
 
-def _check_accounts(center: str, monitor: str | None) -> None:
-    for name in (center, monitor):
+def _check_accounts(centers: Sequence[str], monitor: str | None) -> None:
+    for name in (*centers, monitor):
         if name is not None and (ACCOUNT.fullmatch(name) is None or GATEWAY.fullmatch(name)):
             raise BadListError(
                 f"{name!r}: an account is a certificate name of letters, digits, . _ - that no gateway has"
             )
-    if center == monitor:
-        raise BadListError(f"{center}: the center and the monitor must be two accounts")
+    if monitor in centers:
+        raise BadListError(f"{monitor}: the center and the monitor must be two accounts")
+    if len(set(centers)) < len(centers):
+        raise BadListError("--center: each worker needs an account of its own")
 
 
 def _center(name: str) -> str:
@@ -85,7 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Access list for mosquitto from a list of gateways.")
     parser.add_argument("gateways", help="file with one gateway id per line, - for standard input")
     parser.add_argument(
-        "--center", default="center", help="certificate name of the receiver (default: center)"
+        "--center",
+        action="append",
+        help="certificate name of the receiver, repeated for each worker (default: center)",
     )
     parser.add_argument("--monitor", help="certificate name of a monitor that may read $SYS")
     options = parser.parse_args(arguments)
@@ -94,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
             gateways = read_gateways(sys.stdin)
         else:
             gateways = read_gateways(Path(options.gateways).read_text(encoding="utf-8").splitlines())
-        text = acl(gateways, center=options.center, monitor=options.monitor)
+        text = acl(gateways, centers=options.center or ["center"], monitor=options.monitor)
     except (BadListError, OSError, UnicodeDecodeError) as exc:
         print(f"make_acl.py: {options.gateways}: {exc}", file=sys.stderr)
         return EXIT_BAD_INPUT

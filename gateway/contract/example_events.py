@@ -117,7 +117,7 @@ EVENTS: Mapping[str, tuple[str, str, dict[str, Json]]] = {
             "number_hmac": hash_of("the bits of an invented badge"), "sealed": SEALED,
         },
     ),
-    "checkin.opened": (f"person/{PERSON}", KIOSK, {**_AT, "card_event": event_id(16)}),
+    "checkin.opened": (f"person/{PERSON}", KIOSK, {**_AT, "card_event": event_id(15)}),
     "identity.finger_matched": (f"person/{PERSON}", KIOSK, {**_AT, **_FOUND}),
     "identity.finger_refused": (f"person/{PERSON}", KIOSK, {**_AT, "reason": "poor"}),
     "identity.face_matched": (f"person/{PERSON}", KIOSK, {**_AT, "module": "EF-77", "slot": 3, "score": None}),
@@ -125,20 +125,20 @@ EVENTS: Mapping[str, tuple[str, str, dict[str, Json]]] = {
     "checkin.completed": (
         f"person/{PERSON}", KIOSK,
         {
-            **_AT, "card_event": event_id(16), **_ROSTER, "method": "finger", "counts_as": "on_time",
+            **_AT, "card_event": event_id(15), **_ROSTER, "method": "finger", "counts_as": "on_time",
             "duty_day": "2026-11-22",
         },
     ),
     "checkin.rejected": (
         f"person/{PERSON}", KIOSK,
         {
-            **_AT, "card_event": event_id(16), **_ROSTER, "reason": "not_the_same_person", "card": PERSON,
+            **_AT, "card_event": event_id(15), **_ROSTER, "reason": "not_the_same_person", "card": PERSON,
             "factor": OTHER, "method": "finger",
         },
     ),
     "checkin.abandoned": (f"person/{PERSON}", KIOSK, {**_AT, **_ROSTER, "reason": "timeout", "stage": "proving"}),
     "checkin.pending_review": (
-        f"device/{KIOSK}", KIOSK, {**_AT, "card_event": event_id(16), **_ROSTER, "reason": "unknown_person"},
+        f"device/{KIOSK}", KIOSK, {**_AT, "card_event": event_id(15), **_ROSTER, "reason": "unknown_person"},
     ),
     "checkin.missed": (
         f"person/{OTHER}", GATEWAY_DEVICE, {**_DUTY, "available_s": 21_600, "longest_gap_s": 0},

@@ -71,3 +71,14 @@ def test_a_missing_list_is_told(tmp_path: Path) -> None:
     code, text, told = make_acl("", str(tmp_path / "absent"), folder=tmp_path)
     assert (code, text) == (2, "")
     assert "absent" in told
+
+
+def test_each_worker_of_the_center_has_an_account(tmp_path: Path) -> None:
+    code, text, _ = make_acl("gw-370102-01", "--center", "center-a", "--center", "center-b", folder=tmp_path)
+    assert code == 0
+    accounts = [line for line in text.splitlines() if line.startswith("user center")]
+    assert accounts == ["user center-a", "user center-b"]
+    assert text.count("topic readwrite cc/#") == 2
+    code, text, told = make_acl("gw-370102-01", "--center", "x", "--center", "x", folder=tmp_path)
+    assert (code, text) == (2, "")
+    assert "of its own" in told

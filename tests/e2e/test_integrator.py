@@ -51,7 +51,7 @@ def rows(bench: Center, query: str) -> list[tuple[object, ...]]:
 
 
 async def test_from_connect_to_verified_events_in_a_database(tmp_path: Path, pki: Pki) -> None:
-    own, rules = pki.client(GATEWAY), acl([GATEWAY, OTHER], center="center")
+    own, rules = pki.client(GATEWAY), acl([GATEWAY, OTHER], centers=["center"])
     with Mosquitto(tmp_path / "broker", tls=pki, acl=rules) as broker:
         line = f"""ca_file = "{pki.ca}"\ncert_file = "{own.cert}"\nkey_file = "{own.key}" """
         with center(tmp_path, broker, readers=1, uplink_config=line) as bench:
@@ -126,7 +126,7 @@ def test_the_program_is_as_short_as_the_page_says_and_the_pages_show_what_is() -
     assert len(CONSUMER.read_text().splitlines()) <= LINES
     for page in ("integrate.md", "integrate.zh.md"):
         text = (DOCS / page).read_text(encoding="utf-8")
-        assert f"```text\n{acl([GATEWAY], center='center')}```" in text
+        assert f"```text\n{acl([GATEWAY], centers=['center'])}```" in text
         assert "(consumer.py)" in text
         for block in text.split("```json\n")[1:]:
             json.loads(block.partition("```")[0])

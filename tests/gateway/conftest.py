@@ -35,8 +35,9 @@ def said() -> Iterator[list[str]]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def on_both(request: pytest.FixtureRequest) -> Iterator[None]:
+def on_both(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Run a test of the receiver on both kinds of database: `receiver_fixtures.record` says where."""
+    monkeypatch.setattr("gateway.receiver.postgres.UNLOCKED_S", 0.3)  # nobody here dies without closing
     if request.param == "postgresql":
         receiver_fixtures.SERVER = request.getfixturevalue("postgres")
     try:

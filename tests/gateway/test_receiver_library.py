@@ -72,6 +72,11 @@ def message(event: Sealed) -> tuple[str, bytes]:
     return topic("system" if event.seq == 1 else "identity"), event.wire
 
 
+def seeds(count: int) -> list[tuple[str, int]]:
+    """Many on a file, one on a server, where each takes longer."""
+    return [*(("sqlite", seed) for seed in range(count)), ("postgresql", 0)]
+
+
 @asynccontextmanager
 async def receiving(path: Path, trust: TrustStore = TRUST) -> AsyncIterator[Receiver]:
     receiver = await Receiver.open(ReceiverSettings(database=record(path), trust=trust, ack_signer=ACK))
@@ -89,7 +94,7 @@ def ack_of(receiver: Receiver) -> EpochAck:
     return found[0]
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("on_both", "seed"), seeds(5), indirect=["on_both"])
 async def test_any_order_with_repeats_comes_out_whole(tmp_path: Path, seed: int) -> None:
     events = chain(40)
     arriving = [message(event) for event in events + events[::3]]
@@ -108,7 +113,7 @@ async def test_any_order_with_repeats_comes_out_whole(tmp_path: Path, seed: int)
     assert epoch.intact
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("on_both", "seed"), seeds(4), indirect=["on_both"])
 async def test_how_messages_are_batched_changes_nothing(tmp_path: Path, seed: int) -> None:
     """Forks, repeats, facts told twice, broken links and gaps, one by one and in batches with restarts."""
     rng = random.Random(seed)

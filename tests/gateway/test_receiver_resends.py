@@ -227,6 +227,7 @@ async def test_what_is_unavailable_is_lost_and_said_so(tmp_path: Path) -> None:
         *("another gateway", "another command", "no text"),
     ],
 )
+@pytest.mark.parametrize("on_both", ["sqlite"], indirect=True)  # the answer is read before it
 async def test_nothing_is_lost_by_an_answer_to_what_we_did_not_ask(tmp_path: Path, falsify: Any) -> None:
     time = Time()
     async with receiving(tmp_path / "c.db", time) as receiver:
@@ -240,6 +241,7 @@ async def test_nothing_is_lost_by_an_answer_to_what_we_did_not_ask(tmp_path: Pat
 
 
 @pytest.mark.parametrize("state", ["accepted", "running", "failed", "rejected", "expired", "interrupted"])
+@pytest.mark.parametrize("on_both", ["sqlite"], indirect=True)  # the answer is read before it
 async def test_only_a_command_that_is_done_makes_ranges_lost(tmp_path: Path, state: str) -> None:
     time = Time()
     async with receiving(tmp_path / "c.db", time) as receiver:

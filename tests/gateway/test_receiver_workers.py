@@ -183,10 +183,7 @@ async def test_a_new_run_of_a_worker_follows_at_once_and_the_old_one_ends(tmp_pa
             assert raised.value.code == "worker_replaced"
 
 
-async def test_one_who_works_alone_and_workers_exclude_each_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gateway.receiver.postgres.UNLOCKED_S", 0.2)
+async def test_one_who_works_alone_and_workers_exclude_each_other(tmp_path: Path) -> None:
     alone = ReceiverSettings(database=record(tmp_path / "c.db"), trust=TRUST, ack_signer=ACK)
     async with working(tmp_path / "c.db", Time(), "a", "b"):
         with pytest.raises(StartError) as raised:
