@@ -44,9 +44,8 @@ class BadgeLineSettings:
         """Read and check; raises `SettingsError`."""
         read = SettingsReader(device_id, settings)
         line = read.word("line", allowed=(*LINES, WORDS), default="crlf")
-        if line == WORDS:
-            start, end = _mark(device_id, read, "start", default=""), _mark(device_id, read, "end")
-        else:
+        start, end = (_mark(device_id, read, key, needed=line == WORDS) for key in ("start", "end"))
+        if line != WORDS:
             start, end = LINES[line]
         longest = read.number("longest", default=64, minimum=1, maximum=256)
         try:
@@ -58,9 +57,9 @@ class BadgeLineSettings:
             port=read.text("port"),
             marks=marks,
             content=content,
-            characters=read.number("characters", default=0, minimum=0, maximum=longest)
-            if content == "text"
-            else 0,
+            characters=read.number(
+                "characters", default=0, minimum=0, maximum=longest if content == "text" else 0
+            ),
             baud=read.choice("baud", default=9600, allowed=BAUDS),
             held_ms=read.number("held_ms", default=DEFAULT_HELD_MS, minimum=500, maximum=LONGEST_HELD_MS),
         )
@@ -68,8 +67,11 @@ class BadgeLineSettings:
         return parsed
 
 
-def _mark(device_id: str, read: SettingsReader, key: str, *, default: str | None = None) -> bytes:
-    text = read.text(key, default=default)
+def _mark(device_id: str, read: SettingsReader, key: str, *, needed: bool) -> bytes:
+    """`needed`: with marks of the site's own, of which the first may be missing."""
+    text = read.text(key) if needed and key == "end" else read.text(key, default="")
+    if not needed and text:
+        raise SettingsError("out_of_range", f"device '{device_id}': '{key}' goes with line = \"{WORDS}\"")
     if not text.isascii() or len(text) > 16:
         raise SettingsError(
             "out_of_range", f"device '{device_id}': '{key}' must be 1 to 16 characters of ASCII"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from drivers.errors import SettingsError
 from drivers.osdp_settings import BAUDS, DEFAULT_POLL_MS
 from drivers.registry import REGISTRY
+from drivers.reported_badges import DEFAULT_HELD_MS, LONGEST_HELD_MS
 from drivers.trackers import STANDARD, models_of
 
 LONGEST = 200  # characters of one field
@@ -35,6 +36,7 @@ class Field:
 
 
 _ALLOW = Field(key="allow", example="10.1.2.0/24")
+_HELD = Field(key="held_ms", default=DEFAULT_HELD_MS, minimum=500, maximum=LONGEST_HELD_MS)
 _READER = (
     Field(key="port", example="/dev/serial/by-id/…"),
     Field(key="baud", default=BAUDS[0], allowed=BAUDS),
@@ -42,6 +44,7 @@ _READER = (
     Field(key="channel", default="secure", allowed=("secure", "clear")),
     Field(key="key_file", optional=True, example="/etc/zhijiao/keys/….key"),
     Field(key="poll_interval_ms", default=DEFAULT_POLL_MS, minimum=50, maximum=200),
+    _HELD,
 )
 _BEACON = (
     Field(key="rssi_min", default=-85, minimum=-110, maximum=-20),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from drivers.aes import aes
 from drivers.errors import DeviceFault, DeviceMismatch
-from drivers.exchange_runner import ExchangeRunner
+from drivers.exchange_runner import ExchangeRunner, Turn
 from drivers.links.link import Link
 from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
 from firmware_protocols.framing import Discarded
@@ -28,15 +28,17 @@ def new_key() -> bytes:
     return secrets.token_bytes(KEY_SIZE)
 
 
-async def give_key(link: Link, address: int, *, present: bytes, new: bytes, step: Step) -> Introduction:
+async def give_key(
+    link: Link, address: int, *, present: bytes, new: bytes, step: Step, turn: Turn | None = None
+) -> Introduction:
     """Give the reader `new`, and prove that it has it. What the reader is.
 
-    `step` is told what is about to happen. Raises `LinkUnavailable`, `DeviceFault` (mute), `DeviceMismatch`
-    (no_secure_channel, wrong_key, not_taken).
+    `step` is told what is about to happen; `turn`: where others of the line are served meanwhile. Raises
+    `LinkUnavailable`, `DeviceFault` (mute), `DeviceMismatch` (no_secure_channel, wrong_key, not_taken).
     """
     await link.open()
     try:
-        runner = ExchangeRunner[Frame, Frame](link, ReplyDecoder(), noise=_nothing, gap_s=0.1)
+        runner = ExchangeRunner[Frame, Frame](link, ReplyDecoder(), noise=_nothing, gap_s=0.1, turn=turn)
         session = PanelSession(address)
         step("asking who the reader is")
         found = await _met(runner, session, link.name)

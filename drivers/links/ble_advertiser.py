@@ -19,7 +19,7 @@ from dbus_fast.aio import MessageBus
 from drivers.errors import LinkUnavailable
 from drivers.links.ble_advert import Payload
 from drivers.links.ble_daemon import ADAPTER, BLUEZ
-from drivers.links.ble_troubles import lost, unavailable
+from drivers.links.ble_troubles import NOT_STARTED, lost, unavailable
 
 MANAGER = "org.bluez.LEAdvertisingManager1"
 ADVERTISEMENT = "org.bluez.LEAdvertisement1"
@@ -128,8 +128,9 @@ class Advertiser:
             raise unavailable(NAME, "no_bluetoothd")
         if reply.message_type is MessageType.ERROR:
             error = reply.error_name or ""
-            if error in _CODES:
-                raise unavailable(NAME, _CODES[error])
+            code = "no_bluetoothd" if error.startswith(NOT_STARTED) else _CODES.get(error)
+            if code is not None:
+                raise unavailable(NAME, code)
             raise LinkUnavailable(
                 "advertising_failed",
                 f"{NAME}: the adapter cannot send it ({error}); end other programs that advertise",

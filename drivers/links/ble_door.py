@@ -31,7 +31,7 @@ from bleak.exc import (
 
 from drivers.errors import DeviceFault, DriverError, LinkLost, LinkUnavailable
 from drivers.links.ble_advert import Advert
-from drivers.links.ble_troubles import TROUBLES, unavailable
+from drivers.links.ble_troubles import NOT_STARTED, TROUBLES, unavailable
 
 START_S = 15.0  # StartDiscovery answers within a second; a hung controller never does
 STOP_S = 5.0
@@ -61,8 +61,6 @@ _DBUS_ERRORS: Mapping[str, str] = {
     "org.bluez.Error.NotReady": "powered_off",
     "org.bluez.Error.InProgress": "adapter_in_use",
 }
-# Whoever asks a bluetoothd that is not there makes D-Bus start it: how that failed, D-Bus or systemd says.
-_NOT_STARTED = ("org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1.")
 # While scanning is started the only object that is asked is the adapter.
 _DBUS_ERRORS_OF_SCANNING: Mapping[str, str] = {
     **_DBUS_ERRORS,
@@ -221,7 +219,7 @@ def _dbus_code(exc: BaseException, table: Mapping[str, str]) -> str | None:
     match exc:
         case BleakBluetoothNotAvailableError():
             return _REASONS.get(exc.reason)
-        case BleakDBusError() if exc.dbus_error.startswith(_NOT_STARTED):
+        case BleakDBusError() if exc.dbus_error.startswith(NOT_STARTED):
             return "no_bluetoothd"
         case BleakDBusError():
             return table.get(exc.dbus_error)

@@ -21,6 +21,8 @@ TROUBLES: Mapping[str, str] = MappingProxyType(
         "no_bluetooth_library": "the Python package bleak is not installed; install it to use Bluetooth",
     }
 )
+# Whoever asks a bluetoothd that is not there makes D-Bus start it: how that failed, D-Bus or systemd says.
+NOT_STARTED = ("org.freedesktop.DBus.Error.Spawn.", "org.freedesktop.systemd1.")
 # Troubles of the machine, not of one device: trying the device again does not help.
 OF_THE_MACHINE = frozenset(TROUBLES)
 

@@ -106,6 +106,13 @@ EVENTS: Mapping[str, tuple[str, str, dict[str, Json]]] = {
     "identity.card_refused": (
         "device/idcard-1", "idcard-1", {"medium": "id_card", "reason": "card_auth", "status": 49},
     ),
+    "identity.badge_read": (
+        "device/door-1", "door-1",
+        {
+            "medium": "badge", "format": "wiegand26", "length": 26,
+            "number_hmac": hash_of("the bits of an invented badge"), "sealed": SEALED,
+        },
+    ),
     "checkin.opened": (f"person/{PERSON}", KIOSK, {**_AT, "card_event": event_id(16)}),
     "identity.finger_matched": (f"person/{PERSON}", KIOSK, {**_AT, **_FOUND}),
     "identity.finger_refused": (f"person/{PERSON}", KIOSK, {**_AT, "reason": "poor"}),

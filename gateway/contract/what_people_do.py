@@ -127,6 +127,14 @@ IDENTITY: Mapping[str, Object] = {
         always={"medium": Code("id_card"), "reason": Code("card_auth", "read_failed", "no_reply", "line_noise")},
         optional={"status": Whole(), "length": COUNT, "sha256": HMAC, **REPORTED_BY},
     ),
+    "identity.badge_read": Object(
+        always={
+            "medium": Code("badge"), "format": Code("wiegand26", "bits", "text"), "length": COUNT,
+            "number_hmac": HMAC, "sealed": SEALED,
+        },
+        optional={"why": Code("no_key")},
+        note="sealed holds number: the digits 0 and 1 of its bits, or its characters. Nobody's: no check-in.",
+    ),
     "identity.finger_matched": Object(always={**SESSION, **FOUND}, optional=AT_KIOSK),
     "identity.face_matched": Object(always={**SESSION, **FOUND}, optional=AT_KIOSK),
     "identity.finger_refused": Object(

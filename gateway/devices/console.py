@@ -29,7 +29,15 @@ from gateway.config.added import (
     write_added,
 )
 from gateway.config.lists import DEVICE_ID, OWN_DEVICE_ID
-from gateway.devices.filled_in import FieldRefused, fields_of, needs_key, refused, settings_from, with_key
+from gateway.devices.filled_in import (
+    FieldRefused,
+    check_line,
+    fields_of,
+    needs_key,
+    refused,
+    settings_from,
+    with_key,
+)
 from gateway.devices.history import Change, history
 from gateway.devices.live_test import LiveTest, TestView
 from gateway.devices.places import Places
@@ -279,9 +287,16 @@ class Console:
             raise ContractError(
                 "no_listener", "[terminals] listen is not set: a terminal comes to the gateway"
             )
-        others = [one.settings for one in self._running.all_configured() if one.id != device]
+        others = [one for one in self._running.all_configured() if one.id != device]
         for key, code in UNIQUE.items():
-            if settings.get(key) is not None and settings[key] in [one.get(key) for one in others]:
+            same = [
+                one
+                for one in others
+                if settings.get(key) is not None and one.settings.get(key) == settings[key]
+            ]
+            if same and key == "port" and kind == "reader.osdp":
+                check_line(settings, same)
+            elif same:
                 raise FieldRefused(code, key, f"another device has this '{key}'")
         wants_key = needs_key(kind, settings)
         tried = {**settings, "channel": "clear"} if wants_key else settings

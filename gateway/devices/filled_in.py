@@ -7,17 +7,18 @@ the store, because the service may write nowhere else.
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from drivers.errors import DriverError, SettingsError
 from drivers.forms import Field, form_of, settings_of
-from drivers.links.lines import wired
 from drivers.links.serial_port import SerialSettings
+from drivers.links.shared_line import place_on
 from drivers.osdp_keys import give_key
 from drivers.osdp_settings import BAUDS
 from firmware_protocols.osdp.secure_keys import DEFAULT_KEY
+from gateway.config import DeviceConfig
 from gateway.devices.osdp_key import made_key, read_key
 from gateway.errors import ContractError, GatewayError
 
@@ -29,7 +30,7 @@ _QUOTED = re.compile(r"'([^']+)'")
 
 
 class FieldRefused(ContractError):  # noqa: N818 - named for the condition
-    """One field does not fit. Codes: those of `SettingsError`, unreadable, in_use, serial_taken."""
+    """One field does not fit. Codes: those of `SettingsError`, in_use, serial_taken, address_taken, other_speed."""
 
     def __init__(self, code: str, field: str, text: str) -> None:
         super().__init__(code, text)
@@ -69,6 +70,17 @@ def refused(error: Exception, fields: tuple[Field, ...]) -> Exception:
     return error if field is None else FieldRefused(said.code, field, str(said))
 
 
+def check_line(settings: Mapping[str, object], others: Sequence[DeviceConfig]) -> None:
+    """Several OSDP readers may have one port, at one speed and each at an address of its own. Raises `FieldRefused`."""
+    for one in others:
+        if one.kind != _OSDP:
+            raise FieldRefused("in_use", "port", "another device has this 'port'")
+        if one.settings.get("address", 0) == settings.get("address", 0):
+            raise FieldRefused("address_taken", "address", "another reader of this line has this 'address'")
+        if one.settings.get("baud", BAUDS[0]) != settings.get("baud", BAUDS[0]):
+            raise FieldRefused("other_speed", "baud", "the readers of a line have one 'baud'")
+
+
 def needs_key(kind: str, settings: Mapping[str, object]) -> bool:
     """A reader that is to be served securely, and has the factory's key still."""
     secure = settings.get("channel", "secure") == "secure"
@@ -87,15 +99,17 @@ async def with_key(device: str, settings: Mapping[str, object], state: Path) -> 
         log.warning("key of a reader not kept", extra={"device": device, "cause": type(exc).__name__})
         raise ContractError("key_not_kept", "the key cannot be kept beside the store") from exc
     baud, address = settings.get("baud", BAUDS[0]), settings.get("address", 0)
-    link = wired(
+    place = place_on(
         device,
         str(settings.get("port", "")),
+        address if isinstance(address, int) else 0,
         SerialSettings(baud=baud if isinstance(baud, int) else BAUDS[0]),
     )
     try:
         await give_key(
-            link,
-            address if isinstance(address, int) else 0,
+            place,
+            place.address,
+            turn=place,
             present=DEFAULT_KEY,
             new=new,
             step=lambda _what: None,

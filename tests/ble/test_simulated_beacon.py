@@ -17,6 +17,7 @@ from drivers.simulators.script import parse_script
 from drivers.simulators.stage import Stage, play
 from drivers.simulators.stage_beacon import beacon_stage
 from tests.ble.bed import Bed
+from tests.ble.private_bus import PrivateBus
 from tests.ble.test_beacons import Ears, listening
 from tests.drivers.bench import SLOW, until
 
@@ -65,6 +66,13 @@ async def test_what_is_sent_ends_with_who_sends_it(bed: Bed) -> None:
         before = ears.heard(ONE.name)
         await asyncio.sleep(GONE_S)
         assert ears.heard(ONE.name) == before
+
+
+@pytest.mark.fake_bluez
+async def test_a_bluetoothd_that_d_bus_cannot_start_is_said_as_well(bus: PrivateBus) -> None:
+    with PrivateBus(starts_bluez="/bin/false"), pytest.raises(LinkUnavailable) as away:
+        await Advertiser().__aenter__()
+    assert away.value.code == "no_bluetoothd"
 
 
 async def test_where_it_cannot_be_sent_the_cause_is_said(bed: Bed) -> None:

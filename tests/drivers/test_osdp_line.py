@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from drivers.aes import aes
 from drivers.errors import DriverError, LinkLost, LinkUnavailable, SettingsError
 from drivers.events import BadgeRead, DeviceEvent
 from drivers.links.memory_link import MemoryLink
 from drivers.links.serial_port import SerialSettings
 from drivers.links.shared_line import Place, SharedLine, place_on
+from drivers.osdp_keys import give_key
 from drivers.osdp_reader import OsdpReader
 from drivers.simulators.faults import Fault, FaultKind
 from drivers.simulators.osdp import SimulatedOsdpReader
@@ -18,6 +20,7 @@ from drivers.simulators.osdp_bus import SimulatedOsdpBus
 from firmware_protocols.osdp.codes import Command
 from firmware_protocols.osdp.decoder import CommandDecoder
 from firmware_protocols.osdp.frames import Frame
+from firmware_protocols.osdp.secure_keys import DEFAULT_KEY
 from tests.drivers.bench import RecordingHost, in_skipped_time, until
 from tests.drivers.osdp_bench import SCBK, osdp_settings, secured
 
@@ -26,11 +29,11 @@ class Line:
     """A line with readers and a driver for each, supervised as the gateway does it."""
 
     def __init__(self, readers: Sequence[SimulatedOsdpReader], near: MemoryLink, far: MemoryLink) -> None:
-        self.readers, self.near, self.far = readers, near, far
+        self.readers, self.near, self.far = list(readers), near, far
         self.shared = SharedLine(lambda _settings: near)
         self.hosts = [RecordingHost() for _ in readers]
         self.errors: list[list[str]] = [[] for _ in readers]
-        self.serving = asyncio.create_task(SimulatedOsdpBus(readers).serve(far))
+        self.serving = asyncio.create_task(SimulatedOsdpBus(self.readers).serve(far))
         self.running = [asyncio.create_task(self._drive(at)) for at in range(len(readers))]
 
     async def _drive(self, at: int) -> None:
@@ -227,6 +230,25 @@ async def test_a_pulled_cable_is_lost_for_all_and_comes_back_for_all() -> None:
             assert set(codes) <= {"unplugged", "absent", "closed"}
         bus.readers[1].present(card(1))
         await until(lambda: numbers(bus.hosts[1].events) == [card(1)])
+
+
+@in_skipped_time
+async def test_one_is_given_its_key_while_the_others_are_served() -> None:
+    async with line(2) as bus:
+        await bus.until_ready()
+        fresh = SimulatedOsdpReader(address=7, scbk=DEFAULT_KEY, aes=aes)
+        bus.readers.append(fresh)
+        place = Place(bus.near.name, 7, line=bus.shared)
+        giving = asyncio.create_task(
+            give_key(place, 7, present=DEFAULT_KEY, new=SCBK, step=lambda _what: None, turn=place)
+        )
+        for n in range(4):
+            bus.readers[n % 2].present(card(n))
+            await until(lambda n=n: sum(len(host.events) for host in bus.hosts) == n + 1)  # type: ignore[misc]
+        await giving
+        assert fresh.scbk == SCBK
+        assert bus.errors == [[], []]
+        assert not any(host.noises for host in bus.hosts)
 
 
 # -- places -------------------------------------------------------------------------------------------------

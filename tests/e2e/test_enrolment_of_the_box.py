@@ -10,7 +10,7 @@ from gateway.evidence import jws
 from tests.e2e.bench_center import GATEWAY, Counter, stored_events
 from tests.e2e.enrolled_center import EnrolledCenter, enrolled_center
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
 def at_center(bench: EnrolledCenter) -> set[tuple[str, int]]:

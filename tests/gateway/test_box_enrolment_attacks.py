@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import http.client
 import json
 import random
 from collections.abc import Callable
@@ -24,7 +25,15 @@ from gateway.evidence.jws import Signer
 from gateway.evidence.keys import key_name
 from gateway.provisioning import EnrolmentCode, EnrolmentRefused
 from gateway.provisioning.keys import NewKeys
-from gateway.provisioning.messages import EnrolMessage, GrantMessage
+from gateway.provisioning.messages import (
+    ENROL_PATH,
+    RENEW_PATH,
+    EnrolMessage,
+    GrantMessage,
+    RenewMessage,
+    refusal_from_wire,
+)
+from gateway.provisioning.wire import trusting
 from gateway.registrar.registrar import Registrar
 from gateway.registrar.web import server_context
 from tests.gateway.enrolment_center import GATEWAY, NEIGHBOUR, Center, enrol_box
@@ -112,7 +121,7 @@ def test_a_request_whose_certificate_key_is_not_proven_is_refused(center: Center
 def test_any_changed_byte_of_a_request_is_refused(center: Center) -> None:
     message, signer = request_of(center.code())
     wire, dice = message.to_wire(signer), random.Random(4)
-    for _ in range(300):
+    for _ in range(150):
         at = dice.randrange(len(wire))
         bent = wire[:at] + bytes([wire[at] ^ 1 << dice.randrange(8)]) + wire[at + 1 :]
         assert refused(center, bent) in {"malformed", "proof", "csr"}
@@ -263,3 +272,39 @@ def test_what_is_no_code_is_told_as_that(text: str) -> None:
     with pytest.raises(ConfigError) as told:
         EnrolmentCode.parse(text)
     assert told.value.code in {"code_form", "code_typing"}
+
+
+def asked(center: Center, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    context = trusting(center.home.authority, None)
+    connection = http.client.HTTPSConnection("localhost", center.port, timeout=20, context=context)
+    try:
+        connection.request(method, path, body)
+        with connection.getresponse() as answer:
+            return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+async def test_whatever_is_sent_is_answered_shortly_and_the_next_box_is_served(
+    center: Center, tmp_path: Path
+) -> None:
+    async with center.open():
+
+        async def ask(method: str, path: str, body: bytes) -> tuple[int, str]:
+            status, content = await asyncio.to_thread(asked, center, method, path, body)
+            return status, refusal_from_wire(content)
+
+        assert await ask("GET", "/", b"") == (404, "not_found")
+        assert await ask("GET", ENROL_PATH, b"") == (404, "not_found")
+        assert await ask("POST", ENROL_PATH, b"") == (400, "malformed")
+        assert await ask("POST", ENROL_PATH, b"x" * 200_000) == (400, "malformed")
+        assert await ask("POST", ENROL_PATH, b'{"v":1}') == (403, "proof")
+        assert await ask("POST", RENEW_PATH, b"[" * 40_000) == (400, "malformed")
+        wire = RenewMessage(org="370102", gateway=GATEWAY, csr=NewKeys.make(GATEWAY, "").csr).to_wire()
+        assert await ask("POST", RENEW_PATH, wire) == (403, "no_certificate")
+        for garbage in (b"\x16\x03", b"GET / HTTP/1.1\r\n\r\n", bytes(3000)):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", center.port)
+                writer.write(garbage)
+                writer.close()
+        assert (await enrol_box(tmp_path / "box", center.code())).gateway == GATEWAY

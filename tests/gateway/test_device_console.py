@@ -27,7 +27,7 @@ from gateway.devices.search import SearchView
 from gateway.errors import ContractError, GatewayError, StoreTrouble
 from gateway.web.assets import load_assets
 from gateway.web.devices import DevicesRenderer
-from gateway.web.messages import Lang, load_catalogue
+from gateway.web.messages import Lang, Speaker, load_catalogue
 from tests.gateway.console_bench import FOUND, READER, UNSURE, ConsoleBench
 from tests.ui.scripted import healthy
 
@@ -256,7 +256,7 @@ async def test_a_reader_of_a_line_is_not_added_by_its_port(bench: ConsoleBench) 
     page = DevicesRenderer(load_catalogue(), load_assets(), ZoneInfo("Asia/Shanghai"))
     shown = page.regions(bench.console, healthy(), Lang.ZH)["console-found"]
     assert shown.count("<form") == 1, "for the one that stands alone"
-    assert shown.count("zhijiao probe") == 2
+    assert shown.count(Speaker(load_catalogue(), Lang.ZH)("console.of_a_line")) == 2
 
 
 # -- the live test ----------------------------------------------------------------------------------------

@@ -131,6 +131,26 @@ async def test_a_mistake_is_told_at_its_field(
     assert (written(bench), bench.records.facts) == ([], [])
 
 
+async def test_several_readers_are_filled_in_for_one_line(bench: FormBench) -> None:
+    clear = {**READER, "channel": "clear"}
+    await add(bench, "reader.osdp", clear, device="door-0")
+    await add(bench, "reader.osdp", {**clear, "address": "1"}, device="door-1")
+    assert [(one["id"], one["port"], one["address"]) for one in written(bench)] == [
+        ("door-0", "/dev/osdp", 0),
+        ("door-1", "/dev/osdp", 1),
+    ]
+    for changed, field, code in (
+        ({"address": "1"}, "address", "address_taken"),
+        ({"address": "2", "baud": "19200"}, "baud", "other_speed"),
+    ):
+        with pytest.raises(FieldRefused) as refusal:
+            await add(bench, "reader.osdp", {**clear, **changed}, device="door-2")
+        assert (refusal.value.field, refusal.value.code) == (field, code)
+        assert f"console_error.{code}" in load_catalogue()
+    await bench.console.fill_in_anew(BY, device="door-1", filled={**clear, "address": "3"})
+    assert len(written(bench)) == 2
+
+
 async def test_what_a_search_finds_has_no_form(bench: FormBench) -> None:
     with pytest.raises(GatewayError) as refusal:
         await add(bench, "idcard.sam", {"port": "/dev/b"})
@@ -155,7 +175,10 @@ async def test_a_reader_from_the_factory_is_given_a_key_of_its_own(
     given: list[tuple[bytes, bytes]] = []
     mute = True
 
-    async def give(_link: object, address: int, *, present: bytes, new: bytes, step: object) -> None:
+    async def give(
+        link: object, address: int, *, present: bytes, new: bytes, step: object, turn: object
+    ) -> None:
+        assert turn is link, "others of the line are served meanwhile"
         assert address == 0
         given.append((present, new))
         if mute:

@@ -88,6 +88,7 @@ async def uplink_on(
     keepalive_s: int = 30,
     drain_cap_per_s: int = 0,
     orders: Mapping[str, Run] | None = None,
+    places: Sequence[tuple[str, int]] = (),
 ) -> AsyncIterator[Bench]:
     """A running uplink; ends with the block."""
     clock = clock or SystemClock()
@@ -122,6 +123,7 @@ async def uplink_on(
         endpoint=Endpoint(
             host="127.0.0.1", port=port, client_id=GATEWAY, version=version, keepalive_s=keepalive_s
         ),
+        places=places,
         auto_version=False,
         ack_mode="center",
         topics=TOPICS,
