@@ -44,6 +44,7 @@ from gateway.evidence.canonical import MAX_BYTES
 STATES = ("online", "offline", "lost")
 ANSWERS = ("accepted", "running", "done", "failed", "rejected", "expired", "interrupted")
 MOST_EPOCHS, MOST_RANGES, MOST_REJECTED = 8, 256, 64
+MOST_ANSWERED = 1024  # ranges of one kind in an answer to a resend
 LABEL = nullable(Text(least=0))
 
 # -- up ------------------------------------------------------------------------------------------------------
@@ -73,8 +74,8 @@ ASK_ACK = Object({"v": VERSION})
 ASK_REJECTED = Object({"v": VERSION, "reqid": NAME, "epoch": EPOCH, "from": PLACE})
 ASK_ROSTER_PART = Object(
     {
-        "v": VERSION, "reqid": NAME, "gw": GATEWAY, "name": Exactly("roster-part"), "version": Whole(1),
-        "page": Whole(0), "offset": Whole(0), "key": HASH,
+        "v": VERSION, "reqid": Text("[0-9a-f-]{36}", "a UUID"), "gw": GATEWAY, "name": Exactly("roster-part"),
+        "version": Whole(1), "page": Whole(0), "offset": Whole(0), "key": HASH,
     },
     note="key is an X25519 public key in lower-case hex, made for this fetch alone.",
 )  # fmt: skip
@@ -142,7 +143,7 @@ def _response(result: Shape) -> Object:
 
 
 PONG = _response(nullable(Object({"ts": TIME, "mono": MONO}, always={"clockq": Code("synced", "holdover")})))
-_RANGES = ListOf(ListOf(Sequence(1), least=2, most=2))
+_RANGES = ListOf(ListOf(Sequence(1), least=2, most=2), most=MOST_ANSWERED)
 RESENT = _response(nullable(Object(optional={"sent": _RANGES, "unavailable": _RANGES, "next": Sequence(1)})))
 OTHER_RESPONSE = _response(Anything())
 

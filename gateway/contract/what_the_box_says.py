@@ -40,7 +40,7 @@ ALARM: Mapping[str, Object] = {
             "code": nullable(Code()), "refused": COUNT, "class": Code(), "reason": Code(), "epoch": EPOCH,
             "seq": Sequence(), "center": Sequence(), "local": Sequence(), "kid": Text(most=128), "issued_again": COUNT,
             "lost": ListOf(SPAN), "lost_ranges": COUNT, "kept": COUNT, "tail_unknown": Bool(), "rows": COUNT,
-            "tracker": TRACKER, "sign": Code(), "silent_s": COUNT,
+            "tracker": TRACKER, "sign": Code(), "silent_s": COUNT, "days_left": Whole(),
         },
         note="Which of the optional members stand there depends on kind.",
     ),

@@ -7,7 +7,6 @@ names (`req/roster-part`, contract). The file may be replaced at any time: of an
 and the gateway hears of the new one by its own announcement.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +14,17 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
 from gateway.clock import iso_ms
+from gateway.contract import messages
 from gateway.errors import ContractError
 from gateway.evidence import canonical, hpke, jws
 from gateway.evidence.canonical import MAX_BYTES, Json
 from gateway.evidence.jws import FindKey, b64url
+from gateway.receiver.documents import checked
 
 INFO = b"zhijiao/roster-part/1"
 PART = 32 * 1024  # bytes of a page in one answer
 MAX_FILE = 257 * (MAX_BYTES + 1)
 SUFFIX = ".roster"
-_KEY = re.compile("[0-9a-f]{64}", re.ASCII)
-_REQID = re.compile("[0-9a-f-]{36}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +41,11 @@ class PartRequest:
 def read_part(payload: bytes, gateway: str, find_key: FindKey) -> PartRequest:
     """Verify and parse; raises `ContractError`."""
     message, _, _ = jws.open_message(payload, find_key)
-    if (message.get("v"), message.get("gw"), message.get("name")) != (1, gateway, "roster-part"):
-        raise ContractError("foreign", "request is of another gateway, version or name")
-    reqid, key = message.get("reqid"), message.get("key")
-    if not isinstance(reqid, str) or not _REQID.fullmatch(reqid):
-        raise ContractError("data", "reqid is not a UUID")
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        raise ContractError("data", "key is not an X25519 public key in hex")
-    return PartRequest(
-        reqid=reqid,
-        version=_whole(message, "version"),
-        page=_whole(message, "page"),
-        offset=_whole(message, "offset"),
-        key=bytes.fromhex(key),
-    )
+    if (message.get("gw"), message.get("name")) != (gateway, "roster-part"):
+        raise ContractError("foreign", "request is of another gateway or name")
+    checked(messages.ASK_ROSTER_PART, message)
+    version, page, offset = (int(str(message[name])) for name in ("version", "page", "offset"))
+    return PartRequest(str(message["reqid"]), version, page, offset, bytes.fromhex(str(message["key"])))
 
 
 class RosterFolder:
@@ -119,10 +109,3 @@ class RosterFolder:
 def head_of(file: bytes) -> str:
     """The line that `cmd/roster-sync` carries."""
     return file.partition(b"\n")[0].decode()
-
-
-def _whole(message: Mapping[str, Json], name: str) -> int:
-    value = message.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ContractError("data", f"{name} is not a whole number from 0")
-    return value

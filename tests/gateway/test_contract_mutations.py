@@ -20,14 +20,14 @@ from gateway.contract.schemas import event_schema, message_schema
 from gateway.errors import ContractError
 from gateway.event_types import TYPE_PREFIX, event_class
 from gateway.evidence import canonical
-from gateway.evidence.keys import TrustStore
+from gateway.evidence.keys import Role, TrustStore
 from gateway.receiver import documents, requests, resends
+from gateway.receiver.roster_parts import read_part
 from gateway.receiver.topics import Topic
 from gateway.receiver.verify import Event, verify
 from gateway.uplink.acks import open_ack
 from gateway.uplink.command_message import Refusal, read_command, verified
 
-TRUST = TrustStore(examples.TRUSTED)
 EXAMPLES = {
     str(json.loads(one.wire)["type"]).removeprefix(TYPE_PREFIX): json.loads(one.wire)
     for one in examples.chain()
@@ -50,11 +50,16 @@ BEYOND = (  # what a schema cannot say
     "proof is not the new key's",  # it verifies nothing
     "data.old is not the key that signed",
     "or names one key twice",
-    "had handed over before this place",  # it knows no other event
+    "request is of another gateway",
 )  # fmt: skip
 LEFT_OUT = {"jws", "type", "dataschema"}  # the signature is made anew; another type has other rules
 LONG = "x" * 300
 Judge = Callable[[dict[str, Any]], str | None]  # what is wrong with a message
+
+
+def trust() -> TrustStore:
+    """Fresh each time: a key that hands over is remembered."""
+    return TrustStore(examples.TRUSTED)
 
 
 def spoilt(value: Any) -> Iterator[Any]:
@@ -174,7 +179,7 @@ def event_fault(message: dict[str, Any]) -> str | None:
         wire = examples.EVENT_KEY.sign_object(unsigned)
     except ContractError as exc:
         pytest.fail(f"not a mutation: {exc}")
-    judged = verify(Topic(ORG, GATEWAY, "evt", event_class(name)), wire, TRUST)
+    judged = verify(Topic(ORG, GATEWAY, "evt", event_class(name)), wire, trust())
     if not isinstance(judged, Event):
         return judged.message
     return None if judged.rejection is None else judged.rejection.message
@@ -192,7 +197,10 @@ def by_receiver(channel: str, message: dict[str, Any]) -> str | None:
         match channel:
             case "info":
                 wire = examples.EVENT_KEY.sign_object(unsigned)
-                documents.read_info(Topic(ORG, GATEWAY, "info", ""), wire, TRUST)
+                documents.read_info(Topic(ORG, GATEWAY, "info", ""), wire, trust())
+            case "req_roster_part":
+                wire = examples.EVENT_KEY.sign_object(unsigned)
+                read_part(wire, GATEWAY, trust().find(Role.GATEWAY, gateway=GATEWAY))
             case "status":
                 documents.read_status(canonical.encode(unsigned))
             case "req_rejected":
@@ -222,7 +230,9 @@ def by_gateway(channel: str, message: dict[str, Any]) -> str | None:
     return None
 
 
-@pytest.mark.parametrize("channel", ["info", "status", "req_rejected", "req_time", "rsp_resend"])
+@pytest.mark.parametrize(
+    "channel", ["info", "status", "req_rejected", "req_time", "rsp_resend", "req_roster_part"]
+)
 def test_what_a_gateway_says_is_refused_by_both_or_by_none(channel: str) -> None:
     seen = compare(
         channel, message_schema(channel), MESSAGES[channel], lambda message: by_receiver(channel, message)
@@ -255,7 +265,7 @@ def test_a_member_that_nobody_knows_is_kept_and_not_understood(name: str) -> Non
     message = {**message, "data": {**message["data"], "unheard_of": 1}}
     del message["jws"]
     judged = verify(
-        Topic(ORG, GATEWAY, "evt", event_class(name)), examples.EVENT_KEY.sign_object(message), TRUST
+        Topic(ORG, GATEWAY, "evt", event_class(name)), examples.EVENT_KEY.sign_object(message), trust()
     )
     assert isinstance(judged, Event)
     assert (judged.rejection, judged.known, judged.understood) == (None, True, False)
