@@ -1,7 +1,7 @@
 """Everything but events that crosses the line, by topic below `cc/v1/{org}/{gw}`. Tables only.
 
-Down, the center signs; what a gateway does with a message that differs is said in docs/contract.md. Up, `info` and
-what asks for the roster are signed: of the others the broker's access list says who spoke.
+Down, the center signs; what a gateway does with a message that differs is said in docs/contract.md. Up, `info` alone
+is signed: of the others the broker's access list says who spoke.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.contract.forms import (
-    B64,
     CLAIM,
     COUNT,
     DEVICE,
@@ -40,8 +39,8 @@ from gateway.contract.shapes import (
     more,
     nullable,
 )
+from gateway.evidence.canonical import MAX_BYTES
 
-SIGNED_UP = ("info", "req/roster-part")  # of what a gateway says, events aside
 STATES = ("online", "offline", "lost")
 ANSWERS = ("accepted", "running", "done", "failed", "rejected", "expired", "interrupted")
 MOST_EPOCHS, MOST_RANGES, MOST_REJECTED = 8, 256, 64
@@ -55,7 +54,7 @@ INFO = Object(
     always={
         "versions": Object(always={"software": Text(), "contract": Whole(1)}),
         "profile": Code("intl"),
-        "capabilities": ListOf(Code("ping", "resend", "sealed")),
+        "capabilities": ListOf(Code("ping", "resend", "roster-sync", "sealed")),
         "devices": ListOf(Object({"id": DEVICE}, always={"kind": Code(), "model": LABEL, "firmware": LABEL})),
         "keys": ListOf(Object({"kid": Text()}, always={"alg": Code("EdDSA"), "public": HASH})),
     },
@@ -73,16 +72,14 @@ DEVICE_STATUS = Object(
 )
 ASK_ACK = Object({"v": VERSION})
 ASK_REJECTED = Object({"v": VERSION, "reqid": NAME, "epoch": EPOCH, "from": PLACE})
-ASK_TIME = Object({"v": VERSION, "reqid": NAME, "mono": MONO})
-
-ASK_PART = Object(
+ASK_ROSTER_PART = Object(
     {
         "v": VERSION, "reqid": Text("[0-9a-f-]{36}", "a UUID"), "gw": GATEWAY, "name": Exactly("roster-part"),
-        "version": COUNT, "page": COUNT, "offset": COUNT,
-        "key": Text("[0-9a-f]{64}", "an X25519 public key in hex"),
+        "version": Whole(1), "page": Whole(0), "offset": Whole(0), "key": HASH,
     },
-    note="Signed with the event key: whoever may name a key may read the roster.",
+    note="key is an X25519 public key in lower-case hex, made for this fetch alone.",
 )  # fmt: skip
+ASK_TIME = Object({"v": VERSION, "reqid": NAME, "mono": MONO})
 
 # -- down ----------------------------------------------------------------------------------------------------
 
@@ -108,11 +105,12 @@ TELL_REJECTED = more(
     },
 )  # fmt: skip
 TELL_TIME = more(_ANSWER, {"name": Exactly("time"), "mono": MONO})
-TELL_PART = more(
+TELL_ROSTER_PART = more(
     _ANSWER,
     {
-        "name": Exactly("roster-part"), "version": COUNT, "page": COUNT, "offset": COUNT, "size": COUNT,
-        "enc": B64, "ct": B64,
+        "name": Exactly("roster-part"), "version": Whole(1), "page": Whole(0), "offset": Whole(0), "size": Whole(1),
+        "enc": Text("[A-Za-z0-9_-]{43}", "an encapsulated X25519 key in base64url"),
+        "ct": Text("[A-Za-z0-9_-]+", "ciphertext in base64url", most=MAX_BYTES),
     },
 )  # fmt: skip
 _COMMAND = Object(
@@ -169,7 +167,7 @@ class Channel:
 
     @property
     def signed(self) -> bool:
-        """Whether it carries the `jws` of whoever speaks."""
+        """Whether it carries the `jws` of whoever speaks. Of what a gateway says, only SIGNED_UP does."""
         return self.way is Way.DOWN or self.topic in SIGNED_UP
 
     @property
@@ -178,6 +176,7 @@ class Channel:
         return more(self.message, {"jws": JWS}) if self.signed else self.message
 
 
+SIGNED_UP = frozenset({"info", "req/roster-part"})
 CHANNELS: Mapping[str, Channel] = {
     "info": Channel("info", Way.UP, INFO, "Birth document", retained=True),
     "status": Channel("status", Way.UP, STATUS, "State and high-water mark; also the will", retained=True),
@@ -186,12 +185,14 @@ CHANNELS: Mapping[str, Channel] = {
     "req_ack": Channel("req/ack", Way.UP, ASK_ACK, "Asks for an ack"),
     "req_rejected": Channel("req/rejected", Way.UP, ASK_REJECTED, "Asks which events were refused"),
     "res_rejected": Channel("res/rejected", Way.DOWN, TELL_REJECTED, "A page of refusals"),
+    "req_roster_part": Channel(
+        "req/roster-part", Way.UP, ASK_ROSTER_PART, "Asks for a part of a page of the roster"
+    ),
+    "res_roster_part": Channel(
+        "res/roster-part", Way.DOWN, TELL_ROSTER_PART, "That part, sealed for the gateway"
+    ),
     "req_time": Channel("req/time", Way.UP, ASK_TIME, "Asks what time it is"),
     "res_time": Channel("res/time", Way.DOWN, TELL_TIME, "The center's time"),
-    "req_roster_part": Channel("req/roster-part", Way.UP, ASK_PART, "Asks for a part of the roster"),
-    "res_roster_part": Channel(
-        "res/roster-part", Way.DOWN, TELL_PART, "A part of the roster, sealed to the asker"
-    ),
     "cmd_ping": Channel("cmd/ping", Way.DOWN, PING, "Is anybody there"),
     "rsp_ping": Channel("rsp/ping", Way.UP, PONG, "The gateway's clocks"),
     "cmd_resend": Channel("cmd/resend", Way.DOWN, RESEND, "Send a range again"),

@@ -43,7 +43,7 @@ def read_part(payload: bytes, gateway: str, find_key: FindKey) -> PartRequest:
     message, _, _ = jws.open_message(payload, find_key)
     if (message.get("gw"), message.get("name")) != (gateway, "roster-part"):
         raise ContractError("foreign", "request is of another gateway or name")
-    checked(messages.ASK_PART, message)
+    checked(messages.ASK_ROSTER_PART, message)
     version, page, offset = (int(str(message[name])) for name in ("version", "page", "offset"))
     return PartRequest(str(message["reqid"]), version, page, offset, bytes.fromhex(str(message["key"])))
 

@@ -47,9 +47,9 @@ BEYOND = (  # what a schema cannot say
     "cannot be printed",
     "is behind data.to",
     "a range runs backwards",
-    "data.proof is not the new key's",
+    "proof is not the new key's",  # it verifies nothing
     "data.old is not the key that signed",
-    "names one key twice",
+    "or names one key twice",
     "had handed over before this place",  # it knows no other event
     "request is of another gateway",
 )  # fmt: skip
