@@ -2,7 +2,7 @@
 
 Listens, and says nothing: a converter takes no answer. Each line is a badge, or is counted by what is wrong with it
 (`parity`, `digits`, `length`, and those of the line itself): no event is made of a line that may name another badge.
-Which line is a new presentation, says reported_badges.py. A badge is nobody's here (docs/decisions/0023).
+Which line is a new presentation, says reported_badges.py. A badge is nobody's here (docs/decisions/0022).
 
 A converter that is not there, or mute, is not noticed: with no badge held to it both are the same. Where bytes come
 and none of them was ever a badge, speed or format are wrong, and the device is faulted.

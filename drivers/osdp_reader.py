@@ -2,7 +2,7 @@
 
 Opens its place on the line, asks who the reader is, begins a secure channel, and polls for ever. A badge makes an
 event, and the reader shows green once that is on disk, red where it is not; which report of it is a new presentation,
-says reported_badges.py. A badge is nobody's here. Keys are dropped as they come (docs/decisions/0023). A reader whose
+says reported_badges.py. A badge is nobody's here. Keys are dropped as they come (docs/decisions/0022). A reader whose
 case is open is a fault, and nothing is read from it until it is closed.
 
 A reply that is lost is asked for again with the same sequence number, and the reader repeats it: one event all the

@@ -5,7 +5,7 @@
 
 What is tried is in the memory of NetworkManager alone, under a checkpoint of its own. The store remembers the trial
 with the event that tells of it: whatever ends this process or the power in between, the next start puts back what
-was, or, where somebody had decided to keep it, makes that hold (docs/decisions/0026).
+was, or, where somebody had decided to keep it, makes that hold (docs/decisions/0023).
 """
 
 import asyncio
