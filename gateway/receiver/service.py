@@ -137,10 +137,11 @@ class Service:
             await self.receiver.until_due()
 
     async def _look_after(self) -> None:
+        await asyncio.sleep(IDLE_S)  # what gateways say of themselves is retained and comes first
         while True:
-            await asyncio.sleep(LOOK_S)
             for verdict in await self.receiver.look_after():
                 self.on_verdict(verdict)
+            await asyncio.sleep(LOOK_S)
 
     async def _beat(self) -> None:
         """A worker has gateways only while it hears them."""
