@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.drill, pytest.mark.timeout(form(ci=90, long=300))]
 
 FORGOTTEN = form(ci=60, long=3000)  # events that the backup does not hold
 GONE = (35, 44)  # sequences that the gateway's retention has taken meanwhile
-PATIENCE_S = 8.0
+PATIENCE_S = 20.0
 
 
 async def restored(bench: Center, *, purged: tuple[int, int] | None = None) -> None:
