@@ -142,7 +142,7 @@ async def test_a_full_disk_still_settles_what_waits(
         await asyncio.sleep(HOLD_S)
         waiting = bench.waiting()
         bench.start_receiver()
-        await bench.until(lambda: bench.waiting() < waiting // 2, "settling on a full disk", 12)
+        await bench.until(lambda: bench.waiting() < waiting // 2, "settling on a full disk")
         trouble.end()
         await drained(bench)
         result = weighed(bench)
