@@ -18,10 +18,10 @@ from gateway.evidence.jws import FindKey
 from gateway.fleet.boxes import Box
 from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, connect
 from gateway.uplink.acks import read_ack
+from gateway.uplink.window import SettleWindow
 
-WINDOW = 32  # events of one gateway that no ack covers
+LOOK_S = 1.0  # how often a gateway looks whether the center is too slow
 AGAIN_S = (1.0, 5.0)  # a connection that ended is made anew after so long
-RESEND_S = 30.0  # what no ack covered by then is sent again, as a gateway does
 
 
 @dataclass(slots=True)
@@ -47,6 +47,7 @@ class Played:
         self._ack_key = ack_key
         self._watch = watch
         self._upto = 0
+        self._window = SettleWindow()
         self._sent_s: dict[int, float] = {}  # sequence -> first sent
         self._moved = asyncio.Event()  # there may be room for another event
         self._rng = random.Random(box.topics.gateway)  # noqa: S311 - jitter
@@ -95,20 +96,30 @@ class Played:
 
     async def _send(self, connection: Connection, start: asyncio.Event) -> None:
         await start.wait()
+        self._window.begin(time.monotonic())
         while True:
             first = self._upto
             for seq in range(first + 1, len(self._box.events) + 1):
-                await self._room(connection, seq)
+                if not await self._room(connection, seq):
+                    break
                 self._watch.resent += seq in self._sent_s
                 self._sent_s.setdefault(seq, time.monotonic())
                 topic = self._box.topics.event(self._box.kinds[seq - 1])
                 connection.publish_event(topic, self._box.events[seq - 1].wire, _nothing, replay=False)
-            await asyncio.sleep(RESEND_S)
+            while not self._window.stalled(time.monotonic()):
+                await asyncio.sleep(LOOK_S)
+            self._window.rewound(time.monotonic())
 
-    async def _room(self, connection: Connection, seq: int) -> None:
-        while connection.room <= 0 or seq - self._upto > WINDOW:
+    async def _room(self, connection: Connection, seq: int) -> bool:
+        """Once this one may go; False when the center settled nothing for too long."""
+        while connection.room <= 0 or seq - self._upto > self._window.size:
+            if self._window.stalled(time.monotonic()):
+                return False
             self._moved.clear()
-            await self._moved.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._moved.wait()
+        return True
 
     async def _hear(self, connection: Connection) -> None:
         """Returns when an ack proves that the center holds the whole epoch."""
@@ -133,7 +144,9 @@ class Played:
         for seq in range(self._upto + 1, upto + 1):
             if seq in self._sent_s:
                 self._watch.settled_s.append(now_s - self._sent_s[seq])
-        self._upto = max(self._upto, upto)
+        if upto > self._upto:
+            self._upto = upto
+            self._window.settled(now_s)
         self._moved.set()
 
 

@@ -48,7 +48,7 @@ class Service:
         attempt = 0
         while not stop.is_set():
             try:
-                connection = await connect(self.endpoint, SUBSCRIPTIONS, None)
+                connection = await connect(self.endpoint, SUBSCRIPTIONS, None, at_once=True)
             except ConnectFailed as exc:
                 attempt += 1
                 if attempt == 1:
@@ -125,16 +125,18 @@ class Service:
     async def _speak(self, connection: Connection) -> None:
         flying: set[asyncio.Future[int]] = set()
         while True:
-            due = [(*message, True) for message in self.receiver.acks_due()]
+            if len(flying) >= MAX_FLYING:
+                await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+            # No more than the broker takes now: an ack that waits is made when it goes, and covers what came since.
+            acks = self.receiver.acks_due(MAX_FLYING - len(flying))
+            due = [(*message, True) for message in acks]
             due += [(*message, False) for message in self.receiver.messages_due()]
             for topic, payload, retain in due:
-                # The client drops what it has no room for: a province's acks at a start are more than that.
-                if len(flying) >= MAX_FLYING:
-                    await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
                 sent = connection.publish(topic, payload, retain=retain)
                 flying.add(sent)
                 sent.add_done_callback(flying.discard)
-            await self.receiver.until_due()
+            if not due:
+                await self.receiver.until_due()
 
     async def _look_after(self) -> None:
         while True:
