@@ -15,7 +15,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.mqtt_bridge.client import (
     CONTENT_CLOUDEVENT,
     CONTENT_JSON,
-    MAX_IN_FLIGHT,
     dial,
     line_of,
     new_client,
@@ -61,7 +60,7 @@ class Connection:
         self.endpoint = endpoint
         self.incoming: asyncio.Queue[Message] = asyncio.Queue()
         self.closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
-        self.receive_maximum = MAX_IN_FLIGHT
+        self.receive_maximum = endpoint.window
         self.resumed = False  # the broker kept our session: subscriptions, and what came for them
         self.on_room: Callable[[], object] = lambda: None  # called when a PUBACK has freed a slot
         self._loop = asyncio.get_running_loop()
@@ -102,7 +101,7 @@ class Connection:
         self.resumed = flags.session_present
         allowed = getattr(props, "ReceiveMaximum", None)
         if isinstance(allowed, int):
-            self.receive_maximum = min(MAX_IN_FLIGHT, allowed)
+            self.receive_maximum = min(self.endpoint.window, allowed)
         self._connected.set_result(None)
 
     def _on_disconnect(self, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None) -> None:

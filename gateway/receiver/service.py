@@ -26,11 +26,13 @@ MOST_BACKOFF_S = 30.0
 GATHER_S = 0.005  # a commit costs as much for one as for many; an ack waits 50 ms anyway
 IDLE_S = 1.0
 LOOK_S = 5.0  # between two looks at what is missing
-MAX_FLYING = 64  # of our messages without PUBACK
+# Acks without PUBACK. A PUBACK comes behind the events that the broker has on the way to us: with 32 of them, as a
+# gateway has, and a second's events on the way, a province's acks would go out at 32 a second.
+WINDOW = 1_024
 MAX_WAITING = 16_384  # messages met and not stored; more stay with the connection
 # Messages that the broker may send without our PUBACK. mosquitto 2.0.11 sends far beyond it while it works
 # off what it kept for us (37,000 of 60,000 were seen); the bridge then reads no further for a while.
-RECEIVE_MAXIMUM = 2_048
+RECEIVE_MAXIMUM = 1_024
 
 OnVerdict = Callable[[Verdict], None]
 
@@ -123,18 +125,25 @@ class Service:
             self.on_verdict(verdict)
 
     async def _speak(self, connection: Connection) -> None:
-        flying: set[asyncio.Future[int]] = set()
+        flying, landed = 0, asyncio.Event()
+
+        def land(_sent: asyncio.Future[int]) -> None:
+            nonlocal flying
+            flying -= 1
+            landed.set()
+
         while True:
-            if len(flying) >= MAX_FLYING:
-                await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
+            while flying > WINDOW // 2:
+                landed.clear()
+                await landed.wait()
             # No more than the broker takes now: an ack that waits is made when it goes, and covers what came since.
-            acks = self.receiver.acks_due(MAX_FLYING - len(flying))
+            acks = self.receiver.acks_due(WINDOW - flying)
             due = [(*message, True) for message in acks]
             due += [(*message, False) for message in self.receiver.messages_due()]
             for topic, payload, retain in due:
                 sent = connection.publish(topic, payload, retain=retain)
-                flying.add(sent)
-                sent.add_done_callback(flying.discard)
+                flying += 1
+                sent.add_done_callback(land)
             if not due:
                 await self.receiver.until_due()
 
