@@ -12,7 +12,7 @@ from gateway.live import endpoint_of
 from gateway.store.lock import holding
 from tests.broker import Mosquitto
 from tests.brokers.engines import ENGINES
-from tests.deploy.mqtt_peer import Peer, Session
+from tests.deploy.mqtt_peer import V311, Peer, Session
 from tests.gateway.technicians_box import Box, box
 
 ROOT = "cc/v1/370102/gw-370102-01"
@@ -77,7 +77,7 @@ def test_commands_that_wait_for_the_gateway_stay_there(desk: Box, mosquitto: Mos
         peer.publish(f"{ROOT}/cmd/ping", b"{}")
     config = load_without_files(desk.config)
     assert list(judge_broker(config, endpoint_of(config, lambda: None)))
-    with Peer(Session(mosquitto.port, client_id="gw-370102-01", persistent=True)) as peer:
+    with Peer(Session(mosquitto.port, client_id="gw-370102-01", persistent=True, version=V311)) as peer:
         assert peer.until(f"{ROOT}/cmd/ping")[-1].payload == b"{}"
 
 
