@@ -26,9 +26,10 @@ MOST_BACKOFF_S = 30.0
 GATHER_S = 0.005  # a commit costs as much for one as for many; an ack waits 50 ms anyway
 IDLE_S = 1.0
 LOOK_S = 5.0  # between two looks at what is missing
-# Acks without PUBACK. A PUBACK comes behind the events that the broker has on the way to us: with 32 of them, as a
-# gateway has, and a second's events on the way, a province's acks would go out at 32 a second.
-WINDOW = 1_024
+# Acks without PUBACK, where the broker takes so many. A PUBACK comes behind all events that the broker has on the way
+# to us, and mosquitto 2.0.11 has all it ever got: with fewer acks than gateways the others hear nothing until then,
+# take the center for dead and send everything again.
+WINDOW = 8_192
 MAX_WAITING = 16_384  # messages met and not stored; more stay with the connection
 # Messages that the broker may send without our PUBACK. mosquitto 2.0.11 sends far beyond it while it works
 # off what it kept for us (37,000 of 60,000 were seen); the bridge then reads no further for a while.
@@ -133,11 +134,11 @@ class Service:
             landed.set()
 
         while True:
-            while flying > WINDOW // 2:
+            while flying > connection.receive_maximum // 2:
                 landed.clear()
                 await landed.wait()
             # No more than the broker takes now: an ack that waits is made when it goes, and covers what came since.
-            acks = self.receiver.acks_due(WINDOW - flying)
+            acks = self.receiver.acks_due(connection.receive_maximum - flying)
             due = [(*message, True) for message in acks]
             due += [(*message, False) for message in self.receiver.messages_due()]
             for topic, payload, retain in due:

@@ -62,6 +62,11 @@ class Engine:
         raise NotImplementedError
 
     @property
+    def port(self) -> int:
+        """The first of them."""
+        return self.ports[0]
+
+    @property
     def urls(self) -> list[str]:
         """Where to connect."""
         return [f"mqtt://{HOST}:{port}" for port in self.ports]

@@ -22,6 +22,7 @@ from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.pty_host import PtyHost
 from gateway.demo.keys import ACK_KID, DemoKeys
 from tests.broker import Mosquitto
+from tests.brokers.engines import Engine
 
 ORG, GATEWAY = "370102", "gw-370102-01"
 POLL_S = 0.02
@@ -43,7 +44,7 @@ class Center:
     """Paths and processes of one test's center."""
 
     folder: Path
-    broker: Mosquitto
+    broker: Mosquitto | Engine
     readers: int = 2
     env: dict[str, str] = field(default_factory=dict)
     api_config: str = "enabled = false"
@@ -55,6 +56,7 @@ class Center:
     poll_ms: int = 20
     device_config: str = ""  # more devices than the readers
     rosters: Path | None = None  # folder of the receiver
+    receiver_mqtt: str = "5"
     gateway: subprocess.Popen[bytes] | None = None
     receiver: subprocess.Popen[bytes] | None = None
 
@@ -147,7 +149,7 @@ gone_after_ms = {self.poll_ms}
             *("--broker", f"mqtt://127.0.0.1:{self.broker.port}", "--db", str(self.db)),
             *("--trust", str(self.keys.trust), "--ack-key", str(self.keys.ack_key), "--ack-kid", ACK_KID),
             *(("--demo",) if demo else ()),
-            *("--follow", "json"),
+            *("--follow", "json", "--mqtt", self.receiver_mqtt),
             *(() if self.rosters is None else ("--rosters", str(self.rosters))),
         ]
         with self.log("receiver").open("ab") as log:
@@ -224,7 +226,7 @@ gone_after_ms = {self.poll_ms}
 
 
 @contextmanager
-def center(folder: Path, broker: Mosquitto, **settings: object) -> Iterator[Center]:
+def center(folder: Path, broker: Mosquitto | Engine, **settings: object) -> Iterator[Center]:
     """A center whose processes end with the test."""
     made = Center(folder, broker, **settings)  # type: ignore[arg-type]  # its own field names
     made.write_config()
