@@ -63,7 +63,9 @@ def _tried(endpoint: Endpoint, topics: Topics) -> Iterator[Line]:
         todo = "start the gateway once, stop it, and ask again; if this stays, the broker keeps no retained messages"
         yield Line(Mark.ATTENTION, f"{NAME} retained", told, todo)
         return
-    yield Line(Mark.OK, f"{NAME} retained", "kept: a center that comes later learns the status, a gateway its ack")
+    yield Line(
+        Mark.OK, f"{NAME} retained", "kept: a center that comes later learns the status, a gateway its ack"
+    )
     yield _redelivery(endpoint, topics.status, before)
     yield _will(endpoint, topics.status, before)
     yield _takeover(endpoint)
@@ -74,8 +76,14 @@ def _limits(limits: dict[str, int], endpoint: Endpoint) -> Iterator[Line]:
         return
     window = limits.get("ReceiveMaximum", 65_535)
     slow = window < WANTED_IN_FLIGHT
-    todo = f"a backlog drains slower; let it take {WANTED_IN_FLIGHT} (mosquitto: max_inflight_messages)" if slow else ""
-    yield Line(Mark.NOTE if slow else Mark.OK, f"{NAME} in flight", f"takes {window} publishes unanswered", todo)
+    todo = (
+        f"a backlog drains slower; let it take {WANTED_IN_FLIGHT} (mosquitto: max_inflight_messages)"
+        if slow
+        else ""
+    )
+    yield Line(
+        Mark.NOTE if slow else Mark.OK, f"{NAME} in flight", f"takes {window} publishes unanswered", todo
+    )
     size = limits.get("MaximumPacketSize")
     if size is not None and size < LARGEST:
         todo = f"large events are refused and wait here for ever: let it take {LARGEST} (mosquitto: max_packet_size)"
@@ -84,7 +92,9 @@ def _limits(limits: dict[str, int], endpoint: Endpoint) -> Iterator[Line]:
         told = "no limit told" if size is None else f"takes {size} bytes"
         yield Line(Mark.OK, f"{NAME} packet size", told)
     if limits.get("MaximumQoS", 2) < 1 or not limits.get("RetainAvailable", 1):
-        todo = "QoS 1 and retained messages are what the contract stands on; ask the center for another broker"
+        todo = (
+            "QoS 1 and retained messages are what the contract stands on; ask the center for another broker"
+        )
         yield Line(Mark.ATTENTION, f"{NAME} abilities", "no QoS 1, or keeps no retained messages", todo)
     alive = limits.get("ServerKeepAlive")
     if alive is not None:
@@ -96,7 +106,10 @@ def _rights(line: Trial, topics: Topics) -> Iterator[Line]:
     codes = line.subscribe(wanted)
     refused = [topic for topic, code in zip(wanted, codes, strict=False) if code >= 0x80]
     if len(codes) != len(wanted):
-        told, todo = "no answer to the subscriptions", "its access list may end the connection: see the broker's log"
+        told, todo = (
+            "no answer to the subscriptions",
+            "its access list may end the connection: see the broker's log",
+        )
         yield Line(Mark.ATTENTION, f"{NAME} reading", told, todo)
     elif set(refused) & set(topics.subscriptions):
         todo = "without them nothing is settled and no command comes: look at the broker's access list"
@@ -119,7 +132,7 @@ def _refusal(line: Trial, topics: Topics) -> Iterator[Line]:
         todo = "one event of a kind it refuses keeps all others waiting: list every topic of the contract"
     else:
         told, mark = "takes what its access list should not allow, or drops it without a word", Mark.NOTE
-        todo = "a receipt of this broker proves nothing (the gateway waits for the center's ack); is there an access list?"
+        todo = "a receipt of this broker proves nothing (the center's ack does); is there an access list?"
     yield Line(mark, f"{NAME} refusals", told, todo)
 
 
@@ -129,9 +142,16 @@ def _redelivery(endpoint: Endpoint, topic: str, before: Heard) -> Line:
         line.subscribe((topic,))
         line.take(topic, BACK_S)  # what was kept
         if line.publish(topic, before.payload, retain=True) is None:
-            return Line(Mark.ATTENTION, name, "no PUBACK for its own status", "look at the broker's access list and log")
+            return Line(
+                Mark.ATTENTION,
+                name,
+                "no PUBACK for its own status",
+                "look at the broker's access list and log",
+            )
         if line.take(topic) is None:
-            return Line(Mark.NOTE, name, "answers; its own status does not come back, so redelivery was not tried")
+            return Line(
+                Mark.NOTE, name, "answers; its own status does not come back, so redelivery was not tried"
+            )
         line.cut()
     with Trial(endpoint) as line:
         again = line.take(topic)
@@ -141,7 +161,11 @@ def _redelivery(endpoint: Endpoint, topic: str, before: Heard) -> Line:
             line.until(lambda: False, SETTLED_S)
     if again is not None:
         return Line(Mark.OK, name, "what was not confirmed comes again after a break; the session is kept")
-    told = "the session is kept, but what was not confirmed did not come again" if resumed else "keeps no session"
+    told = (
+        "the session is kept, but what was not confirmed did not come again"
+        if resumed
+        else "keeps no session"
+    )
     todo = "commands sent while the line is down are lost, and the center must repeat them; events are safe"
     return Line(Mark.ATTENTION, name, told, todo)
 
@@ -163,13 +187,16 @@ def _will(endpoint: Endpoint, topic: str, before: Heard) -> Line:
 
 def _takeover(endpoint: Endpoint) -> Line:
     name = f"{NAME} two of a name"
-    with Trial(endpoint) as first:
-        with Trial(endpoint):
-            first.until(lambda: first.goodbye is not None, BACK_S)
-            ended = first.goodbye
+    with Trial(endpoint) as first, Trial(endpoint):
+        first.until(lambda: first.goodbye is not None, BACK_S)
+        ended = first.goodbye
     if ended == TAKEN_OVER:
         return Line(Mark.OK, name, "the second ends the first, and says why")
     if ended is not None:
-        return Line(Mark.NOTE, name, "the second ends the first without a reason; the gateway sees it by its own status")
+        return Line(
+            Mark.NOTE,
+            name,
+            "the second ends the first without a reason; the gateway sees it by its own status",
+        )
     todo = "two boxes under one name would both be served: the center tells it by their sessions"
     return Line(Mark.ATTENTION, name, "both stay connected", todo)

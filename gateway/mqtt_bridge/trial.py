@@ -49,7 +49,9 @@ class Trial:
             self._client.will_set(*will, qos=1, retain=True)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_subscribe = lambda _c, _u, mid, codes, _p: self._note(mid, [code.value for code in codes])
+        self._client.on_subscribe = lambda _c, _u, mid, codes, _p: self._note(
+            mid, [code.value for code in codes]
+        )
         self._client.on_publish = lambda _c, _u, mid, code, _p: self._note(mid, [code.value])
         self._client.on_message = self._on_message
 
@@ -122,13 +124,17 @@ class Trial:
     def _note(self, mid: int, codes: list[int]) -> None:
         self._codes[mid] = codes
 
-    def _on_connect(self, _client: Client, _userdata: object, flags: Any, code: Any, props: Properties | None) -> None:
+    def _on_connect(
+        self, _client: Client, _userdata: object, flags: Any, code: Any, props: Properties | None
+    ) -> None:
         self._connected = code.value, str(code)
         self.resumed = flags.session_present
         told = {} if props is None else props.json()
         self.limits = {name: value for name, value in told.items() if isinstance(value, int)}
 
-    def _on_disconnect(self, _client: Client, _userdata: object, flags: Any, code: Any, _props: object) -> None:
+    def _on_disconnect(
+        self, _client: Client, _userdata: object, flags: Any, code: Any, _props: object
+    ) -> None:
         self.goodbye = code.value if flags.is_disconnect_packet_from_server else 0
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:

@@ -131,7 +131,7 @@ class Engine:
 
 
 class MosquittoPlain(Engine):
-    """`deploy/mosquitto/center.conf` without its listener, access list and log file; with certificates: tests/deploy."""
+    """`deploy/mosquitto/center.conf` without listener, access list and log; with certificates: tests/deploy."""
 
     name = "mosquitto"
     mqtt = "5"
@@ -142,7 +142,11 @@ class MosquittoPlain(Engine):
         kept = ("max_", "persistent_client_expiration", "autosave", "persistence true")
         lines = [line for line in shipped if line.startswith(kept)]
         assert len(lines) >= 7, "the shipped file has changed its words"
-        lines += ["allow_anonymous true", f"listener {self.ports[0]} {HOST}", f"persistence_location {self.folder}/"]
+        lines += [
+            "allow_anonymous true",
+            f"listener {self.ports[0]} {HOST}",
+            f"persistence_location {self.folder}/",
+        ]
         (self.folder / "m.conf").write_text("\n".join([*lines, ""]), "utf-8")
         self._run("mosquitto", [str(find_mosquitto()), "-c", str(self.folder / "m.conf")])
         self._wait(self.ports[0])

@@ -74,7 +74,9 @@ class Province:
 
     def verdict(self) -> dict[str, object]:
         """`zhijiao verify` over the center's record, with public keys alone."""
-        told: dict[str, object] = json.loads(self._zhijiao("verify", self.db, "--trust", self._trust, "--json").stdout)
+        told: dict[str, object] = json.loads(
+            self._zhijiao("verify", self.db, "--trust", self._trust, "--json").stdout
+        )
         return told
 
     def assert_whole(self) -> None:
@@ -111,13 +113,17 @@ class Province:
             center = self.pki.client("center")
             command += ["--ca", self.pki.ca, "--cert", center.cert, "--key", center.key]
         with self.log.open("wb") as log:
-            self._receiver = subprocess.Popen([sys.executable, "-m", "gateway", *map(str, command)], stderr=log)
+            self._receiver = subprocess.Popen(
+                [sys.executable, "-m", "gateway", *map(str, command)], stderr=log
+            )
         self._until(lambda: b"receiver connected" in self.log.read_bytes(), "the center", UP_S)
 
     def _until(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
         give_up = time.monotonic() + timeout_s
         while not condition():
-            assert time.monotonic() < give_up, f"{what}: not after {timeout_s:g} s; {self.log.read_text()[-1000:]}"
+            assert time.monotonic() < give_up, (
+                f"{what}: not after {timeout_s:g} s; {self.log.read_text()[-1000:]}"
+            )
             time.sleep(0.05)
 
     def _zhijiao(self, *words: object) -> subprocess.CompletedProcess[str]:

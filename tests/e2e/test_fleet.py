@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 def test_everything_that_a_fleet_said_is_at_the_center(tmp_path: Path, pki: Pki) -> None:
     with Mosquitto(tmp_path / "mosquitto", tls=pki) as broker:
-        province = Province(tmp_path, [f"mqtts://127.0.0.1:{broker.tls_port}"], gateways=12, events=8, pki=pki)
+        province = Province(
+            tmp_path, [f"mqtts://127.0.0.1:{broker.tls_port}"], gateways=12, events=8, pki=pki
+        )
         province.prepare()
         province.play()
     province.assert_whole()

@@ -18,7 +18,9 @@ from tests.gateway.technicians_box import Box, box
 ROOT = "cc/v1/370102/gw-370102-01"
 STATUS = b'{"v":1,"state":"offline"}'
 LONG = os.environ.get("DRILLS") == "long"
-GATEWAY_ACL = f"topic write {ROOT}/status\ntopic read {ROOT}/ack\ntopic read {ROOT}/cmd/#\ntopic read {ROOT}/res/#\n"
+GATEWAY_ACL = (
+    f"topic write {ROOT}/status\ntopic read {ROOT}/ack\ntopic read {ROOT}/cmd/#\ntopic read {ROOT}/res/#\n"
+)
 
 
 @pytest.fixture
@@ -30,7 +32,9 @@ def tried(desk: Box, port: int, version: str = "auto") -> dict[str, Line]:
     uplink = f'[uplink]\nbroker = "mqtt://127.0.0.1:{port}"\nmqtt_version = "{version}"\n'
     desk.config.write_text(desk.config.read_text() + uplink)
     config = load_without_files(desk.config)
-    return {line.name.partition(": ")[2]: line for line in judge_broker(config, endpoint_of(config, lambda: None))}
+    return {
+        line.name.partition(": ")[2]: line for line in judge_broker(config, endpoint_of(config, lambda: None))
+    }
 
 
 def keep_status(port: int) -> None:
@@ -52,7 +56,10 @@ def test_a_broker_that_does_everything(desk: Box, mosquitto: Mosquitto, version:
 
 
 def test_what_an_access_list_refuses_and_limits_are_told(desk: Box, tmp_path: Path) -> None:
-    acl, small = GATEWAY_ACL.replace(f"topic read {ROOT}/ack\n", ""), "max_packet_size 20000\nmax_inflight_messages 5"
+    acl, small = (
+        GATEWAY_ACL.replace(f"topic read {ROOT}/ack\n", ""),
+        "max_packet_size 20000\nmax_inflight_messages 5",
+    )
     with Mosquitto(tmp_path / "strict", acl=acl + f"topic read {ROOT}/status\n", extra=small) as broker:
         keep_status(broker.port)
         told = tried(desk, broker.port)
@@ -61,7 +68,9 @@ def test_what_an_access_list_refuses_and_limits_are_told(desk: Box, tmp_path: Pa
     assert told["refusals"].mark is Mark.OK
 
 
-def test_a_broker_that_has_never_heard_of_the_gateway_gets_nothing_from_it(desk: Box, mosquitto: Mosquitto) -> None:
+def test_a_broker_that_has_never_heard_of_the_gateway_gets_nothing_from_it(
+    desk: Box, mosquitto: Mosquitto
+) -> None:
     told = tried(desk, mosquitto.port)
     assert (told["retained"].mark, "QoS 1" in told) == (Mark.ATTENTION, False)
     with Peer(Session(mosquitto.port, client_id="after")) as peer:
@@ -82,7 +91,9 @@ def test_commands_that_wait_for_the_gateway_stay_there(desk: Box, mosquitto: Mos
 
 
 def test_a_gateway_that_runs_is_left_alone(desk: Box, mosquitto: Mosquitto) -> None:
-    desk.config.write_text(f'{desk.config.read_text()}[uplink]\nbroker = "mqtt://127.0.0.1:{mosquitto.port}"\n')
+    desk.config.write_text(
+        f'{desk.config.read_text()}[uplink]\nbroker = "mqtt://127.0.0.1:{mosquitto.port}"\n'
+    )
     with holding(desk.store):
         told = desk.run("doctor", "--broker", "--json").json["lines"]
     line = next(one for one in told if one["name"] == "broker: behaviour")
