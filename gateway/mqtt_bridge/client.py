@@ -36,7 +36,7 @@ class LineClient(Client):
 ClientT = TypeVar("ClientT", bound=Client)
 
 
-def new_client(endpoint: Endpoint, kind: type[ClientT] = LineClient) -> ClientT:  # type: ignore[assignment]
+def new_client(endpoint: Endpoint, kind: type[ClientT]) -> ClientT:
     """A client that connects once; raises `OSError` or `ssl.SSLError` where TLS files cannot be used."""
     v5 = endpoint.version == "5"
     client = kind(

@@ -15,6 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.mqtt_bridge.client import (
     CONTENT_CLOUDEVENT,
     CONTENT_JSON,
+    LineClient,
     dial,
     line_of,
     new_client,
@@ -72,7 +73,7 @@ class Connection:
         self._line: Line | None = None  # kept for what it says at its end
         self._serving = False  # subscribed: somebody takes what comes in
         self._background: asyncio.Task[None] | None = None  # waits for the broker's word on the subscriptions
-        self._client = new_client(endpoint)
+        self._client = new_client(endpoint, LineClient)
         self._drive = Drive(self._client, crowded=self._crowded, failed=self._failed)
         self._client.on_connect = self._drive.noting(self._on_connect)
         self._client.on_disconnect = self._drive.noting(self._on_disconnect)

@@ -22,7 +22,6 @@ from drivers.simulators.idcard import SimulatedReader
 from drivers.simulators.pty_host import PtyHost
 from gateway.demo.keys import ACK_KID, DemoKeys
 from tests.broker import Mosquitto
-from tests.brokers.engines import Engine
 
 ORG, GATEWAY = "370102", "gw-370102-01"
 POLL_S = 0.02
@@ -44,7 +43,7 @@ class Center:
     """Paths and processes of one test's center."""
 
     folder: Path
-    broker: Mosquitto | Engine
+    broker: Mosquitto
     readers: int = 2
     env: dict[str, str] = field(default_factory=dict)
     api_config: str = "enabled = false"
@@ -226,7 +225,7 @@ gone_after_ms = {self.poll_ms}
 
 
 @contextmanager
-def center(folder: Path, broker: Mosquitto | Engine, **settings: object) -> Iterator[Center]:
+def center(folder: Path, broker: Mosquitto, **settings: object) -> Iterator[Center]:
     """A center whose processes end with the test."""
     made = Center(folder, broker, **settings)  # type: ignore[arg-type]  # its own field names
     made.write_config()

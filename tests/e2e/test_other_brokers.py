@@ -39,7 +39,7 @@ async def some_cards(bench: Center, more: int) -> None:
 async def test_everything_the_gateway_counts_on(name: str, tmp_path: Path) -> None:
     if not LONG:
         pytest.skip("not run: takes a minute; DRILLS=long")
-    with ENGINES[name]() as broker, center(tmp_path, broker, readers=1) as bench:
+    with ENGINES[name]() as broker, center(tmp_path, broker, readers=1) as bench:  # type: ignore[arg-type]
         bench.receiver_mqtt = "3.1.1"
         bench.start_receiver()
         bench.start_gateway()
