@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.errors import ContractError
 from gateway.evidence.jws import FindKey
@@ -41,9 +42,11 @@ class Watch:
 class Played:
     """One gateway while it plays."""
 
-    def __init__(self, box: Box, endpoint: Endpoint, ack_key: FindKey, watch: Watch) -> None:
+    def __init__(
+        self, box: Box, endpoint_of: Callable[[int], Endpoint], ack_key: FindKey, watch: Watch
+    ) -> None:
         self._box = box
-        self._endpoint = endpoint
+        self._endpoint_of = endpoint_of  # by how often a broker was in vain
         self._ack_key = ack_key
         self._watch = watch
         self._upto = 0
@@ -54,12 +57,14 @@ class Played:
 
     async def play(self, start: asyncio.Event) -> None:
         """Until the center has everything. `start`: events go out from then on."""
+        vain = 0
         while self._upto < len(self._box.events):
             began_s = time.monotonic()
             try:
-                connection = await connect(self._endpoint, (self._box.topics.ack,), None)
+                connection = await connect(self._endpoint_of(vain), (self._box.topics.ack,), None)
             except ConnectFailed:
                 self._watch.refused += 1
+                vain += 1  # the next of several brokers, as an enrolled gateway does
                 await asyncio.sleep(self._rng.uniform(*AGAIN_S))
                 continue
             self._watch.connects_s.append(time.monotonic() - began_s)
@@ -163,7 +168,7 @@ async def play_all(
     start = asyncio.Event()
     players = deque(
         asyncio.create_task(
-            Played(box, endpoint_of(number, box.topics.gateway), ack_key, watch).play(start),
+            Played(box, partial(_nth, endpoint_of, number, box.topics.gateway), ack_key, watch).play(start),
             name=box.topics.gateway,
         )
         for number, box in enumerate(boxes)
@@ -178,6 +183,10 @@ async def play_all(
     finally:
         for task in players:
             task.cancel()
+
+
+def _nth(endpoint_of: Callable[[int, str], Endpoint], number: int, gateway: str, vain: int) -> Endpoint:
+    return endpoint_of(number + vain, gateway)
 
 
 def _nothing(_code: int) -> None:
