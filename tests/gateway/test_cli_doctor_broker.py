@@ -38,7 +38,7 @@ def tried(desk: Box, port: int, version: str = "auto") -> dict[str, Line]:
 
 
 def keep_status(port: int) -> None:
-    with Peer(Session(port, client_id="before")) as peer:
+    with Peer(Session(port, client_id="before", version=V311)) as peer:
         peer.publish(f"{ROOT}/status", STATUS, retain=True)
 
 
