@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -181,6 +182,20 @@ class Nats(Engine):
             self._run(f"nats-{letter}", [exe, "-c", str(self.folder / "nats.conf")], env)
         for port in self.ports:
             self._wait(port)
+            self._serves(port)
+
+    def _serves(self, port: int) -> None:
+        """It listens before its cluster has a leader, and ends every connection until then."""
+        connect = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05ready"
+        give_up = time.monotonic() + START_S
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection((HOST, port), 5) as line:
+                line.sendall(connect)
+                if line.recv(4) == b"\x20\x02\x00\x00":
+                    return
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"the cluster finds no leader:\n{self.log_text()[-2000:]}")
+            time.sleep(0.1)
 
 
 class RabbitMq(Engine):
