@@ -13,7 +13,7 @@ from dataclasses import replace
 from gateway.cli.answer import Line, Mark
 from gateway.config import Config
 from gateway.mqtt_bridge import ConnectFailed, Endpoint
-from gateway.mqtt_bridge.trial import Heard, Trial
+from gateway.mqtt_bridge.trial import ANSWER_S, Heard, Trial
 from gateway.uplink.topics import Topics
 
 NAME = "broker:"
@@ -162,11 +162,13 @@ def _redelivery(endpoint: Endpoint, topic: str, before: Heard) -> Line:
     if again is not None:
         return Line(Mark.OK, name, "what was not confirmed comes again after a break; the session is kept")
     told = (
-        "the session is kept, but what was not confirmed did not come again"
+        f"the session is kept; what was not confirmed did not come again in {ANSWER_S:.0f} s"
         if resumed
         else "keeps no session"
     )
-    todo = "commands sent while the line is down are lost, and the center must repeat them; events are safe"
+    todo = (
+        "commands come late (NATS: after ack_wait) or not, and the center must repeat them; events are safe"
+    )
     return Line(Mark.ATTENTION, name, told, todo)
 
 
