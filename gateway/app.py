@@ -167,7 +167,7 @@ class _Gateway:
             renewed=self._renewed,
         )
         self.uplink = Uplink(
-            endpoint=endpoint_of(config, time),
+            endpoint=endpoint_of(config, time.certificate_time),
             places=places_of(config, read_enrolled(config.gateway.state_dir)),
             auto_version=config.uplink.mqtt_version == "auto",
             ack_mode=config.uplink.ack_mode,

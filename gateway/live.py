@@ -8,6 +8,7 @@ from gateway.config import Config
 from gateway.config.enrolled import EnrolledFacts
 from gateway.mqtt_bridge import Endpoint
 from gateway.store.store import Store
+from gateway.tls import TellTime
 from gateway.uplink.requests import RequestFailed
 from gateway.uplink.sender import Sender
 from gateway.uplink.uplink import Uplink
@@ -29,7 +30,7 @@ class Live:
         self._sender.cap_drain(config.uplink.drain_cap_per_s)
         self._store.retain(days=config.store.retention_days, fix_days=config.store.retention_fix_days)
         logs.set_level(config.log.level)
-        wanted, now = endpoint_of(config, self._time), self._uplink().endpoint
+        wanted, now = endpoint_of(config, self._time.certificate_time), self._uplink().endpoint
         if _where(wanted) != _where(now):
             await self._uplink().move_to(wanted)
 
@@ -53,7 +54,7 @@ def places_of(config: Config, facts: EnrolledFacts | None) -> list[tuple[str, in
     return [(broker.host, broker.port) for broker in facts.brokers]
 
 
-def endpoint_of(config: Config, time: Timekeeper) -> Endpoint:
+def endpoint_of(config: Config, certificate_time: TellTime) -> Endpoint:
     """Where and as whom to connect; reads the password file."""
     uplink = config.uplink
     password = None if uplink.password_file is None else uplink.password_file.read_text().rstrip("\r\n")
@@ -69,7 +70,7 @@ def endpoint_of(config: Config, time: Timekeeper) -> Endpoint:
         key_file=uplink.key_file,
         username=uplink.username,
         password=password,
-        certificate_time=time.certificate_time,
+        certificate_time=certificate_time,
     )
 
 

@@ -1,18 +1,19 @@
 """`zhijiao doctor`: is this box ready? Each line ok, good to know, or wrong with what to do.
 
 Looks at configuration, keys, clock, disk, service, devices, certificates and the line to the broker. Changes
-nothing, disturbs no device and no connection; works beside a running gateway.
+nothing, disturbs no device and no connection; works beside a running gateway. With --broker it also connects as
+the gateway, which must be stopped, and tries out what the broker really does.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from gateway.cli.answer import Line, Mark, describe, print_json, print_lines
 from gateway.cli.doctor_devices import judge_devices
 from gateway.cli.doctor_line import judge_line
-from gateway.cli.doctor_machine import judge_machine
+from gateway.cli.doctor_machine import UNIT, judge_machine
 from gateway.cli.place import add_json
-from gateway.config import load_without_files
+from gateway.config import Config, load_without_files
 from gateway.config.model import DEFAULT_PATH
 from gateway.store.lock import is_held
 from gateway.store.reading import STORE_FILE
@@ -32,6 +33,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument(
         "--config", type=type(DEFAULT_PATH), default=DEFAULT_PATH, help=f"default: {DEFAULT_PATH}"
     )
+    parser.add_argument(
+        "--broker", action="store_true", help="try out what the broker does; the gateway must not run"
+    )
     add_json(parser)
     parser.set_defaults(run=run)
 
@@ -45,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         *judge_machine(config),
         *judge_devices(config, running=running),
         *judge_line(config),
+        *(judge_broker_of(config, running=running) if args.broker else ()),
     ]
     attention = any(line.mark is Mark.ATTENTION for line in lines)
     if args.json:
@@ -54,3 +59,20 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_lines(lines)
     return EXIT_ATTENTION if attention else 0
+
+
+def judge_broker_of(config: Config, *, running: bool) -> Iterator[Line]:
+    """See `doctor_broker`; loaded only where it is asked for."""
+    from gateway.cli.doctor_broker import NAME, judge_broker
+    from gateway.live import endpoint_of
+
+    if running:
+        todo = f"stop it first (systemctl stop {UNIT}): a second connection under its name would end its own"
+        yield Line(Mark.NOTE, f"{NAME} behaviour", "not tried, the gateway runs", todo)
+        return
+    try:
+        endpoint = endpoint_of(config, lambda: None)
+    except OSError as exc:
+        yield Line(Mark.ATTENTION, f"{NAME} behaviour", f"password file: {exc.strerror}", "run this as root")
+        return
+    yield from judge_broker(config, endpoint)

@@ -157,7 +157,7 @@ async def _serve(args: argparse.Namespace) -> None:
     from gateway.receiver.leases import named
     from gateway.receiver.receiver import Receiver, ReceiverSettings
     from gateway.receiver.roster_parts import RosterFolder
-    from gateway.receiver.service import RECEIVE_MAXIMUM, Service
+    from gateway.receiver.service import RECEIVE_MAXIMUM, WINDOW, Service
     from gateway.receiver.trust_file import TrustFile
     from gateway.receiver.unseal import Unsealer
 
@@ -187,6 +187,7 @@ async def _serve(args: argparse.Namespace) -> None:
         cert_file=args.cert,
         key_file=args.key,
         receive_maximum=RECEIVE_MAXIMUM,
+        window=WINDOW,
     )
     receiver = await Receiver.open(settings)
     show = {"text": _show_text, "json": _show_json, None: _show_nothing}[args.follow]

@@ -37,6 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         help="mqtt:// or mqtts://; several are taken in turns",
     )
+    group.add_argument("--mqtt", choices=["5", "3.1.1"], default="5", help="protocol version (default: 5)")
     group.add_argument("--trust", type=Path, metavar="FILE", help="the center's trust file")
     group.add_argument(
         "--write-trust", type=Path, metavar="FILE", help="write it with the fleet's keys added, and end"
@@ -103,7 +104,7 @@ async def _play(
         if args.certs is not None:
             certificate, key = args.certs / f"{gateway}.pem", args.certs / f"{gateway}-key.pem"
         return Endpoint(
-            host=host, port=port, client_id=gateway, version="5", tls=tls, ca_file=args.ca, cert_file=certificate,
+            host=host, port=port, client_id=gateway, version=args.mqtt, tls=tls, ca_file=args.ca, cert_file=certificate,
             key_file=key,
         )  # fmt: skip
 

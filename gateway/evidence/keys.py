@@ -92,6 +92,11 @@ class TrustStore:
         """`handed_over`: keys that these have handed over to, and where that is kept."""
         self.handed_over = handed_over or HandedOver(None)
         self._keys = {key.kid: key for key in keys}
+        self._of_gateway: dict[str | None, list[TrustedKey]] = {None: []}  # a center asks with each message
+        for key in self._keys.values():
+            if key.role is Role.GATEWAY:
+                self._of_gateway[None].append(key)
+                self._of_gateway.setdefault(key.gateway, []).append(key)
         self._allow_demo = allow_demo
         self._loaded: dict[str, Ed25519PublicKey] = {}  # reading a key takes longer than finding it
 
@@ -133,7 +138,7 @@ class TrustStore:
 
     def of_gateway(self, gateway: str | None) -> tuple[TrustedKey, ...]:
         """All event keys of one gateway, those they have handed over to included; None: of every gateway."""
-        own = [k for k in self._keys.values() if k.role is Role.GATEWAY and gateway in (None, k.gateway)]
+        own = self._of_gateway.get(gateway, [])
         known = {k.kid for k in own}
         return (
             *own,

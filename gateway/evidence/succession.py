@@ -84,6 +84,7 @@ class Succession:
     def __init__(self) -> None:
         self._to: dict[tuple[str, str], Rotation] = {}  # (gateway, new kid)
         self._from: dict[tuple[str, str], Rotation] = {}  # (gateway, old kid)
+        self._of: dict[str, list[Rotation]] = {}  # by gateway
 
     def learn(self, found: Rotation) -> bool:
         """Take it up; False where it is known, or where the old key had handed over to another one before."""
@@ -91,6 +92,7 @@ class Succession:
             return False
         self._to[found.gateway, found.new] = found
         self._from[found.gateway, found.old] = found
+        self._of.setdefault(found.gateway, []).append(found)
         return True
 
     def to(self, gateway: str, kid: str) -> Rotation | None:
@@ -99,7 +101,7 @@ class Succession:
 
     def all(self, gateway: str | None = None) -> list[Rotation]:
         """Of one gateway, or of all."""
-        return [one for one in list(self._to.values()) if gateway in (None, one.gateway)]
+        return list(self._to.values()) if gateway is None else list(self._of.get(gateway, ()))
 
     def check_place(self, gateway: str, kid: str, epoch: str, seq: int) -> None:
         """Raise `ContractError` (retired_kid, early_kid) where this key does not count there."""

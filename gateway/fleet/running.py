@@ -12,16 +12,17 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from gateway.errors import ContractError
 from gateway.evidence.jws import FindKey
 from gateway.fleet.boxes import Box
 from gateway.mqtt_bridge import ConnectFailed, Connection, Endpoint, connect
 from gateway.uplink.acks import read_ack
+from gateway.uplink.window import SettleWindow
 
-WINDOW = 32  # events of one gateway that no ack covers
+LOOK_S = 1.0  # how often a gateway looks whether the center is too slow
 AGAIN_S = (1.0, 5.0)  # a connection that ended is made anew after so long
-RESEND_S = 30.0  # what no ack covered by then is sent again, as a gateway does
 
 
 @dataclass(slots=True)
@@ -41,24 +42,29 @@ class Watch:
 class Played:
     """One gateway while it plays."""
 
-    def __init__(self, box: Box, endpoint: Endpoint, ack_key: FindKey, watch: Watch) -> None:
+    def __init__(
+        self, box: Box, endpoint_of: Callable[[int], Endpoint], ack_key: FindKey, watch: Watch
+    ) -> None:
         self._box = box
-        self._endpoint = endpoint
+        self._endpoint_of = endpoint_of  # by how often a broker was in vain
         self._ack_key = ack_key
         self._watch = watch
         self._upto = 0
+        self._window = SettleWindow()
         self._sent_s: dict[int, float] = {}  # sequence -> first sent
         self._moved = asyncio.Event()  # there may be room for another event
         self._rng = random.Random(box.topics.gateway)  # noqa: S311 - jitter
 
     async def play(self, start: asyncio.Event) -> None:
         """Until the center has everything. `start`: events go out from then on."""
+        vain = 0
         while self._upto < len(self._box.events):
             began_s = time.monotonic()
             try:
-                connection = await connect(self._endpoint, (self._box.topics.ack,), None)
+                connection = await connect(self._endpoint_of(vain), (self._box.topics.ack,), None)
             except ConnectFailed:
                 self._watch.refused += 1
+                vain += 1  # the next of several brokers, as an enrolled gateway does
                 await asyncio.sleep(self._rng.uniform(*AGAIN_S))
                 continue
             self._watch.connects_s.append(time.monotonic() - began_s)
@@ -95,20 +101,31 @@ class Played:
 
     async def _send(self, connection: Connection, start: asyncio.Event) -> None:
         await start.wait()
+        self._window.begin(time.monotonic())
         while True:
             first = self._upto
             for seq in range(first + 1, len(self._box.events) + 1):
-                await self._room(connection, seq)
+                if not await self._room(connection, seq):
+                    break
                 self._watch.resent += seq in self._sent_s
                 self._sent_s.setdefault(seq, time.monotonic())
                 topic = self._box.topics.event(self._box.kinds[seq - 1])
                 connection.publish_event(topic, self._box.events[seq - 1].wire, _nothing, replay=False)
-            await asyncio.sleep(RESEND_S)
+            # Looked at, not waited for: what passes is time.
+            while not self._window.stalled(time.monotonic()):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_S)
+            self._window.rewound(time.monotonic())
 
-    async def _room(self, connection: Connection, seq: int) -> None:
-        while connection.room <= 0 or seq - self._upto > WINDOW:
+    async def _room(self, connection: Connection, seq: int) -> bool:
+        """Once this one may go; False when the center settled nothing for too long."""
+        while connection.room <= 0 or seq - self._upto > self._window.size:
+            if self._window.stalled(time.monotonic()):
+                return False
             self._moved.clear()
-            await self._moved.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._moved.wait()
+        return True
 
     async def _hear(self, connection: Connection) -> None:
         """Returns when an ack proves that the center holds the whole epoch."""
@@ -133,7 +150,9 @@ class Played:
         for seq in range(self._upto + 1, upto + 1):
             if seq in self._sent_s:
                 self._watch.settled_s.append(now_s - self._sent_s[seq])
-        self._upto = max(self._upto, upto)
+        if upto > self._upto:
+            self._upto = upto
+            self._window.settled(now_s)
         self._moved.set()
 
 
@@ -149,7 +168,7 @@ async def play_all(
     start = asyncio.Event()
     players = deque(
         asyncio.create_task(
-            Played(box, endpoint_of(number, box.topics.gateway), ack_key, watch).play(start),
+            Played(box, partial(_nth, endpoint_of, number, box.topics.gateway), ack_key, watch).play(start),
             name=box.topics.gateway,
         )
         for number, box in enumerate(boxes)
@@ -164,6 +183,10 @@ async def play_all(
     finally:
         for task in players:
             task.cancel()
+
+
+def _nth(endpoint_of: Callable[[int, str], Endpoint], number: int, gateway: str, vain: int) -> Endpoint:
+    return endpoint_of(number + vain, gateway)
 
 
 def _nothing(_code: int) -> None:

@@ -1,7 +1,7 @@
 """paho's client, made and dialled the way this project needs it; its quirks that need no connection object."""
 
 import functools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # bytes; twice the contract's largest payload: more is nobody's message, and the board's memory is small
 MAX_PACKET = 128 * 1024
-MAX_IN_FLIGHT = 32  # messages without PUBACK (contract, 3); brokers often allow less
 SESSION_EXPIRY_S = 7 * 24 * 3600
 WILL_DELAY_S = 10
 DIAL_TIMEOUT_S = 4.0  # a thread waits so long at the most, also when the gateway is asked to end
@@ -34,10 +33,13 @@ class LineClient(Client):
         return Line(super()._create_socket())
 
 
-def new_client(endpoint: Endpoint) -> LineClient:
+ClientT = TypeVar("ClientT", bound=Client)
+
+
+def new_client(endpoint: Endpoint, kind: type[ClientT]) -> ClientT:
     """A client that connects once; raises `OSError` or `ssl.SSLError` where TLS files cannot be used."""
     v5 = endpoint.version == "5"
-    client = LineClient(
+    client = kind(
         CallbackAPIVersion.VERSION2,
         client_id=endpoint.client_id,
         clean_session=None if v5 else False,
@@ -47,7 +49,7 @@ def new_client(endpoint: Endpoint) -> LineClient:
     )
     # The connection keeps the window. paho's own would look through all that is out at every PUBACK.
     client.max_inflight_messages_set(0)
-    client.max_queued_messages_set(2 * MAX_IN_FLIGHT)
+    client.max_queued_messages_set(2 * endpoint.window)
     client.connect_timeout = DIAL_TIMEOUT_S
     if endpoint.username is not None:
         client.username_pw_set(endpoint.username, endpoint.password)
@@ -70,7 +72,7 @@ def set_will(client: Client, endpoint: Endpoint, topic: str, payload: bytes) -> 
     client.will_set(topic, payload, qos=1, retain=True, properties=properties)
 
 
-def dial(client: LineClient, endpoint: Endpoint) -> None:
+def dial(client: Client, endpoint: Endpoint) -> None:
     """Name, socket, TLS; blocks. The CONNECT waits in the line. Raises `ConnectFailed`."""
     properties = None
     clean: dict[str, Any] = {}

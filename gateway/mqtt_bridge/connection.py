@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.mqtt_bridge.client import (
     CONTENT_CLOUDEVENT,
     CONTENT_JSON,
-    MAX_IN_FLIGHT,
+    LineClient,
     dial,
     line_of,
     new_client,
@@ -61,7 +61,8 @@ class Connection:
         self.endpoint = endpoint
         self.incoming: asyncio.Queue[Message] = asyncio.Queue()
         self.closed: asyncio.Future[Closed] = asyncio.get_running_loop().create_future()
-        self.receive_maximum = MAX_IN_FLIGHT
+        self.receive_maximum = endpoint.window
+        self.resumed = False  # the broker kept our session: subscriptions, and what came for them
         self.on_room: Callable[[], object] = lambda: None  # called when a PUBACK has freed a slot
         self._loop = asyncio.get_running_loop()
         self._connected: asyncio.Future[None] = self._loop.create_future()
@@ -71,7 +72,8 @@ class Connection:
         self._subscribed: dict[int, asyncio.Future[list[ReasonCode]]] = {}
         self._line: Line | None = None  # kept for what it says at its end
         self._serving = False  # subscribed: somebody takes what comes in
-        self._client = new_client(endpoint)
+        self._background: asyncio.Task[None] | None = None  # waits for the broker's word on the subscriptions
+        self._client = new_client(endpoint, LineClient)
         self._drive = Drive(self._client, crowded=self._crowded, failed=self._failed)
         self._client.on_connect = self._drive.noting(self._on_connect)
         self._client.on_disconnect = self._drive.noting(self._on_disconnect)
@@ -81,22 +83,26 @@ class Connection:
 
     def _crowded(self) -> bool:
         """Not before the subscription stands: until then nobody takes anything, and what was kept comes first."""
-        return self._serving and self.incoming.qsize() >= MESSAGES_WAITING * self.endpoint.receive_maximum
+        if not self._serving or self.incoming.qsize() < MESSAGES_WAITING * self.endpoint.receive_maximum:
+            return False
+        self._acked_s = time.monotonic()
+        return True
 
     def _failed(self, exc: Exception) -> None:
         self._end(client_failed(self.endpoint.where, exc))
 
     # -- what paho noted ------------------------------------------------------------------------------
 
-    def _on_connect(self, _flags: ConnectFlags, code: ReasonCode, props: Properties | None) -> None:
+    def _on_connect(self, flags: ConnectFlags, code: ReasonCode, props: Properties | None) -> None:
         if self._connected.done():
             return
         if code.is_failure:
             self._connected.set_exception(refused_by_broker(self.endpoint.where, code.value, str(code)))
             return
+        self.resumed = flags.session_present
         allowed = getattr(props, "ReceiveMaximum", None)
         if isinstance(allowed, int):
-            self.receive_maximum = min(MAX_IN_FLIGHT, allowed)
+            self.receive_maximum = min(self.endpoint.window, allowed)
         self._connected.set_result(None)
 
     def _on_disconnect(self, _flags: DisconnectFlags, code: ReasonCode, _props: Properties | None) -> None:
@@ -184,7 +190,10 @@ class Connection:
         return self.receive_maximum - len(self._out) - len(self._queue)
 
     def unacked_s(self, now_s: float) -> float:
-        """How long the broker has answered no publish, while some are out; 0 when none is."""
+        """How long the broker has answered no publish, while some are out; 0 when none is.
+
+        Counted from when we last left something unread: the answer may have been behind that.
+        """
         return now_s - self._acked_s if self._out else 0.0
 
     def silent_s(self) -> float:
@@ -230,7 +239,12 @@ class Connection:
         self._subscribed.clear()
 
     async def _establish(
-        self, subscriptions: tuple[str, ...], optional: tuple[str, ...], will: tuple[str, bytes] | None
+        self,
+        subscriptions: tuple[str, ...],
+        optional: tuple[str, ...],
+        will: tuple[str, bytes] | None,
+        *,
+        at_once: bool,
     ) -> None:
         if will is not None:
             set_will(self._client, self.endpoint, *will)
@@ -240,7 +254,12 @@ class Connection:
                 self._drive.adopt()
                 self._line = self._drive.line
                 await self._connected
-                await self._subscribe(subscriptions, optional)
+                subscribing = self._subscribe(subscriptions, optional)
+                if at_once and self.resumed:
+                    self._serving = True
+                    self._background = asyncio.create_task(self._judge_late(subscribing))
+                    return
+                await subscribing
                 self._serving = True
         except TimeoutError as exc:
             raise no_answer(self.endpoint.where) from exc
@@ -250,6 +269,13 @@ class Connection:
             if self.closed.done() and not asked_to_end:  # _end cancelled what we waited for: the SUBACK
                 raise self._closed_subscribing() from None
             raise
+
+    async def _judge_late(self, subscribing: Coroutine[None, None, None]) -> None:
+        """The old subscription serves while the answer to the new one is on its way, behind all that was kept."""
+        try:
+            await subscribing
+        except ConnectFailed as exc:
+            self._end(Closed(exc.code, str(exc)))
 
     def _dial(self) -> None:
         """On a thread of its own, which nobody may be waiting for any more when it is done."""
@@ -285,8 +311,13 @@ async def connect(
     will: tuple[str, bytes] | None,
     *,
     optional: tuple[str, ...] = (),
+    at_once: bool = False,
 ) -> Connection:
-    """Connect and subscribe (`optional`: a refusal is no failure); raises `ConnectFailed`."""
+    """Connect and subscribe (`optional`: a refusal is no failure); raises `ConnectFailed`.
+
+    `at_once`: where the broker kept the session, do not wait for its word on the subscriptions. It sends that
+    behind everything it kept, and what nobody takes until then would fill the memory. A refusal ends the connection.
+    """
     try:
         connection = Connection(endpoint)
     except (OSError, ssl.SSLError) as exc:
@@ -294,7 +325,7 @@ async def connect(
             "tls", f"TLS files cannot be used ({exc}); check [uplink] ca_file, cert_file, key_file"
         ) from exc
     try:
-        await connection._establish(subscriptions, optional, will)  # noqa: SLF001 - the other half of this function
+        await connection._establish(subscriptions, optional, will, at_once=at_once)  # noqa: SLF001 - the other half of this function
     except BaseException:
         await connection.close(orderly=False)
         raise

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway.tls import TellTime
 
+MAX_IN_FLIGHT = 32  # messages without PUBACK (contract, 3); brokers often allow less
 RECEIVE_MAXIMUM = 64  # ours; mosquitto may exceed it: what is too much waits on the line
 
 
@@ -25,6 +26,7 @@ class Endpoint:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     receive_maximum: int = RECEIVE_MAXIMUM  # messages the broker may send without our PUBACK
+    window: int = MAX_IN_FLIGHT  # messages of ours without the broker's PUBACK
     certificate_time: TellTime = field(default=lambda: None, repr=False, compare=False)
 
     @property

@@ -185,9 +185,9 @@ class Receiver:
                 await self._news.wait()
         self._news.clear()
 
-    def acks_due(self) -> list[tuple[str, bytes]]:
-        """(topic, payload) of the acks to publish now, retained, QoS 1."""
-        return self._acks(self._schedule.due(self._settings.mono_s()))
+    def acks_due(self, most: int | None = None) -> list[tuple[str, bytes]]:
+        """(topic, payload) of the acks to publish now, retained, QoS 1; at most so many, who waits longest first."""
+        return self._acks(self._schedule.due(self._settings.mono_s())[:most])
 
     def acks_pending(self) -> list[tuple[str, bytes]]:
         """The same without waiting for the time to come: before an orderly end."""

@@ -35,7 +35,7 @@ from gateway.evidence.canonical import Json
 from gateway.evidence.jws import Signer, b64url
 from gateway.evidence.keys import Role, TrustedKey, TrustStore, trust_document
 from gateway.mqtt_bridge import Connection, Endpoint, connect
-from gateway.mqtt_bridge.client import MAX_IN_FLIGHT
+from gateway.mqtt_bridge.endpoint import MAX_IN_FLIGHT
 from gateway.receiver import topics
 from gateway.receiver.intervals import Ranges
 from gateway.receiver.receiver import Receiver, ReceiverSettings

@@ -56,6 +56,7 @@ class Center:
     poll_ms: int = 20
     device_config: str = ""  # more devices than the readers
     rosters: Path | None = None  # folder of the receiver
+    receiver_mqtt: str = "5"
     gateway: subprocess.Popen[bytes] | None = None
     receiver: subprocess.Popen[bytes] | None = None
 
@@ -148,7 +149,7 @@ gone_after_ms = {self.poll_ms}
             *("--broker", f"mqtt://127.0.0.1:{self.broker.port}", "--db", str(self.db)),
             *("--trust", str(self.keys.trust), "--ack-key", str(self.keys.ack_key), "--ack-kid", ACK_KID),
             *(("--demo",) if demo else ()),
-            *("--follow", "json"),
+            *("--follow", "json", "--mqtt", self.receiver_mqtt),
             *(() if self.rosters is None else ("--rosters", str(self.rosters))),
         ]
         with self.log("receiver").open("ab") as log:

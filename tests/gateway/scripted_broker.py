@@ -19,6 +19,7 @@ class ScriptedBroker:
     answers_publishes: bool = True
     answers_pings: bool = True
     closes_on_subscribe: bool = False
+    keeps_sessions: bool = False  # says that it knows whoever comes
     refuses_topics: tuple[str, ...] = ()
     puback: dict[str, int] = field(default_factory=dict)  # end of a topic -> reason code (MQTT 5)
     hold: bool = False  # PUBACKs are kept back until `release`
@@ -84,11 +85,11 @@ class ScriptedBroker:
 
     def _connack(self, *, v5: bool) -> bytes:
         if not v5:
-            return b"\x20\x02\x00\x00"
+            return bytes([0x20, 2, self.keeps_sessions, 0])
         properties = (
             b"" if self.receive_maximum is None else b"\x21" + self.receive_maximum.to_bytes(2, "big")
         )
-        return bytes([0x20, 3 + len(properties), 0, 0, len(properties)]) + properties
+        return bytes([0x20, 3 + len(properties), self.keeps_sessions, 0, len(properties)]) + properties
 
     def _suback(self, body: bytes, *, v5: bool) -> bytes:
         at = 3 + body[2] if v5 else 2

@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -220,3 +221,74 @@ async def test_a_stop_while_the_broker_closes_on_subscribe_is_not_swallowed() ->
             connecting.cancel()
             outcome = (await asyncio.gather(connecting, return_exceptions=True))[0]
             assert ended or isinstance(outcome, asyncio.CancelledError), outcome
+
+
+KEPT = 400
+
+
+@pytest.fixture
+async def center(tmp_path: Path) -> AsyncIterator[Endpoint]:
+    """A session with KEPT messages that came while nobody was there, at a broker that sends them all at once."""
+    with Mosquitto(tmp_path / "generous", extra="max_inflight_messages 0") as broker:
+        center = Endpoint(
+            host="127.0.0.1", port=broker.port, client_id="center", version="3.1.1", receive_maximum=16
+        )
+        async with connected(center, ("kept/#",)):
+            pass
+        async with connected(endpoint(broker.port)) as sender:
+            assert set(await asyncio.gather(*[sender.publish("kept/x", b"x") for _ in range(KEPT)])) == {0}
+        yield center
+
+
+async def test_a_session_that_was_kept_serves_before_the_subscription_is_confirmed(center: Endpoint) -> None:
+    """What was kept comes first, and may be more than memory holds: it is taken as it comes."""
+    connection = await connect(center, ("kept/#",), None, at_once=True)
+    try:
+        assert connection.resumed
+        most = 0
+        for _ in range(KEPT):
+            async with asyncio.timeout(20):
+                message = await connection.incoming.get()
+            most = max(most, connection.incoming.qsize())
+            message.done()
+        assert most <= 4 * 16, "the rest waits on the line from the beginning"
+        assert await connection.publish("kept/x", b"again") == 0
+        async with asyncio.timeout(20):
+            assert (await connection.incoming.get()).payload == b"again"
+    finally:
+        await connection.close()
+
+
+async def test_a_first_session_waits_for_its_subscription(mosquitto: Mosquitto) -> None:
+    first = Endpoint(host="127.0.0.1", port=mosquitto.port, client_id="new")
+    connection = await connect(first, ("x/#",), None, at_once=True)
+    assert not connection.resumed
+    assert await connection.publish("x/y", b"heard") == 0
+    async with asyncio.timeout(5):
+        assert (await connection.incoming.get()).payload == b"heard"
+    await connection.close()
+
+
+async def test_a_late_refusal_of_a_topic_ends_the_connection() -> None:
+    async with ScriptedBroker(refuses_topics=("secret",), keeps_sessions=True) as broker:
+        connection = await connect(endpoint(broker.port), ("secret",), None, at_once=True)
+        async with asyncio.timeout(5):
+            assert (await connection.closed).code == "not_authorised"
+        await connection.close()
+
+
+async def test_an_answer_that_may_be_unread_is_not_missed(center: Endpoint) -> None:
+    """Its PUBACK lies behind what we do not take in: the broker owes nothing until we have read that."""
+    connection = await connect(center, ("kept/#",), None, at_once=True)
+    try:
+        await until(lambda: connection.incoming.qsize() >= 4 * 16, "a crowd")
+        answer = connection.publish("other/x", b"x")
+        await asyncio.sleep(0.6)
+        assert not answer.done(), "otherwise this shows nothing"
+        assert connection.unacked_s(time.monotonic()) < 0.5
+        async with asyncio.timeout(20):
+            for _ in range(KEPT):
+                (await connection.incoming.get()).done()
+            assert await answer == 0
+    finally:
+        await connection.close()
