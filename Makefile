@@ -16,7 +16,8 @@ help:  ## list the commands
 run: $(VENV)/.demo  ## a whole center on this machine, no hardware, no configuration
 	@exec $(BIN)/zhijiao demo
 
-test: apt $(VENV)/.dev  ## everything: lint, types, unit, end to end, browser
+test:  ## everything: lint, types, unit, end to end, browser
+	@$(MAKE) -s -j2 apt $(VENV)/.dev
 	@./.ci/test
 
 test-vm: $(VENV)/.dev  ## Bluetooth with the real bluetoothd on a Linux of its own in QEMU: minutes, 70 MB fetched once

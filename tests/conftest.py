@@ -1,5 +1,6 @@
 """Fixtures every test folder may use: a plain broker, throw-away certificates, one PostgreSQL per process."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from hypothesis import settings
 from tests.broker import Mosquitto, Pki
 from tests.postgres import PostgresServer
 
-# A deadline for each example measures what else the machine does.
+# A deadline for each example measures what else the machine does. CI has minutes and other examples each time.
 settings.register_profile("any machine", settings.default, deadline=None)
-settings.load_profile("any machine")
+settings.register_profile("ci", settings.get_profile("any machine"), max_examples=60)
+settings.load_profile("ci" if os.environ.get("CI") == "true" else "any machine")
 
 
 @pytest.fixture

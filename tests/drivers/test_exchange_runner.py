@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from drivers.errors import LinkLost
-from drivers.exchange_runner import QUIET_S, ExchangeRunner
+from drivers.exchange_runner import ExchangeRunner
 from drivers.links.memory_link import MemoryLink
 from firmware_protocols.errors import RemoteProtocolError, ReplyTimeout
 from firmware_protocols.exchange import Ask, Exchange, More, Pause
@@ -354,7 +354,7 @@ async def test_after_a_cancelled_question_only_the_urgent_goes_out_at_once(
 async def test_distrust_lets_what_was_asked_before_pass(bench: Bench) -> None:
     bench.runner.distrust()
     running = asyncio.create_task(bench.runner.run(ask(b"status")))
-    await asyncio.sleep(QUIET_S / 2)
+    await asyncio.sleep(0)  # it listens; on a busy machine half of its quiet may be all of it
     await bench.far.send(b"late\n")
     assert await bench.far.receive() == b"status\n"
     await bench.far.send(b"ok\n")

@@ -79,6 +79,7 @@ async def running(desk: Box) -> AsyncIterator[Running]:
         one = Running(desk, store, clock, MemoryDaemon())
         await one.name.load()
         task = asyncio.create_task(one.left.run())
+        await until(lambda: not one.left._starting)  # what was left before the start is dealt with
         yield one
         await one.network.close()
         task.cancel()
