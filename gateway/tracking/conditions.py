@@ -50,6 +50,7 @@ class Conditions:
         low = _battery(report)
         if low is not None:
             said[Sign.LOW_BATTERY] = low
+        told = {KIND_OF[sign] for sign in report.moments & KIND_OF.keys()}  # no report ends what it tells itself
         for sign in sorted(report.moments & KIND_OF.keys()):
             self._moments_s[KIND_OF[sign]] = now_s
             yield Change(KIND_OF[sign], raised=True, sign=sign)
@@ -61,7 +62,7 @@ class Conditions:
         for kind, (stands, sign) in by_kind.items():
             if stands:
                 yield Change(kind, raised=True, sign=sign)
-            elif kind in standing and not self._lately(kind, now_s):
+            elif kind in standing and kind not in told and not self._lately(kind, now_s):
                 yield Change(kind, raised=False, sign=sign)
         for kind in sorted(set(standing) & KINDS - TAMPER - by_kind.keys() - {"battery_low", "signal_lost"}):
             if not self._lately(kind, now_s):

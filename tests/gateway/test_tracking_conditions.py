@@ -61,6 +61,13 @@ def test_no_time_ends_tamper_that_was_told_as_a_moment(sign: Sign) -> None:
     assert one.says(report({sign: False})) == set()
 
 
+@pytest.mark.parametrize("sign", [Sign.STRAP_OPEN, Sign.CASE_TAMPER, Sign.LOW_BATTERY])
+def test_a_report_that_contradicts_itself_ends_nothing(sign: Sign) -> None:
+    one = Wearable()
+    one.says(report(None, sign))
+    assert one.says(report({sign: False}, sign)) == {KIND_OF[sign]}
+
+
 def test_of_two_signs_of_one_alarm_the_worse_counts() -> None:
     one = Wearable()
     assert one.says(report({Sign.FENCE: True, Sign.FENCE_EXIT: False})) == {"fence"}
