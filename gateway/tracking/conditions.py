@@ -50,7 +50,9 @@ class Conditions:
         low = _battery(report)
         if low is not None:
             said[Sign.LOW_BATTERY] = low
-        told = {KIND_OF[sign] for sign in report.moments & KIND_OF.keys()}  # no report ends what it tells itself
+        told = {
+            KIND_OF[sign] for sign in report.moments & KIND_OF.keys()
+        }  # no report ends what it tells itself
         for sign in sorted(report.moments & KIND_OF.keys()):
             self._moments_s[KIND_OF[sign]] = now_s
             yield Change(KIND_OF[sign], raised=True, sign=sign)
