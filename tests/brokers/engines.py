@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Self
@@ -30,7 +31,7 @@ START_S = 120.0
 STOP_S = 30.0
 
 
-class Engine:
+class Engine(ABC):
     """A broker of one or several processes."""
 
     name: ClassVar[str]
@@ -58,9 +59,9 @@ class Engine:
     ) -> None:
         self.stop()
 
+    @abstractmethod
     def start(self) -> None:
         """Return when every port takes connections."""
-        raise NotImplementedError
 
     @property
     def port(self) -> int:

@@ -2,6 +2,8 @@
 
 import argparse
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -156,3 +158,17 @@ def test_an_absent_configuration_is_one_clear_line(command: str, tmp_path: Path)
     assert "[file_missing]" in told.err
     assert len(told.err.splitlines()) == 1
     assert zhijiao(*words, "--json").json["error"]["code"] == "file_missing"
+
+
+def test_a_box_that_runs_loads_nothing_of_the_other_commands() -> None:
+    """Pages for prosecutors, a province of simulated gateways: a third of the memory of a start."""
+    program = (
+        "import sys; from gateway.cli import main; "
+        "main.make_parser(main._called(['--debug', 'run', '--config', 'x'])); "
+        "print(*[name for name in sys.modules if name.startswith('gateway.cli.')])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "gateway.cli.run" in told.stdout.split()
+    assert {"gateway.cli.dossier", "gateway.cli.simulate", "gateway.cli.receive"}.isdisjoint(
+        told.stdout.split()
+    )
